@@ -1,0 +1,44 @@
+# Each target sets up what it needs, once: .venv, with what the requirements name.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: help setup setup-dev run demo test lint clean
+
+help:
+	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
+	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
+	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
+	@echo "make setup   .venv and the dependencies; the others call it"
+
+setup: .venv/installed
+setup-dev: .venv/installed-dev
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@echo "setting up .venv …"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3-venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+
+.venv/installed: requirements.txt | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt requirements.txt | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch .venv/installed $@
+
+run: setup
+	@exec $(BIN)/python app.py
+
+demo: setup
+	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
+
+test: setup-dev lint
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,8 @@
+"""python app.py: serve, from this folder. Settings: JOBSERVER_* in the environment (docs/settings.md)."""
+
+import sys
+
+from jobserver.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["serve"]))

@@ -1,0 +1,189 @@
+"""The verbs on jobs that are held: claim, end, renew. With submitting.py and expiring.py, the only places where a
+transaction ends.
+
+Each verb is the work of one transaction, handed to the writer. The promises are kept by the queries' WHERE clauses;
+this file knows what a request that is sent twice means, and says whose fault a refusal is.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from jobserver.clock import now_ms
+from jobserver.database import Row
+from jobserver.errors import ClaimSpent, JobServerError
+from jobserver.events import Change
+from jobserver.refusals import before_or_refused
+from jobserver.storage import claiming, ending
+from jobserver.storage.ending import Report
+from jobserver.storage.lists import JobList
+from jobserver.storage.transaction import Transaction
+from jobserver.waiting import Waiting
+from jobserver.writer import NeedsAlone, Writer
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which jobs a worker asks for. `claim`: the token that it chose, if it did."""
+
+    stage: int
+    work: int
+    n: int = 1
+    claim: str | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: for ever."""
+
+    jobid: int
+    jobcmd: str
+    attempt: int
+    deadline: int | None
+    claim: str
+    stage: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a claim ended: the job is in `jobstage` now; `failed`: it was its last attempt."""
+
+    jobid: int
+    jobstage: int
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a heartbeat is answered: `state` is held, lost or cancel."""
+
+    jobid: int
+    state: str
+    deadline: int | None = None
+
+
+def new_token(now: int) -> str:
+    """A claim's token: 80 random bits behind the time, so that tokens of one time lie together in an index."""
+    return f"{now:012x}{secrets.token_hex(10)}"
+
+
+class Claims:
+    """The verbs, over one writer."""
+
+    def __init__(self, writer: Writer, waiting: Waiting, require_claim: bool) -> None:
+        self._writer = writer
+        self._waiting = waiting
+        self._require_claim = require_claim
+
+    def claim(self, find: Callable[[], JobList | None], wish: Wish, wait_s: float) -> list[Claimed]:
+        """Claims what is wished for, waiting up to wait_s for a first job; [] if there is none.
+
+        find: the list, which may come into being while the request waits.
+        """
+        give_up = time.monotonic() + wait_s
+        while True:
+            job_list = find()
+            with self._waiting.place(job_list.id if job_list else None, wish.stage) as woken:
+                found = self._claim_now(job_list, wish) if job_list else []
+                left_s = give_up - time.monotonic()
+                if found or left_s <= 0 or self._waiting.closed:
+                    return found
+                woken.wait(left_s)
+
+    def end(self, job_list: JobList, report: Report, wish: Wish | None) -> tuple[Ended, list[Claimed]]:
+        """Ends a claim as reported and, in the same transaction, claims what is wished for next."""
+
+        def work(tx: Transaction) -> tuple[Ended, list[Claimed]]:
+            ended = self._end(tx, job_list.id, report)
+            return ended, self._claim(tx, job_list.id, wish) if wish else []
+
+        return self._writer.run(work)
+
+    def end_each(
+        self, job_list: JobList, reports: list[Report], wish: Wish | None
+    ) -> tuple[list[Ended | JobServerError], list[Claimed]]:
+        """Ends many claims, each judged alone: its outcome, or why it was refused, in order."""
+
+        def judge(tx: Transaction, report: Report) -> Ended | JobServerError:
+            try:
+                return self._end(tx, job_list.id, report)
+            except JobServerError as refusal:  # raised before anything of this report changed
+                return refusal
+
+        def work(tx: Transaction) -> tuple[list[Ended | JobServerError], list[Claimed]]:
+            outcomes = [judge(tx, report) for report in reports]
+            return outcomes, self._claim(tx, job_list.id, wish) if wish else []
+
+        return self._writer.run(work)
+
+    def renew(self, job_list: JobList | None, held: Iterable[tuple[int, str]]) -> list[Renewed]:
+        """Sets the deadlines of claims anew, from now; says of each whether it still holds its job."""
+        held = list(held)
+        if job_list is None:
+            return [Renewed(jobid, "lost") for jobid, _ in held]
+
+        def work(tx: Transaction) -> list[Renewed]:
+            now = now_ms()
+            return [self._renew(tx, job_list.id, jobid, claim, now) for jobid, claim in held]
+
+        return self._writer.run(work)
+
+    def cancel(self, job_list: JobList, jobid: int) -> bool:
+        """Has the worker that holds the job told, at its next heartbeat, to stop; whether there is one."""
+        return self._writer.run(lambda tx: claiming.cancel(tx, job_list.id, jobid))
+
+    def _claim_now(self, job_list: JobList, wish: Wish) -> list[Claimed]:
+        return self._writer.run(lambda tx: self._claim(tx, job_list.id, wish))
+
+    @staticmethod
+    def _claim(tx: Transaction, list_id: int, wish: Wish) -> list[Claimed]:
+        now = now_ms()
+        if wish.claim is not None:
+            claiming.lock_token(tx, wish.claim)
+            held = claiming.held_under(tx, list_id, wish.claim)
+            if held:
+                return [_claimed(row) for row in held]
+            if claiming.is_spent(tx, list_id, wish.claim):
+                raise ClaimSpent("This claim token was used before and holds nothing any more. Send a new one.")
+        token = wish.claim or new_token(now)
+        chosen = wish.claim is not None
+        rows = claiming.claim_jobs(tx, list_id, wish.stage, wish.work, wish.n, token, chosen, wish.worker, now)
+        if not rows:
+            if tx.postgresql and not tx.alone and tx.jobs_in(list_id, wish.stage) > 0:
+                raise NeedsAlone  # others hold the rest locked: wait for what they do, with no lock of our own
+            return []
+        if not chosen and len(rows) > 1:
+            rows = [(*row[:5], _own_token(tx, row, token, now), *row[6:]) for row in rows]
+        jobids = tuple(row[1] for row in rows)
+        tx.notes.append(Change(list_id, "claimed", jobids, wish.stage, wish.work, worker=wish.worker))
+        return [_claimed(row) for row in rows]
+
+    def _end(self, tx: Transaction, list_id: int, report: Report) -> Ended:
+        row = ending.end_claim(tx, list_id, report, self._require_claim, now_ms())
+        if row is None:
+            to, failed = before_or_refused(tx, list_id, report)
+            return Ended(report.jobid, to, failed)
+        old, new, worker = row[3], row[4], row[8]
+        verb = "failed" if old == new else "advanced" if new > old else "given back"
+        tx.notes.append(Change(list_id, verb, (report.jobid,), old, new, worker=worker))
+        return Ended(report.jobid, new, failed=old == new)
+
+    @staticmethod
+    def _renew(tx: Transaction, list_id: int, jobid: int, claim: str, now: int) -> Renewed:
+        renewed = claiming.renew(tx, list_id, jobid, claim, now)
+        if renewed is None:
+            return Renewed(jobid, "lost")
+        deadline, cancelled = renewed
+        return Renewed(jobid, "cancel" if cancelled else "held", deadline)
+
+
+def _claimed(row: Row) -> Claimed:
+    return Claimed(row[1], row[2], row[3], row[4], row[5], row[6])
+
+
+def _own_token(tx: Transaction, row: Row, token: str, now: int) -> str:
+    own = new_token(now)
+    claiming.give_own_token(tx, row[0], token, own)
+    return own

@@ -1,0 +1,175 @@
+"""How the server does many things at once: eventlet, gevent or threads. The only file that knows which.
+
+Everything else uses `threading`'s own names, which are green when a program has called patch(), and
+real_thread() for what would make the event loop wait.
+"""
+
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+WSGIApp = Callable[..., Any]
+
+log = logging.getLogger("jobserver")
+_mode = "threading"
+
+
+def patch(mode: str) -> None:
+    """Makes the standard library cooperative. Only a program calls this, before anything else is imported."""
+    global _mode
+    if mode == "eventlet":
+        import eventlet
+
+        eventlet.monkey_patch()
+    elif mode == "gevent":
+        from gevent import monkey
+
+        monkey.patch_all()
+    _mode = mode
+
+
+def mode() -> str:
+    """What this process runs on: what patch() was told, else threading."""
+    return _mode
+
+
+def real_thread(work: Callable[..., T], *values: Any) -> T:
+    """Calls work(*values) where it may wait without the event loop waiting; returns what it returned, or raises."""
+    result: T
+    if _mode == "eventlet":
+        from eventlet import tpool
+
+        result = tpool.execute(work, *values)
+    elif _mode == "gevent":
+        import gevent
+
+        result = gevent.get_hub().threadpool.apply(work, values)
+    else:
+        result = work(*values)
+    return result
+
+
+def spawn(work: Callable[[], None], name: str) -> None:
+    """Starts work() beside everything else; it ends with the process."""
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; OSError when the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(1024)
+    return listener
+
+
+def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+    """Serves until SIGINT or SIGTERM. Then calls drain(), and returns when the running requests have ended, or after
+    drain_s. A second signal ends at once."""
+    {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[_mode](
+        app, listener, drain, drain_s
+    )
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    def handler(_number: int, _frame: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+    import eventlet
+    import eventlet.wsgi
+
+    def chunked(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.input_terminated"] = True  # its input ends where a chunked body ends; it doesn't say so
+        return app(environ, start_response)
+
+    pool = eventlet.GreenPool(10_000)
+    server = eventlet.spawn(
+        eventlet.wsgi.server, listener, chunked, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
+        log_output=False, debug=False, keepalive=True,
+    )  # fmt: skip
+    stopping = eventlet.Event()
+    _on_signals(lambda: stopping.send(True) if not stopping.ready() else None)
+    stopping.wait()
+    drain()
+    server.kill(KeyboardInterrupt)  # it closes idle connections and waits for the running requests
+    with eventlet.Timeout(drain_s, False):
+        server.wait()
+
+
+def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+    import gevent
+    from gevent.event import Event
+    from gevent.pool import Pool
+    from gevent.pywsgi import WSGIServer
+    from geventwebsocket.handler import WebSocketHandler
+
+    running = _Running(app)
+    server = WSGIServer(listener, running, log=None, error_log=None, spawn=Pool(10_000), handler_class=WebSocketHandler)
+    server.start()
+    stopping = Event()
+    _on_signals(lambda: gevent.get_hub().loop.run_callback(stopping.set))
+    stopping.wait()
+    drain()
+    server.close()
+    running.wait(drain_s)
+    server.stop(timeout=0)
+
+
+def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        timeout = 120
+
+        def log(self, *_values: Any) -> None:
+            """Nothing: the server logs changes, not requests."""
+
+    host, port = listener.getsockname()[:2]
+    running = _Running(app)
+    server = make_server(host, port, running, threaded=True, request_handler=Quiet, fd=listener.fileno())
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    _on_signals(lambda: threading.Thread(target=server.shutdown, daemon=True).start())
+    server.serve_forever(poll_interval=0.05)
+    drain()
+    running.wait(drain_s)
+
+
+class _Running:
+    """Counts the requests that are under way, for servers that don't."""
+
+    def __init__(self, app: WSGIApp) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        with self._lock:
+            self._count += 1
+        from werkzeug.wsgi import ClosingIterator
+
+        return ClosingIterator(self._app(environ, start_response), self._ended)
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+    def wait(self, timeout_s: float) -> None:
+        give_up = time.monotonic() + timeout_s
+        while self._count > 0 and time.monotonic() < give_up:
+            time.sleep(0.02)
+        time.sleep(0.05)  # the last bytes of the last answer

@@ -1,0 +1,177 @@
+"""Connections to SQLite and PostgreSQL, and what differs between the two."""
+
+import random
+import re
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import psutil
+import psycopg
+from sqlalchemy import Engine, event
+
+from jobserver.concurrency import real_thread
+from jobserver.config import Settings
+from jobserver.errors import CannotStart, DatabaseBusy
+
+NETWORK_FILESYSTEMS = {
+    "nfs", "nfs4", "lustre", "gpfs", "cifs", "smb3", "smbfs", "beegfs", "ceph", "fuse.ceph", "glusterfs",
+    "fuse.glusterfs", "fuse.sshfs", "afs", "pvfs2", "orangefs", "panfs", "ocfs2", "9p", "wekafs",
+}  # fmt: skip
+OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
+DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # and not: is misused
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class Connection:
+    """One driver connection, in autocommit: begin, statements, commit. Statements name their values as `:name`."""
+
+    def __init__(self, driver: Any, postgresql: bool, busy_timeout_s: float) -> None:
+        self.driver = driver
+        self.postgresql = postgresql
+        self._busy_timeout_s = busy_timeout_s
+
+    def execute(self, sql: str, values: dict[str, Any]) -> Any:
+        """A cursor of the driver."""
+        return self.driver.execute(_psycopg_style(sql) if self.postgresql else sql, values)
+
+    def all(self, sql: str, **values: Any) -> list[Row]:
+        """The rows of a statement."""
+        rows: list[Row] = self.execute(sql, values).fetchall()
+        return rows
+
+    def begin(self) -> None:
+        """Begins to write. On SQLite this waits for its turn; DatabaseBusy after busy_timeout_s.
+
+        SQLite's own waiting sleeps up to 100 ms between two tries, and starves beside a busy process: so it is ours.
+        """
+        if self.postgresql:
+            self.driver.execute("BEGIN")
+            return
+        give_up = time.monotonic() + self._busy_timeout_s
+        while not self.try_begin():
+            if time.monotonic() >= give_up:
+                raise DatabaseBusy(
+                    f"Another process kept the database locked for {self._busy_timeout_s:g} s; try again."
+                )
+            time.sleep(random.uniform(0.0002, 0.002))
+
+    def try_begin(self) -> bool:
+        """Begins to write if nobody else does (SQLite)."""
+        try:
+            self.driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            raise
+        return True
+
+    def commit(self) -> None:
+        """Ends the transaction; what it did is on the disk when this returns."""
+        self.driver.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Ends the transaction as if it had never been; nothing if there is none."""
+        if self.postgresql or self.driver.in_transaction:
+            self.driver.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Closes the driver's connection."""
+        self.driver.close()
+
+
+class Database:
+    """Where connections come from."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.postgresql = engine.dialect.name == "postgresql"
+        self._idle: deque[Connection] = deque()
+        if not self.postgresql:
+            event.listen(engine, "connect", _durable_sqlite)
+
+    def connect(self) -> Connection:
+        """A connection of its own for the caller, who closes it. DatabaseBusy when there is none to be had."""
+        try:
+            fairy = self.engine.raw_connection()
+            driver: Any = fairy.driver_connection
+            fairy.detach()
+            if self.postgresql:
+                driver.autocommit = True
+            else:
+                driver.isolation_level = None
+        except Exception as error:
+            raise DatabaseBusy("The database can't be reached; try again, and look at the server's log.") from error
+        return Connection(driver, self.postgresql, self.settings.busy_timeout_s)
+
+    def read(self, sql: str, **values: Any) -> list[Row]:
+        """The rows of one statement that changes nothing."""
+        return self.look(lambda connection: connection.all(sql, **values))
+
+    def look(self, reads: Callable[[Connection], T]) -> T:
+        """reads(connection), which sees one state of the database however many statements it makes.
+
+        DatabaseBusy when the database fails. On SQLite a short look doesn't wait for anything.
+        """
+        return real_thread(self._look, reads) if self.postgresql else self._look(reads)
+
+    def _look(self, reads: Callable[[Connection], T]) -> T:
+        connection = self._idle.popleft() if self._idle else self.connect()
+        try:
+            connection.driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if self.postgresql else "BEGIN")
+            found = reads(connection)
+            connection.driver.execute("ROLLBACK")
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, DATABASE_FAILS):
+                raise DatabaseBusy("The database could not be read now; try again.") from error
+            raise
+        self._idle.append(connection)
+        return found
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        while self._idle:
+            self._idle.popleft().close()
+
+
+def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
+    """CannotStart where SQLite is too old, or its file would lie on a network file system, which corrupts it."""
+    if not settings.uri.startswith("sqlite"):
+        return
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
+    path = settings.uri.removeprefix("sqlite:///").split("?")[0]
+    kind = _filesystem(path, (mounts or _mounts)())
+    if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:
+        raise CannotStart(
+            f"{path} lies on a network file system ({kind}), where SQLite loses data. Name a local folder by"
+            " JOBSERVER_INSTANCE, use PostgreSQL, or set JOBSERVER_ALLOW_NETWORK_FILESYSTEM=1 and take the risk."
+        )
+
+
+def _mounts() -> dict[str, str]:
+    return {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+
+
+def _filesystem(path: str, mounts: dict[str, str]) -> str:
+    inside = [mount for mount in mounts if (path + "/").startswith(mount.rstrip("/") + "/")]
+    return mounts[max(inside, key=len)].lower() if inside else ""
+
+
+def _durable_sqlite(driver: sqlite3.Connection, _record: object) -> None:
+    driver.execute("PRAGMA synchronous = FULL")
+    driver.execute("PRAGMA foreign_keys = ON")
+    driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
+
+
+@lru_cache(maxsize=512)
+def _psycopg_style(sql: str) -> str:
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))

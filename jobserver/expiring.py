@@ -1,0 +1,73 @@
+"""The verbs on the clock: flag, fail and requeue what is overdue; send flagged jobs back; forget old history."""
+
+from collections import defaultdict
+
+from jobserver.clock import now_ms
+from jobserver.database import Database, Row
+from jobserver.events import Change
+from jobserver.storage import ending, lists
+from jobserver.storage.lists import JobList
+from jobserver.storage.transaction import Transaction
+from jobserver.writer import Writer
+
+TOGETHER = 500  # jobs in one transaction of the sweep, so that claims wait little for it
+MS_PER_DAY = 24 * 3_600_000
+
+_ANY_OVERDUE = "SELECT 1 FROM job WHERE deadline < :now AND flag <= 0 LIMIT 1"
+_ANY_OLD = "SELECT 1 FROM history WHERE ended < :before LIMIT 1"
+
+
+class Expiring:
+    """The verbs, over one writer."""
+
+    def __init__(self, writer: Writer, database: Database, history_days: float) -> None:
+        self._writer = writer
+        self._database = database
+        self._history_ms = round(history_days * MS_PER_DAY)
+
+    def sweep(self) -> int:
+        """Flags, fails or requeues every job whose stage's lifetime is over; how many."""
+        total = 0
+        while self._database.read(_ANY_OVERDUE, now=now_ms()):
+            total += self._writer.run(_expire)
+        return total
+
+    def forget(self) -> int:
+        """Deletes a step of the history that is older than history_days; how many rows."""
+        before = now_ms() - self._history_ms
+        if not self._database.read(_ANY_OLD, before=before):
+            return 0
+        return self._writer.run(lambda tx: ending.forget(tx, before, TOGETHER))
+
+    def degrade(self, job_list: JobList, old: int, new: int) -> int:
+        """Moves the flagged jobs of stage `old` to `new`, all of them or none; how many."""
+
+        def work(tx: Transaction) -> int:
+            rows = ending.degrade(tx, job_list.id, old, new, now_ms())
+            _note(tx, "sent back", rows)
+            return len(rows)
+
+        return self._writer.run(work, bulk=True)
+
+    def flagged(self, job_list: JobList) -> int:
+        """How many jobs of a list are flagged."""
+        return sum(count.flagged for count in lists.counts(self._database.read, job_list.id).values())
+
+
+def _expire(tx: Transaction) -> int:
+    now = now_ms()
+    failed = ending.fail_overdue(tx, now, TOGETHER)
+    back = ending.requeue_overdue(tx, now, TOGETHER)
+    flagged = ending.flag_overdue(tx, now, TOGETHER)
+    _note(tx, "failed", failed)
+    _note(tx, "expired", back)
+    _note(tx, "flagged", [(None, list_id, jobid, stage, stage) for list_id, jobid, stage in flagged])
+    return len(failed) + len(back) + len(flagged)
+
+
+def _note(tx: Transaction, verb: str, rows: list[Row]) -> None:
+    moves: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for row in rows:
+        moves[row[1], row[3], row[4]].append(row[2])
+    for (list_id, old, new), jobids in moves.items():
+        tx.notes.append(Change(list_id, verb, tuple(jobids), old, new))

@@ -1,0 +1,44 @@
+"""The secret of a list: never kept, only a keyed hash of it; and which list it opens."""
+
+import hashlib
+import hmac
+
+from jobserver.database import Database
+from jobserver.errors import BadRequest, JobixMissing
+from jobserver.storage import lists
+from jobserver.storage.lists import JobList
+
+HIGHEST = 2**63 - 1
+
+
+def parse(header: str | None) -> int:
+    """The header `jobix` as a number."""
+    if header is None or not header.strip():
+        raise JobixMissing("Send your list's secret number in the header jobix.")
+    text = header.strip()
+    if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > HIGHEST:
+        raise BadRequest(f"The header jobix is a whole number from 0 to {HIGHEST}.")
+    return int(text)
+
+
+class Keys:
+    """Finds lists by their secrets."""
+
+    def __init__(self, secret_key: str, database: Database) -> None:
+        self._key = hashlib.sha256(b"jobix " + secret_key.encode()).digest()
+        self._database = database
+        self._known: dict[str, JobList] = {}
+
+    def hash(self, jobix: int) -> str:
+        """What is kept of a secret: HMAC-SHA256 under the server's key, hexadecimal."""
+        return hmac.digest(self._key, str(jobix).encode(), "sha256").hex()
+
+    def find(self, jobix: int) -> JobList | None:
+        """The list that this secret opens, if there is one. Lists stay for ever, so a known one is not looked up."""
+        hashed = self.hash(jobix)
+        found = self._known.get(hashed)
+        if found is None:
+            found = lists.by_hash(self._database.read, hashed)
+            if found is not None:
+                self._known[hashed] = found
+        return found

@@ -1,0 +1,72 @@
+"""How far a list is: from the counters alone, so that it costs the same for ten jobs and ten million."""
+
+from dataclasses import dataclass
+
+from jobserver import stages
+from jobserver.database import Database
+from jobserver.storage import lists
+from jobserver.storage.lists import Count, JobList
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a list is. `flagged` counts failed jobs too; `working`: in odd stages; `done`: in the last stage."""
+
+    name: str
+    last_stage: int
+    stages: dict[int, Count]
+
+    def _jobs(self, parity: int, below: int) -> int:
+        return sum(count.jobs for stage, count in self.stages.items() if stage % 2 == parity and stage < below)
+
+    @property
+    def jobs(self) -> int:
+        """All of them."""
+        return sum(count.jobs for count in self.stages.values())
+
+    @property
+    def working(self) -> int:
+        """In odd stages."""
+        return self._jobs(1, stages.MAX_STAGE + 1)
+
+    @property
+    def available(self) -> int:
+        """In even stages below the last."""
+        return self._jobs(0, self.last_stage)
+
+    @property
+    def done(self) -> int:
+        """In the last stage, or above it."""
+        return self.jobs - self.working - self.available
+
+    @property
+    def flagged(self) -> int:
+        """Overdue or failed."""
+        return sum(count.flagged for count in self.stages.values())
+
+    @property
+    def failed(self) -> int:
+        """Given up."""
+        return sum(count.failed for count in self.stages.values())
+
+    @property
+    def percent(self) -> float:
+        """Percent done, with one decimal, rounded down: 100 is all of them."""
+        return self.done * 1000 // self.jobs / 10 if self.jobs else 0.0
+
+    def as_answer(self) -> dict[str, object]:
+        """What programs are told."""
+        return {
+            "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
+            "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,
+            "failed": self.failed,
+            "stages": {str(stage): count._asdict() for stage, count in self.stages.items()},
+        }  # fmt: skip
+
+
+def of(database: Database, job_list: JobList) -> Progress:
+    """The progress of a list, now."""
+    counts, lifetimes = database.look(
+        lambda connection: (lists.counts(connection.all, job_list.id), lists.lifetimes(connection.all, job_list.id))
+    )
+    return Progress(job_list.name, stages.last_stage(list(lifetimes), list(counts)), counts)

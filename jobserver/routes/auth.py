@@ -1,0 +1,45 @@
+"""Which list a request is about: by its header jobix."""
+
+from flask import request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from jobserver import jobix
+from jobserver.errors import JobixUnknown, NoSuchJob, TooManyWrongSecrets
+from jobserver.services import services
+from jobserver.storage.lists import JobList
+
+_wrong = FixedWindowRateLimiter(MemoryStorage())
+
+
+def secret() -> int:
+    """The request's jobix; JobixUnknown where the server is closed and no list has it."""
+    number = jobix.parse(request.headers.get("jobix"))
+    if not services().settings.open:
+        _require_known(number)
+    return number
+
+
+def found(number: int) -> JobList | None:
+    """The list of that secret; None where an open server has none yet."""
+    return services().keys.find(number)
+
+
+def found_for_job(number: int, jobid: int) -> JobList:
+    """The list of that secret, for a request about one of its jobs."""
+    job_list = found(number)
+    if job_list is None:
+        raise NoSuchJob(f"This list has no job {jobid}: it has none at all yet.")
+    return job_list
+
+
+def _require_known(number: int) -> None:
+    """Guessing is slow: an address that sent too many unknown secrets is not looked up for the rest of the minute."""
+    bound = RateLimitItemPerMinute(services().settings.wrong_secrets_per_minute)
+    address = request.remote_addr or "unknown"
+    if not _wrong.test(bound, address):
+        raise TooManyWrongSecrets("Too many wrong secrets from this address. Wait a minute, and check the jobix.")
+    if services().keys.find(number) is None:
+        _wrong.hit(bound, address)
+        raise JobixUnknown("No list has this jobix, and this server is closed to new ones: ask whoever runs it.")

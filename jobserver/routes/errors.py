@@ -1,0 +1,62 @@
+"""From exceptions to answers: the one table of statuses."""
+
+import logging
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from jobserver import errors
+from jobserver.errors import JobServerError
+from jobserver.routes.answers import answer
+
+STATUS: dict[type[JobServerError], int] = {
+    errors.BadRequest: 400,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.TooManyWrongSecrets: 429,
+    errors.Unavailable: 503,
+}
+log = logging.getLogger("jobserver")
+
+
+def status(error: JobServerError) -> int:
+    """The status of an error: that of the nearest of its classes in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def register(app: Flask) -> None:
+    """Has every exception answered in the table's way."""
+    app.register_error_handler(JobServerError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unknown)
+
+
+def wants_html() -> bool:
+    """Whether a browser asks."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _known(error: JobServerError) -> Response:
+    return _told(status(error), error.code, str(error), getattr(error, "retry_after_s", None))
+
+
+def _http(error: HTTPException) -> Response:
+    code = (error.name or "error").lower().replace(" ", "_")
+    return _told(error.code or 500, code, error.description or error.name)
+
+
+def _unknown(error: Exception) -> Response:
+    log.exception("a request failed: %s %s", request.method, request.path)
+    return _told(500, "internal_error", "The server has a fault; its log says more.")
+
+
+def _told(number: int, code: str, message: str, retry_after_s: float | None = None) -> Response:
+    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
+    if number in (413, 503):
+        headers["Connection"] = "close"  # what is left of the body is not read
+    if wants_html():
+        page = render_template("error.html", status=number, message=message)
+        return Response(page, number, headers | {"Cache-Control": "no-store"})
+    return answer({"error": code, "message": message}, number, headers)

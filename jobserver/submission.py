@@ -1,0 +1,106 @@
+"""What `/set` is sent: {"<jobid>": {"jobstage": 0, "jobcmd": …, "priority": 0}, …}, a million of them if need be.
+
+It is read as a stream, checked whole, and put into chunks that the database reads itself. Nothing of it is kept in
+memory but a chunk.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO, Any
+
+import ijson
+import msgspec
+
+from jobserver.bodies import IN_MEMORY
+from jobserver.errors import BadRequest
+from jobserver.jobix import HIGHEST
+from jobserver.stages import require_stage
+
+CHUNK = 2000  # jobs in one statement
+MAX_DEPTH = 200  # the parser's memory grows with the square of the depth
+MAX_PRIORITY = 2**31 - 1
+KEYS = {"jobstage", "jobcmd", "priority"}
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Submission:
+    """A checked set: `jobs` of them, in chunks for add_jobs(). It can be iterated again and again, until closed."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self.jobs = 0
+        with ExitStack() as unless_whole:
+            self._file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+            try:
+                self._check_shape(body)
+                self._fill(body)
+            except (ijson.JSONError, ValueError) as error:
+                raise BadRequest(f"The body is not JSON: {_told(error)}.") from error
+            unless_whole.pop_all()
+
+    def __iter__(self) -> Iterator[str]:
+        self._file.seek(0)
+        for line in self._file:
+            yield line.decode()
+
+    def close(self) -> None:
+        """Lets go of the chunks."""
+        self._file.close()
+
+    @staticmethod
+    def _check_shape(body: IO[bytes]) -> None:
+        depth = 0
+        for event, _value in ijson.basic_parse(body):
+            if depth == 0 and event != "start_map":
+                raise BadRequest('The body is an object of jobs: {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}.')
+            if event in ("start_map", "start_array"):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
+            elif event in ("end_map", "end_array"):
+                depth -= 1
+        body.seek(0)
+
+    def _fill(self, body: IO[bytes]) -> None:
+        chunk: list[list[Any]] = []
+        for key, value in ijson.kvitems(body, ""):
+            chunk.append(_row(key, value))
+            self.jobs += 1
+            if len(chunk) == CHUNK:
+                self._file.write(_encode(chunk) + b"\n")
+                chunk = []
+        if chunk:
+            self._file.write(_encode(chunk) + b"\n")
+
+
+def _row(key: str, entry: Any) -> list[Any]:
+    if not (key.isascii() and key.isdigit()) or str(int(key[:20])) != key or int(key) > HIGHEST:
+        raise BadRequest(f"A job's id is a whole number from 0 to {HIGHEST} in decimal digits, not {key[:40]!r}.")
+    if not isinstance(entry, dict):
+        raise BadRequest(f'Job {key}: its entry is an object such as {{"jobstage": 0, "jobcmd": …}}.')
+    unknown = entry.keys() - KEYS
+    if unknown:
+        raise BadRequest(f"Job {key}: unknown key {min(unknown)[:40]!r}. Keys are jobstage, jobcmd and priority.")
+    stage, priority = _whole(key, entry, "jobstage"), _whole(key, entry, "priority")
+    if abs(priority) > MAX_PRIORITY:
+        raise BadRequest(f"Job {key}: priority is a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}.")
+    try:
+        require_stage(stage)
+    except BadRequest as error:
+        raise BadRequest(f"Job {key}: {error}") from error
+    return [int(key), stage, priority, _encode(entry.get("jobcmd")).decode()]
+
+
+def _whole(key: str, entry: dict[str, Any], name: str) -> int:
+    value = entry.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadRequest(f"Job {key}: {name} is a whole number.")
+    return value
+
+
+def _told(error: Exception) -> str:
+    text = error.args[0] if error.args else "it ends too early"
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return str(text).strip().partition("\n")[0][:200] or "it ends too early"

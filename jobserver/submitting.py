@@ -1,0 +1,93 @@
+"""The verbs that make lists and fill them: init, submit, lifetimes."""
+
+from collections.abc import Iterable
+
+from jobserver.clock import now_ms
+from jobserver.errors import NameTaken
+from jobserver.events import Change, NewList
+from jobserver.jobix import Keys
+from jobserver.lifetimes import Lifetime
+from jobserver.storage import ending, lists, loading
+from jobserver.storage.lists import JobList
+from jobserver.storage.transaction import Transaction
+from jobserver.writer import Writer
+
+UNCHANGED = -1
+
+
+class Submitting:
+    """The verbs, over one writer."""
+
+    def __init__(self, writer: Writer, keys: Keys) -> None:
+        self._writer = writer
+        self._keys = keys
+
+    def init(self, jobix: int, given: list[Lifetime], name: str | None) -> dict[int, Lifetime]:
+        """Makes the list if it is new, and sets its lifetimes if it has none; the lifetimes that hold now."""
+
+        def work(tx: Transaction) -> dict[int, Lifetime]:
+            job_list = self._found_or_made(tx, jobix, name)
+            if name is not None and job_list.name != name and not lists.rename(tx, job_list.id, name):
+                raise NameTaken(f"Another list is named {name!r}; choose another name.")
+            current = lists.lifetimes(tx.all, job_list.id)
+            if given and not current:
+                for lifetime in given:
+                    lists.store_lifetime(tx, job_list.id, lifetime)
+                    lists.apply_lifetime(tx, job_list.id, lifetime, now_ms())
+                return {lifetime.stage: lifetime for lifetime in given}
+            return current
+
+        return self._writer.run(work)
+
+    def submit(self, jobix: int, chunks: Iterable[str], jobs: int) -> tuple[int, int]:
+        """Adds jobs to the list, made if it is new: (how many were new, how many it knew).
+
+        chunks: see add_jobs(); iterated once a try. jobs: how many they hold.
+        """
+
+        def work(tx: Transaction) -> int:
+            job_list = self._found_or_made(tx, jobix, None)
+            now, total = now_ms(), 0
+            for chunk in chunks:
+                for stage, new in loading.add_jobs(tx, job_list.id, chunk, now).items():
+                    tx.notes.append(Change(job_list.id, "submitted", (), None, stage, jobs=new))
+                    total += new
+            return total
+
+        new = self._writer.run(work, bulk=jobs > 500)
+        return new, jobs - new
+
+    def set_lifetime(
+        self, jobix: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
+    ) -> Lifetime:
+        """Sets a stage's lifetime, for the jobs in it too. requeue UNCHANGED and max_attempts None leave what holds."""
+
+        def work(tx: Transaction) -> Lifetime:
+            list_id, now = self._found_or_made(tx, jobix, None).id, now_ms()
+            before = lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage))
+            lifetime = Lifetime(
+                stage,
+                lifetime_ms,
+                before.requeue if requeue == UNCHANGED else requeue,
+                before.max_attempts if max_attempts is None else max_attempts,
+            )
+            lists.store_lifetime(tx, list_id, lifetime)
+            lists.apply_lifetime(tx, list_id, lifetime, now)
+            if lifetime.requeue is not None:
+                rows = ending.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
+                if rows:
+                    jobids = tuple(row[2] for row in rows)
+                    tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))
+            return lifetime
+
+        return self._writer.run(work, bulk=True)
+
+    def _found_or_made(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
+        hashed = self._keys.hash(jobix)
+        found = lists.by_hash(tx.all, hashed)
+        if found is None:
+            found = lists.create(tx, hashed, name, now_ms())
+            if found is None:
+                raise NameTaken(f"Another list is named {name!r}; choose another name.")
+            tx.notes.append(NewList(found.id, found.name))
+        return found

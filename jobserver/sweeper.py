@@ -1,0 +1,39 @@
+"""Looks at the clock: every sweep_every_s, what is overdue is flagged, failed or requeued."""
+
+import logging
+import random
+import threading
+
+from jobserver.concurrency import spawn
+from jobserver.errors import DatabaseBusy
+from jobserver.expiring import Expiring
+
+log = logging.getLogger("jobserver.sweeper")
+
+
+class Sweeper:
+    """A thread of the server's that sweeps until it is stopped."""
+
+    def __init__(self, expiring: Expiring, every_s: float) -> None:
+        self._expiring = expiring
+        self._every_s = every_s
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Starts to sweep."""
+        spawn(self._run, "sweeper")
+
+    def stop(self) -> None:
+        """Ends after the sweep that is under way."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        # several servers on one database shall not all look at the same moment
+        while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
+            try:
+                self._expiring.sweep()
+                self._expiring.forget()
+            except DatabaseBusy as error:
+                log.warning("the sweep is put off: %s", error)
+            except Exception:
+                log.exception("the sweep failed; it goes on")

@@ -1,0 +1,88 @@
+"""Requests that wait for a job: woken when one comes, by this server process or another."""
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobserver.concurrency import spawn
+from jobserver.database import Database
+from jobserver.errors import DatabaseBusy
+
+LOOK_EVERY_S = 0.25  # for jobs that another process made available
+ANY_NEW_LIST = 0
+Place = tuple[int, int]  # list id, stage
+
+_STOCK = "SELECT list_id, stage, jobs FROM stage_count WHERE jobs > 0 AND stage % 2 = 0"
+
+
+class Waiting:
+    """Who waits, by list and stage, the longest waiting first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._places: dict[Place, deque[threading.Event]] = defaultdict(deque)
+        self._looking = False
+        self.closed = False
+
+    @contextmanager
+    def place(self, list_id: int | None, stage: int) -> Iterator[threading.Event]:
+        """A place in the queue for jobs of that stage; its event is set when one came. list_id None: of a list that
+        doesn't exist yet. Taken before looking for a job, so that none can come unnoticed in between."""
+        key = (list_id, stage) if list_id is not None else (ANY_NEW_LIST, ANY_NEW_LIST)
+        event = threading.Event()
+        with self._lock:
+            self._places[key].append(event)
+            start, self._looking = not self._looking, True
+        if start:
+            spawn(self._look, "waiting")
+        if self.closed:
+            event.set()
+        try:
+            yield event
+        finally:
+            with self._lock:
+                queue = self._places.get(key)
+                if queue and event in queue:
+                    queue.remove(event)
+                if queue is not None and not queue:
+                    del self._places[key]
+
+    def wake(self, list_id: int, stage: int, jobs: int) -> None:
+        """Wakes as many as there are new jobs."""
+        with self._lock:
+            queue = self._places.get((list_id, stage))
+            while queue and jobs > 0:
+                queue.popleft().set()
+                jobs -= 1
+
+    def wake_for_new_list(self) -> None:
+        """Wakes everyone who asked with a secret that was unknown."""
+        self.wake(ANY_NEW_LIST, ANY_NEW_LIST, 1_000_000)
+
+    def close(self) -> None:
+        """Wakes everyone, now and from now on: the server ends."""
+        self.closed = True
+        with self._lock:
+            for queue in self._places.values():
+                for event in queue:
+                    event.set()
+            self._places.clear()
+
+    def _look(self) -> None:
+        """Looks for jobs that other processes made available, as long as somebody waits."""
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            with self._lock:
+                if self.closed or not self._places:
+                    self._looking = False
+                    return
+            try:
+                stock = self._database.read(_STOCK)
+            except DatabaseBusy:
+                continue
+            for list_id, stage, jobs in stock:
+                self.wake(list_id, stage, jobs)
+            self.wake_for_new_list()

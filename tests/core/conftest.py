@@ -1,0 +1,36 @@
+"""The core suite runs on both databases."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Asker, Server, make_postgresql_database
+
+BOTH = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", params=BOTH)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_uri(kind: str, request: pytest.FixtureRequest) -> str:
+    """A database of the test's own."""
+    return "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need nothing but a list of their own."""
+    uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+    server = Server(tmp_path_factory.mktemp(f"shared-{kind}"), uri).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def ask(shared: Server, jobix: int) -> Asker:
+    """Requests under a fresh secret, to the shared server."""
+    return Asker(shared.url, jobix)
