@@ -77,10 +77,13 @@ class Claims:
         self._waiting = waiting
         self._require_claim = require_claim
 
-    def claim(self, find: Callable[[], JobList | None], wish: Wish, wait_s: float) -> list[Claimed]:
+    def claim(
+        self, find: Callable[[], JobList | None], wish: Wish, wait_s: float, gone: Callable[[], bool]
+    ) -> list[Claimed]:
         """Claims what is wished for, waiting up to wait_s for a first job; [] if there is none.
 
-        find: the list, which may come into being while the request waits.
+        find: the list, which may come into being while the request waits. gone: whether the worker went away while it
+        waited; then the job that it was woken for is another's.
         """
         give_up = time.monotonic() + wait_s
         while True:
@@ -91,6 +94,10 @@ class Claims:
                 if found or left_s <= 0 or self._waiting.closed:
                     return found
                 woken.wait(left_s)
+            if gone():
+                if job_list:
+                    self._waiting.wake(job_list.id, wish.stage, 1)
+                return []
 
     def end(self, job_list: JobList, report: Report, wish: Wish | None) -> tuple[Ended, list[Claimed]]:
         """Ends a claim as reported and, in the same transaction, claims what is wished for next."""

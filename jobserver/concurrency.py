@@ -4,18 +4,20 @@ Everything else uses `threading`'s own names, which are green when a program has
 real_thread() for what would make the event loop wait.
 """
 
+import _socket
 import logging
+import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 WSGIApp = Callable[..., Any]
 
-log = logging.getLogger("jobserver")
+SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
 _mode = "threading"
 
 
@@ -64,6 +66,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; answers are small
     listener.bind((host, port))
     listener.listen(1024)
     return listener
@@ -77,32 +80,55 @@ def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drai
     )
 
 
-def _on_signals(stop: Callable[[], None]) -> None:
-    def handler(_number: int, _frame: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        stop()
+def client_gone(environ: Mapping[str, Any]) -> bool:
+    """Whether the other end has closed the request's connection, as far as this server lets that be seen."""
+    found = environ.get("werkzeug.socket") or environ.get(SOCKET)
+    if found is None:
+        return False
+    try:
+        connection = _socket.socket(fileno=os.dup(found.fileno()))  # not the patched one, which would wait
+    except OSError:
+        return True
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.close()
+
+
+def _wait_for_signal() -> None:
+    """Returns after SIGINT or SIGTERM. It looks again and again: an event loop may sleep through a signal."""
+    came = []
+
+    def handler(number: int, _frame: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        came.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
+    while not came:
+        time.sleep(0.1)
 
 
 def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
     import eventlet
     import eventlet.wsgi
 
-    def chunked(environ: dict[str, Any], start_response: Any) -> Any:
+    def completed(environ: dict[str, Any], start_response: Any) -> Any:
         environ["wsgi.input_terminated"] = True  # its input ends where a chunked body ends; it doesn't say so
+        environ[SOCKET] = environ["wsgi.input"].get_socket()
         return app(environ, start_response)
 
     pool = eventlet.GreenPool(10_000)
     server = eventlet.spawn(
-        eventlet.wsgi.server, listener, chunked, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
+        eventlet.wsgi.server, listener, completed, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
         log_output=False, debug=False, keepalive=True,
     )  # fmt: skip
-    stopping = eventlet.Event()
-    _on_signals(lambda: stopping.send(True) if not stopping.ready() else None)
-    stopping.wait()
+    _wait_for_signal()
     drain()
     server.kill(KeyboardInterrupt)  # it closes idle connections and waits for the running requests
     with eventlet.Timeout(drain_s, False):
@@ -110,18 +136,20 @@ def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], N
 
 
 def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
-    import gevent
-    from gevent.event import Event
     from gevent.pool import Pool
     from gevent.pywsgi import WSGIServer
     from geventwebsocket.handler import WebSocketHandler
 
+    class Handler(WebSocketHandler):  # type: ignore[misc]
+        def get_environ(self) -> dict[str, Any]:
+            environ: dict[str, Any] = super().get_environ()
+            environ[SOCKET] = self.socket
+            return environ
+
     running = _Running(app)
-    server = WSGIServer(listener, running, log=None, error_log=None, spawn=Pool(10_000), handler_class=WebSocketHandler)
+    server = WSGIServer(listener, running, log=None, error_log=None, spawn=Pool(10_000), handler_class=Handler)
     server.start()
-    stopping = Event()
-    _on_signals(lambda: gevent.get_hub().loop.run_callback(stopping.set))
-    stopping.wait()
+    _wait_for_signal()
     drain()
     server.close()
     running.wait(drain_s)
@@ -143,9 +171,10 @@ def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], No
     running = _Running(app)
     server = make_server(host, port, running, threaded=True, request_handler=Quiet, fd=listener.fileno())
     server.daemon_threads = True  # type: ignore[attr-defined]
-    _on_signals(lambda: threading.Thread(target=server.shutdown, daemon=True).start())
-    server.serve_forever(poll_interval=0.05)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    _wait_for_signal()
     drain()
+    server.shutdown()
     running.wait(drain_s)
 
 

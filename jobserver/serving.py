@@ -16,7 +16,7 @@ def serve(settings: Settings) -> int:
     from jobserver.services import NAME, Services
 
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for chatty in ("alembic", "werkzeug", "engineio", "socketio"):
+    for chatty in ("alembic", "werkzeug", "engineio", "socketio", "geventwebsocket", "jobserver.wsgi"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     app = create_app(settings)
     services: Services = app.extensions[NAME]

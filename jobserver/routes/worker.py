@@ -1,5 +1,6 @@
 """The protocol: what masters and workers call. docs/protocol.md is its description."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -7,7 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from jobserver import bodies, lifetimes, progress, stages
 from jobserver.claims import Ended
-from jobserver.concurrency import real_thread
+from jobserver.concurrency import client_gone, real_thread
 from jobserver.errors import BadRequest, ShuttingDown
 from jobserver.lifetimes import Lifetime, minutes
 from jobserver.routes import answers, asked, auth
@@ -63,7 +64,8 @@ def get(stage: str, work: str | None = None) -> Response:
     """Claims the first available job of a stage, or several."""
     number = auth.secret()
     wish = asked.wish(stage, work, asked.token("claim"))
-    claimed = services().claims.claim(lambda: auth.found(number), wish, asked.wait_s())
+    gone = partial(client_gone, request.environ)
+    claimed = services().claims.claim(lambda: auth.found(number), wish, asked.wait_s(), gone)
     if asked.together() is None:
         return answer(answers.one(claimed, number))
     return answer([answers.job(one, number) for one in claimed])
