@@ -16,11 +16,10 @@ __all__ = ["__version__", "app", "create_app"]
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application, wired: the only place where the parts meet. CannotStart says why not."""
     from flask import Flask
-    from sqlalchemy.pool import NullPool
 
     from jobserver import concurrency, config, models, routes
     from jobserver.claims import Claims
-    from jobserver.database import Database, refuse_unfit
+    from jobserver.database import Database, engine_options, refuse_unfit
     from jobserver.events import Events
     from jobserver.expiring import Expiring
     from jobserver.extensions import db, migrate, socketio
@@ -48,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(
         SECRET_KEY=key,
         SQLALCHEMY_DATABASE_URI=settings.uri,
-        SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},  # Database keeps the connections
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
     )
     db.init_app(app)
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))

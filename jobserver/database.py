@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import psutil
 import psycopg
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import NullPool
 
 from jobserver.concurrency import real_thread
 from jobserver.config import Settings
@@ -21,6 +22,8 @@ NETWORK_FILESYSTEMS = {
     "nfs", "nfs4", "lustre", "gpfs", "cifs", "smb3", "smbfs", "beegfs", "ceph", "fuse.ceph", "glusterfs",
     "fuse.glusterfs", "fuse.sshfs", "afs", "pvfs2", "orangefs", "panfs", "ocfs2", "9p", "wekafs",
 }  # fmt: skip
+_DURABLE = """SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'"""  # what was answered is on the disk
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # and not: is misused
@@ -105,6 +108,8 @@ class Database:
             fairy.detach()
             if self.postgresql:
                 driver.autocommit = True
+                driver.execute(_DURABLE)
+                driver.execute(f"SET lock_timeout = {max(1, round(self.settings.busy_timeout_s * 1000))}")
             else:
                 driver.isolation_level = None
         except Exception as error:
@@ -140,6 +145,13 @@ class Database:
         """Closes the idle connections."""
         while self._idle:
             self._idle.popleft().close()
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """How SQLAlchemy's engine is made: no pool, for Database keeps the connections; no endless wait for one."""
+    unreachable_s = max(2, round(settings.busy_timeout_s))
+    connect_args = {} if settings.uri.startswith("sqlite") else {"connect_timeout": unreachable_s}
+    return {"poolclass": NullPool, "connect_args": connect_args}
 
 
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:

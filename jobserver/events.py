@@ -24,7 +24,7 @@ class Change:
     def __str__(self) -> str:
         jobs = self.jobs or len(self.jobids)
         named = ", ".join(map(str, self.jobids[:5])) + (", …" if len(self.jobids) > 5 else "")
-        what = f"job {named}" if jobs == 1 and named else f"{jobs} jobs" + (f" ({named})" if named else "")
+        what = f"job {named}" if jobs == 1 and named else f"{jobs} job{'s' * (jobs != 1)}" + f" ({named})" * bool(named)
         way = f"to {self.to}" if self.stage is None else f"from {self.stage} to {self.to}"
         return f"list {self.list_id}: {what} {self.verb}, {way}" + (f", by {self.worker}" if self.worker else "")
 

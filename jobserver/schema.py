@@ -11,9 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
 
 from jobserver.config import ROOT, Settings
+from jobserver.database import engine_options
 from jobserver.errors import CannotStart
 
 UPGRADE = "python -m jobserver db upgrade"
@@ -83,7 +83,7 @@ class _Transaction:
         self._sqlite = settings.uri.startswith("sqlite")
         if self._sqlite:
             Path(settings.uri.removeprefix("sqlite:///").split("?")[0]).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(settings.uri, poolclass=NullPool)
+        self._engine = create_engine(settings.uri, **engine_options(settings))
         if self._sqlite:
             # pysqlite would commit before each CREATE TABLE by itself
             event.listen(self._engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))

@@ -11,6 +11,7 @@ would lose the interpreter's lock at each of them.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -114,7 +115,7 @@ class Writer:
 
     def _commit(self, batch: list[_Entry[Any]]) -> None:
         """Sets a value or an error in every entry."""
-        alone = batch
+        alone, give_up = batch, time.monotonic() + self._database.settings.busy_timeout_s
         try:
             self._in_one(batch, len(batch) == 1)
             alone = [entry for entry in batch if isinstance(entry.error, NeedsAlone)]
@@ -125,6 +126,9 @@ class Writer:
             return
         for number, entry in enumerate(alone if len(batch) > 1 else []):
             entry.error = None
+            if time.monotonic() > give_up:
+                self._fail(alone[number:], DatabaseBusy("The database is slow or locked; try again."))
+                return
             try:
                 self._in_one([entry], True)
             except DatabaseBusy as error:

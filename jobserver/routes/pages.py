@@ -17,6 +17,7 @@ from jobserver.storage.lists import JobList
 
 blueprint = Blueprint("pages", __name__)
 SHOWN = 50  # jobs on a page
+REFRESH_S = 10
 
 
 @blueprint.get("/")
@@ -79,6 +80,7 @@ def _html(page: str) -> Response:
     response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Refresh"] = str(REFRESH_S)
     return response
 
 

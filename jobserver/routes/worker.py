@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import MethodNotAllowed
 
 from jobserver import bodies, lifetimes, progress, stages
@@ -158,7 +158,8 @@ def progress_answer() -> Response:
     job_list = auth.found(auth.secret())
     if job_list is None:
         return answer(progress.Progress("", stages.DEFAULT_LAST_STAGE, {}).as_answer())
-    return answer(progress.of(services().database, job_list).as_answer() | {"page": f"/get?list={job_list.name}"})
+    page = url_for("pages.progress_page", list=job_list.name)
+    return answer(progress.of(services().database, job_list).as_answer() | {"page": page})
 
 
 def lifetimes_answer() -> Response:
