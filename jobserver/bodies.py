@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import IO
 
-from jobserver.errors import BadRequest, TooLarge
+from werkzeug.exceptions import ClientDisconnected
+
+from jobserver.errors import BadRequest, BodyLost, TooLarge
 
 PIECE = 64 * 1024
 IN_MEMORY = 1024 * 1024
@@ -41,12 +43,19 @@ def spool(stream: IO[bytes], max_bytes: int) -> IO[bytes]:
     return file
 
 
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(PIECE)
+    except (ClientDisconnected, OSError, ValueError) as error:  # ValueError: eventlet, of a chunk's length
+        raise BodyLost("The body ended too early, or its chunks are broken; send the request again.") from error
+
+
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    first = stream.read(PIECE)
+    first = _read(stream)
     if not _is_deflated(first):
         while first:
             yield first
-            first = stream.read(PIECE)
+            first = _read(stream)
         return
     inflater = zlib.decompressobj(GZIP_OR_ZLIB)
     try:
@@ -54,7 +63,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
             yield inflater.decompress(first, PIECE)
             while inflater.unconsumed_tail:
                 yield inflater.decompress(inflater.unconsumed_tail, PIECE)
-            first = b"" if inflater.eof else stream.read(PIECE)
+            first = b"" if inflater.eof else _read(stream)
     except zlib.error as error:
         raise BadRequest(f"The body begins like gzip or zlib, and is broken: {error}.") from error
     if not inflater.eof:

@@ -7,7 +7,7 @@ this file knows what a request that is sent twice means, and says whose fault a 
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from jobserver.clock import now_ms
@@ -109,11 +109,14 @@ class Claims:
         return self._writer.run(work)
 
     def end_each(
-        self, job_list: JobList, reports: list[Report], wish: Wish | None
+        self, job_list: JobList, reports: Sequence[Report | JobServerError], wish: Wish | None
     ) -> tuple[list[Ended | JobServerError], list[Claimed]]:
-        """Ends many claims, each judged alone: its outcome, or why it was refused, in order."""
+        """Ends many claims, each judged alone: its outcome, or why it was refused, in order. A report that can't be
+        read stands among them as its error."""
 
-        def judge(tx: Transaction, report: Report) -> Ended | JobServerError:
+        def judge(tx: Transaction, report: Report | JobServerError) -> Ended | JobServerError:
+            if isinstance(report, JobServerError):
+                return report
             try:
                 return self._end(tx, job_list.id, report)
             except JobServerError as refusal:  # raised before anything of this report changed

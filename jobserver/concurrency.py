@@ -119,7 +119,8 @@ def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], N
     import eventlet.wsgi
 
     def completed(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["wsgi.input_terminated"] = True  # its input ends where a chunked body ends; it doesn't say so
+        if environ["wsgi.input"].chunked_input:
+            environ["wsgi.input_terminated"] = True  # its input ends where the body ends; it doesn't say so
         environ[SOCKET] = environ["wsgi.input"].get_socket()
         return app(environ, start_response)
 

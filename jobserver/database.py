@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psutil
 import psycopg
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.pool import NullPool
 
 from jobserver.concurrency import real_thread
@@ -97,21 +97,25 @@ class Database:
         self.settings = settings
         self.postgresql = engine.dialect.name == "postgresql"
         self._idle: deque[Connection] = deque()
-        if not self.postgresql:
-            event.listen(engine, "connect", _durable_sqlite)
 
     def connect(self) -> Connection:
-        """A connection of its own for the caller, who closes it. DatabaseBusy when there is none to be had."""
+        """A connection of its own for the caller, who closes it. DatabaseBusy when there is none to be had.
+
+        The dialect makes it, not the engine: an engine and its pool have locks, which under an event loop must not be
+        taken in real threads: who has to wait for one there is never woken.
+        """
         try:
-            fairy = self.engine.raw_connection()
-            driver: Any = fairy.driver_connection
-            fairy.detach()
+            where, options = self.engine.dialect.create_connect_args(self.engine.url)
+            driver: Any = self.engine.dialect.connect(*where, **{**options, **_connect_options(self.settings)})
             if self.postgresql:
                 driver.autocommit = True
                 driver.execute(_DURABLE)
                 driver.execute(f"SET lock_timeout = {max(1, round(self.settings.busy_timeout_s * 1000))}")
             else:
                 driver.isolation_level = None
+                driver.execute("PRAGMA synchronous = FULL")
+                driver.execute("PRAGMA foreign_keys = ON")
+                driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
         except Exception as error:
             raise DatabaseBusy("The database can't be reached; try again, and look at the server's log.") from error
         return Connection(driver, self.postgresql, self.settings.busy_timeout_s)
@@ -148,10 +152,12 @@ class Database:
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
-    """How SQLAlchemy's engine is made: no pool, for Database keeps the connections; no endless wait for one."""
-    unreachable_s = max(2, round(settings.busy_timeout_s))
-    connect_args = {} if settings.uri.startswith("sqlite") else {"connect_timeout": unreachable_s}
-    return {"poolclass": NullPool, "connect_args": connect_args}
+    """How SQLAlchemy's engine, which sees to the schema, is made: no pool, and no endless wait for a connection."""
+    return {"poolclass": NullPool, "connect_args": _connect_options(settings)}
+
+
+def _connect_options(settings: Settings) -> dict[str, Any]:
+    return {} if settings.uri.startswith("sqlite") else {"connect_timeout": max(2, round(settings.busy_timeout_s))}
 
 
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
@@ -176,12 +182,6 @@ def _mounts() -> dict[str, str]:
 def _filesystem(path: str, mounts: dict[str, str]) -> str:
     inside = [mount for mount in mounts if (path + "/").startswith(mount.rstrip("/") + "/")]
     return mounts[max(inside, key=len)].lower() if inside else ""
-
-
-def _durable_sqlite(driver: sqlite3.Connection, _record: object) -> None:
-    driver.execute("PRAGMA synchronous = FULL")
-    driver.execute("PRAGMA foreign_keys = ON")
-    driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
 
 
 @lru_cache(maxsize=512)

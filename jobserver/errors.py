@@ -2,6 +2,7 @@
 
 JobServerError
 ├── BadRequest              the request can't be read, or asks for what no stage allows
+│   └── BodyLost            the connection broke, or sent nonsense, in the middle of the body
 ├── TooLarge                a body beyond max_body_mb, after inflation
 ├── Forbidden
 │   ├── JobixMissing        no secret came with the request
@@ -32,6 +33,10 @@ class BadRequest(JobServerError):
     """The request can't be read."""
 
     code = "bad_request"
+
+
+class BodyLost(BadRequest):
+    """The body's end can't be found, so nothing that comes after it on this connection can be read either."""
 
 
 class TooLarge(JobServerError):

@@ -4,15 +4,16 @@ It is read as a stream, checked whole, and put into chunks that the database rea
 memory but a chunk.
 """
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import IO, Any
 
 import ijson
 import msgspec
 
-from jobserver.bodies import IN_MEMORY
+from jobserver.bodies import IN_MEMORY, PIECE
 from jobserver.errors import BadRequest
 from jobserver.jobix import HIGHEST
 from jobserver.stages import require_stage
@@ -21,6 +22,9 @@ CHUNK = 2000  # jobs in one statement
 MAX_DEPTH = 200  # the parser's memory grows with the square of the depth
 MAX_PRIORITY = 2**31 - 1
 KEYS = {"jobstage", "jobcmd", "priority"}
+
+# yajl, the fast parser, ends the whole process at a number of more digits than Python turns into an integer.
+_LONG_NUMBER = re.compile(rb"[0-9]{640}")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -33,8 +37,10 @@ class Submission:
         with ExitStack() as unless_whole:
             self._file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
             try:
-                self._check_shape(body)
-                self._fill(body)
+                parser = ijson.get_backend("python") if _has_long_number(body) else ijson
+                self._check_shape(parser.basic_parse(body))
+                body.seek(0)
+                self._fill(parser.kvitems(body, ""))
             except (ijson.JSONError, ValueError) as error:
                 raise BadRequest(f"The body is not JSON: {_told(error)}.") from error
             unless_whole.pop_all()
@@ -49,9 +55,9 @@ class Submission:
         self._file.close()
 
     @staticmethod
-    def _check_shape(body: IO[bytes]) -> None:
+    def _check_shape(events: Iterable[tuple[str, Any]]) -> None:
         depth = 0
-        for event, _value in ijson.basic_parse(body):
+        for event, _value in events:
             if depth == 0 and event != "start_map":
                 raise BadRequest('The body is an object of jobs: {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}.')
             if event in ("start_map", "start_array"):
@@ -60,11 +66,10 @@ class Submission:
                     raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
             elif event in ("end_map", "end_array"):
                 depth -= 1
-        body.seek(0)
 
-    def _fill(self, body: IO[bytes]) -> None:
+    def _fill(self, entries: Iterable[tuple[str, Any]]) -> None:
         chunk: list[list[Any]] = []
-        for key, value in ijson.kvitems(body, ""):
+        for key, value in entries:
             chunk.append(_row(key, value))
             self.jobs += 1
             if len(chunk) == CHUNK:
@@ -72,6 +77,16 @@ class Submission:
                 chunk = []
         if chunk:
             self._file.write(_encode(chunk) + b"\n")
+
+
+def _has_long_number(body: IO[bytes]) -> bool:
+    """Whether one may be there (or a text of that many digits). Leaves the body at its start."""
+    before, found = b"", False
+    while not found and (piece := body.read(PIECE)):
+        found = _LONG_NUMBER.search(before + piece) is not None
+        before = piece[-640:]
+    body.seek(0)
+    return found
 
 
 def _row(key: str, entry: Any) -> list[Any]:

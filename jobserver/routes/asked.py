@@ -155,6 +155,26 @@ def max_bytes() -> int:
     return services().settings.max_body_mb * 1_000_000
 
 
+def reports(entries: list[Entry]) -> list[Report | BadRequest]:
+    """Workers' reports, each checked alone: the report, or what is wrong with it."""
+
+    def checked(entry: Entry) -> Report | BadRequest:
+        try:
+            if entry.claim is not None and not _TOKEN.fullmatch(entry.claim):
+                raise BadRequest("claim is the token that came with the job: 16 to 64 letters and digits.")
+            return report(entry, entry.jobid, entry.jobstage, entry.claim)
+        except BadRequest as error:
+            return error
+
+    return [checked(entry) for entry in entries]
+
+
+def held() -> list[tuple[int, str]]:
+    """The claims that a heartbeat names. What is no token at all holds nothing."""
+    found = body(list[Held]) or []
+    return [(one.jobid, one.claim if _TOKEN.fullmatch(one.claim) else "") for one in found]
+
+
 def report(said: Body | Entry, jobid: int, target: int, claim: str | None) -> Report:
     """A worker's report, checked."""
     for what, text in (("filename", said.filename), ("error", said.error)):

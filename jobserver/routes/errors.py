@@ -39,23 +39,28 @@ def wants_html() -> bool:
 
 
 def _known(error: JobServerError) -> Response:
-    return _told(status(error), error.code, str(error), getattr(error, "retry_after_s", None))
+    headers = {}
+    if isinstance(error, errors.TooManyWrongSecrets | errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.TooLarge | errors.BodyLost | errors.Unavailable):
+        headers["Connection"] = "close"  # what is left of the body is not read
+    return _told(status(error), error.code, str(error), headers)
 
 
 def _http(error: HTTPException) -> Response:
     code = (error.name or "error").lower().replace(" ", "_")
-    return _told(error.code or 500, code, error.description or error.name)
+    methods = getattr(error, "valid_methods", None)
+    return _told(
+        error.code or 500, code, error.description or error.name, {"Allow": ", ".join(methods)} if methods else {}
+    )
 
 
 def _unknown(error: Exception) -> Response:
     log.exception("a request failed: %s %s", request.method, request.path)
-    return _told(500, "internal_error", "The server has a fault; its log says more.")
+    return _told(500, "internal_error", "The server has a fault; its log says more.", {"Connection": "close"})
 
 
-def _told(number: int, code: str, message: str, retry_after_s: float | None = None) -> Response:
-    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
-    if number in (413, 503):
-        headers["Connection"] = "close"  # what is left of the body is not read
+def _told(number: int, code: str, message: str, headers: dict[str, str]) -> Response:
     if wants_html():
         page = render_template("error.html", status=number, message=message)
         return Response(page, number, headers | {"Cache-Control": "no-store"})

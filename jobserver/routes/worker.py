@@ -90,18 +90,18 @@ def update_jobs() -> Response:
     """Ends many claims, each judged alone."""
     number = auth.secret()
     entries = asked.body(list[asked.Entry]) or []
-    reports = [asked.report(entry, entry.jobid, entry.jobstage, entry.claim) for entry in entries]
+    reports = asked.reports(entries)
     wish = asked.following()
     job_list = auth.found(number)
     if job_list is None:
-        return answer({"jobs": [_unknown(report.jobid) for report in reports]} | ({"next": []} if wish else {}))
+        return answer({"jobs": [_unknown(entry.jobid) for entry in entries]} | ({"next": []} if wish else {}))
     outcomes, claimed = services().claims.end_each(job_list, reports, wish)
     told: list[dict[str, Any]] = []
-    for report, outcome in zip(reports, outcomes, strict=True):
+    for entry, outcome in zip(entries, outcomes, strict=True):
         if isinstance(outcome, Ended):
             told.append({"status": 200} | answers.ended(outcome))
         else:
-            told.append({"jobid": report.jobid, "status": status(outcome)} | answers.refused(outcome))
+            told.append({"jobid": entry.jobid, "status": status(outcome)} | answers.refused(outcome))
     return answer({"jobs": told} | ({"next": [answers.job(one, number) for one in claimed]} if wish else {}))
 
 
@@ -109,8 +109,7 @@ def update_jobs() -> Response:
 def heartbeat() -> Response:
     """Renews claims."""
     number = auth.secret()
-    held = [(one.jobid, one.claim) for one in asked.body(list[asked.Held]) or []]
-    outcomes = services().claims.renew(auth.found(number), held)
+    outcomes = services().claims.renew(auth.found(number), asked.held())
     return answer({"jobs": [answers.renewed(outcome) for outcome in outcomes]})
 
 

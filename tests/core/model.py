@@ -1,0 +1,136 @@
+"""What a list should be after each request: the protocol's rules, for one caller at a time, with nothing but dicts."""
+
+from dataclasses import dataclass, field
+
+MAX_ATTEMPTS = {1: 3, 3: 2}
+REQUEUE = {3: 2}
+LAST_STAGE = 4
+
+
+@dataclass
+class Job:
+    """One job. `before`: the stage it was claimed from. `ended`: what became of each claim that it had."""
+
+    stage: int
+    priority: int
+    before: int | None = None
+    claim: str | None = None
+    chosen: bool = False
+    flagged: bool = False
+    failed: bool = False
+    attempt: int = 0
+    failures: int = 0
+    ended: dict[str, tuple[int, bool]] = field(default_factory=dict)
+
+    def end(self, to: int, *, failures: int) -> None:
+        """The claim ends, and the job goes to another stage."""
+        if self.claim is not None:
+            self.ended[self.claim] = (to, False)
+        if self.failed or to != self.before:
+            self.attempt = 0
+        self.failures = 0 if self.failed or to == self.stage + 1 else failures
+        self.before, self.stage, self.claim, self.chosen = self.stage, to, None, False
+        self.flagged = self.failed = False
+
+    def fail(self) -> None:
+        """It was the last attempt: the job stays, and nobody holds it."""
+        if self.claim is not None:
+            self.ended[self.claim] = (self.stage, True)
+        self.before, self.claim, self.chosen = self.stage, None, False
+        self.failures += 1
+        self.flagged = self.failed = True
+
+    def is_last_failure(self) -> bool:
+        """Whether one more failure is one too many."""
+        return self.failures + 1 >= MAX_ATTEMPTS[self.stage]
+
+
+class Model:
+    """The jobs of one list, by their ids."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, Job] = {}
+
+    def submit(self, entries: dict[int, tuple[int, int]]) -> int:
+        """Adds (stage, priority) for ids that are new; how many."""
+        new = {jobid: Job(*entry) for jobid, entry in entries.items() if jobid not in self.jobs}
+        self.jobs |= new
+        return len(new)
+
+    def held_under(self, claim: str) -> list[int]:
+        """Which jobs a token holds, the best first."""
+        return self._sorted([jobid for jobid, job in self.jobs.items() if job.claim == claim])
+
+    def is_spent(self, claim: str) -> bool:
+        """Whether a claim under this token has ended."""
+        return any(claim in job.ended for job in self.jobs.values())
+
+    def available(self, stage: int, n: int) -> list[int]:
+        """Which jobs come next."""
+        return self._sorted([jobid for jobid, job in self.jobs.items() if job.stage == stage < LAST_STAGE])[:n]
+
+    def claim(self, jobid: int, claim: str, chosen: bool) -> None:
+        """The job is handed out."""
+        job = self.jobs[jobid]
+        job.before, job.stage, job.claim, job.chosen = job.stage, job.stage + 1, claim, chosen
+        job.attempt += 1
+
+    def report(self, jobid: int, to: int, claim: str | None, error: bool) -> tuple[int, int | None]:
+        """What /update_job answers: the status, and the stage that the job is in then."""
+        job = self.jobs.get(jobid)
+        if job is None:
+            return 404, None
+        held = job.claim == claim if claim is not None else job.claim is None or not job.chosen
+        working = job.stage % 2 == 1
+        if working and held and (to < job.stage or (to == job.stage + 1 and not error)):
+            if error and not job.failed and job.is_last_failure():
+                job.fail()
+            else:
+                job.end(to, failures=job.failures + error)
+            return 200, job.stage
+        if claim is not None and claim in job.ended:
+            stage, failed = job.ended[claim]
+            return (200, stage) if to == stage or (failed and to < stage) else (409, None)
+        if working and held and to == job.stage + 1:
+            return 400, None  # done, and yet an error
+        return 409, None
+
+    def heartbeat(self, jobid: int, claim: str) -> str:
+        """The state that it is answered."""
+        job = self.jobs.get(jobid)
+        if job is None or job.claim != claim:
+            return "lost"
+        if job.flagged:
+            job.failures -= 1
+        job.flagged = False
+        return "held"
+
+    def expire(self, jobid: int) -> None:
+        """The job's time in an odd stage is over."""
+        job = self.jobs[jobid]
+        if job.is_last_failure():
+            job.fail()
+        elif job.stage in REQUEUE:
+            job.end(REQUEUE[job.stage], failures=job.failures + 1)
+        else:
+            job.flagged = True
+            job.failures += 1
+
+    def degrade(self, old: int, new: int) -> int:
+        """Sends the flagged jobs of a stage back; how many."""
+        flagged = [job for job in self.jobs.values() if job.stage == old and job.flagged]
+        for job in flagged:
+            job.end(new, failures=job.failures)
+        return len(flagged)
+
+    def counters(self) -> dict[int, tuple[int, int, int]]:
+        """Jobs, flagged and failed by stage."""
+        stages = {job.stage for job in self.jobs.values()}
+        inside = {stage: [job for job in self.jobs.values() if job.stage == stage] for stage in stages}
+        return {
+            stage: (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs))
+            for stage, jobs in inside.items()
+        }
+
+    def _sorted(self, jobids: list[int]) -> list[int]:
+        return sorted(jobids, key=lambda jobid: (-self.jobs[jobid].priority, jobid))

@@ -1,0 +1,82 @@
+"""The database behind a server, looked at from outside: what is in it, whole, and whether its counters are right."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.conftest import Server
+
+_JOBS = """SELECT job.jobid, job.* FROM job JOIN job_list ON job_list.id = job.list_id WHERE job_list.name = ?"""
+_RECOUNT = """SELECT jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END),
+    SUM(CASE WHEN flag > 1 THEN 1 ELSE 0 END)
+    FROM job JOIN job_list ON job_list.id = job.list_id WHERE name = ? GROUP BY jobstage"""
+_COUNTERS = """SELECT stage, jobs, flagged, failed FROM stage_count JOIN job_list ON job_list.id = list_id
+    WHERE name = ? AND (jobs <> 0 OR flagged <> 0 OR failed <> 0)"""
+
+
+class Database:
+    """A connection of the test's own, in autocommit. Statements name their values as `?`."""
+
+    def __init__(self, server: Server) -> None:
+        uri = server.environment["JOBSERVER_DATABASE_URI"]
+        self.postgresql = bool(uri)
+        self._driver: Any
+        if uri:
+            self._driver = psycopg.connect(uri, autocommit=True)
+        else:
+            file = Path(server.environment["JOBSERVER_INSTANCE"]) / "jobs.sqlite"
+            self._driver = sqlite3.connect(file, timeout=30, isolation_level=None)
+
+    def run(self, sql: str, *values: object) -> Any:
+        """A cursor."""
+        return self._driver.execute(sql.replace("%", "%%").replace("?", "%s") if self.postgresql else sql, values)
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT."""
+        found: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
+        return found
+
+    def close(self) -> None:
+        """Closes the connection, and what it had open."""
+        self._driver.close()
+
+    def tables(self) -> dict[str, list[str]]:
+        """Every row of every table."""
+        names = (
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            if self.postgresql
+            else "SELECT name FROM sqlite_master WHERE type = 'table'"
+        )
+        return {name: sorted(map(repr, self.rows(f'SELECT * FROM "{name}"'))) for (name,) in self.rows(names)}
+
+    def jobs(self, name: str) -> dict[int, dict[str, Any]]:
+        """The rows of a list's jobs, by their ids."""
+        cursor = self.run(_JOBS, name)
+        columns = [column[0] for column in cursor.description]
+        return {row[0]: dict(zip(columns, row, strict=True)) for row in cursor.fetchall()}
+
+    def counters(self, name: str) -> dict[int, tuple[int, int, int]]:
+        """What a list's counters say of each stage: jobs, flagged, failed."""
+        return {row[0]: tuple(row[1:]) for row in self.rows(_COUNTERS, name)}
+
+    def recount(self, name: str) -> dict[int, tuple[int, int, int]]:
+        """What its jobs say."""
+        return {row[0]: tuple(row[1:]) for row in self.rows(_RECOUNT, name)}
+
+
+@contextmanager
+def opened(server: Server) -> Iterator[Database]:
+    """The database of a server."""
+    with closing(Database(server)) as database:
+        yield database
+
+
+def jobs(server: Server, name: str) -> dict[int, dict[str, Any]]:
+    """The rows of a list's jobs, by their ids; its counters are right."""
+    with opened(server) as database:
+        assert database.counters(name) == database.recount(name)
+        return database.jobs(name)

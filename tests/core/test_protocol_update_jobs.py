@@ -1,0 +1,97 @@
+"""/update_jobs: a list of reports, each judged alone."""
+
+import uuid
+
+import pytest
+
+
+@pytest.fixture
+def held(ask):
+    """Five jobs, of which the first three are held: the request maker, and the tokens by jobid."""
+    ask("/set", {str(i): {"jobcmd": i} for i in range(1, 6)})
+    return ask, {job["jobid"]: job["claim"] for job in ask("/get/0?n=3").json()}
+
+
+def test_each_report_gets_its_own_outcome_in_order(held):
+    ask, tokens = held
+    answer = ask("/update_jobs", [
+        {"jobid": 3, "jobstage": 2, "claim": tokens[3], "filename": "3.npy"},
+        {"jobid": 1, "jobstage": 2, "claim": tokens[3]},
+        {"jobid": 99, "jobstage": 2},
+        {"jobid": 2, "jobstage": 0, "claim": tokens[2], "error": "no disk"},
+        {"jobid": 4, "jobstage": 2},
+        {"jobid": 1, "jobstage": 8, "claim": tokens[1]},
+        {"jobid": 1, "jobstage": 2, "claim": tokens[1], "jobcmd": "next", "result": [1]},
+        {"jobid": 1, "jobstage": 2, "claim": tokens[1]},
+    ])  # fmt: skip
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["jobs"]
+    outcomes = answer.json()["jobs"]
+    assert [one["jobid"] for one in outcomes] == [3, 1, 99, 2, 4, 1, 1, 1]
+    assert [one["status"] for one in outcomes] == [200, 409, 404, 200, 409, 409, 200, 200]
+    assert outcomes[0] == {
+        "jobid": 3, "status": 200, "jobstage": 2, "message": "Success, job 3 was updated to stage 2!",
+    }  # fmt: skip
+    codes = [one.get("error") for one in outcomes]
+    assert codes == [None, "claim_lost", "no_such_job", None, "wrong_stage", "wrong_stage", None, None]
+    assert outcomes[6] == outcomes[7]
+    assert ask("/get/2").json()["jobcmd"] == "next"
+
+
+def test_the_same_list_sent_again_gets_the_same_answer(held):
+    ask, tokens = held
+    reports = [{"jobid": jobid, "jobstage": 2, "claim": token} for jobid, token in tokens.items()]
+    first = ask("/update_jobs?next=0&n=5", reports, next_claim="n" * 32).json()
+    assert [job["jobid"] for job in first["next"]] == [4, 5]
+    assert ask("/update_jobs?next=0&n=5", reports, next_claim="n" * 32).json() == first
+    assert ask("/get").json()["working"] == 2
+
+
+def test_more_jobs_come_with_the_same_request(held):
+    ask, tokens = held
+    reports = [{"jobid": 1, "jobstage": 2, "claim": tokens[1]}]
+    assert [job["jobid"] for job in ask("/update_jobs?next=0", reports).json()["next"]] == [4]
+    assert [job["jobid"] for job in ask("/update_jobs?next=0&n=9", []).json()["next"]] == [5]
+    assert ask("/update_jobs?next=0&n=9", []).json() == {"jobs": [], "next": []}
+
+
+def test_founding_workers_are_believed_here_too(held):
+    ask, _tokens = held
+    chosen = uuid.uuid4().hex
+    ask("/get/0", claim=chosen)
+    reports = [{"jobid": 1, "jobstage": 2}, {"jobid": 4, "jobstage": 2}]
+    assert [one["status"] for one in ask("/update_jobs", reports).json()["jobs"]] == [200, 409]
+
+
+@pytest.mark.parametrize("report", [
+    {"jobid": 2, "jobstage": 3},
+    {"jobid": 2, "jobstage": -2},
+    {"jobid": 2, "jobstage": 2, "error": "done, and yet an error"},
+    {"jobid": 2, "jobstage": 2, "claim": "too short"},
+])  # fmt: skip
+def test_a_report_that_no_stage_allows_does_not_refuse_the_others(held, report):
+    ask, tokens = held
+    others = [{"jobid": jobid, "jobstage": 2, "claim": tokens[jobid]} for jobid in (1, 3)]
+    answer = ask("/update_jobs", [others[0], {"claim": tokens[2]} | report, others[1]])
+    assert [one["status"] for one in answer.json()["jobs"]] in ([200, 400, 200], [200, 409, 200])
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"jobid": 1}, [[]], [7], [{}], [{"jobid": 1}], [{"jobid": -1, "jobstage": 2}], [{"jobid": "1", "jobstage": 2}],
+    [{"jobid": 1, "jobstage": 2, "done": True}], [{"jobid": 1, "jobstage": 2, "claim": 7}],
+])  # fmt: skip
+def test_what_is_no_list_of_reports_is_refused_whole(held, body):
+    ask, tokens = held
+    good = {"jobid": 1, "jobstage": 2, "claim": tokens[1]}
+    assert ask("/update_jobs", [good, *body] if isinstance(body, list) else body).status_code == 400
+    assert ask("/get").json()["working"] == 3
+
+
+def test_a_list_that_does_not_exist_yet_has_no_such_jobs(ask):
+    answer = ask("/update_jobs?next=0", [{"jobid": 1, "jobstage": 2}]).json()
+    assert [one["status"] for one in answer["jobs"]] == [404]
+    assert answer["next"] == []
+
+
+def test_the_route_takes_post_alone(ask):
+    assert [ask(path, method="GET").status_code for path in ("/update_jobs", "/heartbeat", "/set")] == [405] * 3
