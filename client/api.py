@@ -1,0 +1,245 @@
+"""JobClient: one method a route of the server."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from . import wire
+from .answers import Lifetime, Outcome, Progress, Renewed, SetAnswer, StagesAnswer, UpdateAnswer
+from .batches import batches
+from .errors import BadJobix, ClaimSpent, ClientError, NotAJobServer
+from .job import UNSET, Job, Report, as_json
+from .tokens import new_token
+from .transport import Answer, Transport
+
+LARGEST_ID = 2**63 - 1
+LET_GO_FOR_S = 1.0  # somebody who pressed Ctrl-C waits for this
+
+T = TypeVar("T")
+
+
+class JobClient:
+    """Asks one server about one job list. Every method may raise what errors.py says.
+
+    url: of the server. jobix: the list's secret, 0 to 2^63-1. worker: the name shown on the server's pages, host:pid
+    unless given. ca_file: PEM file of the authority that signed the server's certificate, where that is a private
+    one. timeout_s: how long to wait for one answer. retry_for_s: how long to try again after a first failure.
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        jobix: int,
+        *,
+        worker: str | None = None,
+        ca_file: str | None = None,
+        timeout_s: float = 30.0,
+        retry_for_s: float = 300.0,
+    ) -> None:
+        if not isinstance(jobix, int) or isinstance(jobix, bool) or not 0 <= jobix <= LARGEST_ID:
+            raise BadJobix("the jobix must be a whole number from 0 to 2^63-1")
+        self.worker = f"{socket.gethostname()}:{os.getpid()}" if worker is None else worker
+        if not (self.worker.isascii() and self.worker.isprintable()):
+            raise ValueError("worker must be printable ASCII: it is sent as a header")
+        headers = {"jobix": str(jobix), "worker": self.worker.strip(), "Accept": "application/json"}
+        self._transport = Transport(url, headers, ca_file, timeout_s, retry_for_s)
+
+    def __repr__(self) -> str:
+        return f"JobClient({self._transport.shown_url!r}, worker={self.worker!r})"
+
+    def another(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> JobClient:
+        """The same client with connections, and perhaps patience, of its own."""
+        twin = object.__new__(type(self))
+        twin.worker = self.worker
+        twin._transport = self._transport.another(
+            timeout_s=self._transport.timeout_s if timeout_s is None else timeout_s,
+            retry_for_s=self.retry_for_s if retry_for_s is None else retry_for_s,
+        )
+        return twin
+
+    @property
+    def retry_for_s(self) -> float:
+        """How long to try again after a first failure."""
+        return self._transport.retry_for_s
+
+    @retry_for_s.setter
+    def retry_for_s(self, seconds: float) -> None:
+        """From the next request on."""
+        self._transport.retry_for_s = seconds
+
+    def without_secret(self, text: str) -> str:
+        """`text` without the jobix in it: for what somebody else wrote and is about to be shown."""
+        return self._transport.without_secret(text)
+
+    def init(self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None) -> dict[int, float]:
+        """Creates the list with a lifetime for each stage; those already set stay. Answers minutes by stage."""
+        path = "/init" + "".join(f"/{wire.path_number(minutes)}" for minutes in lifetimes_minutes)
+        answer = self._transport.ask("POST", path, params={} if name is None else {"name": name})
+        return self._told(answer, lambda value, _: {int(stage): float(minutes) for stage, minutes in value.items()})
+
+    def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetAnswer:
+        """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are left alone.
+
+        An iterable is sent as it comes, 10,000 jobs or 1 MiB a request, so memory stays constant. A refused request
+        leaves those before it accepted; the whole may be sent again. A batch whose answer was lost counts as known.
+        """
+        new = known = 0
+        for body in batches(jobs.items() if isinstance(jobs, Mapping) else jobs):
+            answer = self._transport.ask("POST", "/set", body=body, headers={"Content-Encoding": "gzip"})
+            one = self._told(answer, lambda value, _: SetAnswer(int(value["new"]), int(value["known"])))
+            new, known = new + one.new, known + one.known
+        return SetAnswer(new, known)
+
+    def get(self, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> Job | None:
+        """Claims the first available job of that even stage; None when there is none, for `wait_s` (0 to 60) long."""
+        jobs = _with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s))
+        return jobs[0] if jobs else None
+
+    def get_many(self, stage: int, n: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> list[Job]:
+        """Claims up to n (1 to 1000) jobs at once; [] when there is none."""
+        return _with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, n=n))
+
+    def claim(
+        self, token: str, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, n: int | None = None
+    ) -> list[Job]:
+        """`get` with a token of the caller's: asked again with the same one, it answers the same jobs."""
+        path = f"/get/{stage}" if working_stage is None else f"/get/{stage}/{working_stage}"
+        params: dict[str, int | float] = {"wait": wait_s} if wait_s else {}
+        if n is not None:
+            params["n"] = n
+        try:
+            answer = self._transport.ask("POST", path, headers={"claim": token}, params=params, wait_s=wait_s)
+        except KeyboardInterrupt:
+            self.let_go(token, stage, working_stage)
+            raise
+        return self._told(answer, lambda value, now: wire.jobs(value, working_stage, now))
+
+    def let_go(self, token: str, stage: int, working_stage: int | None = None) -> bool:
+        """Gives back what an abandoned `claim` may have claimed. False when the server can't be asked (for 1 s)."""
+        brief = self.another(timeout_s=LET_GO_FOR_S, retry_for_s=LET_GO_FOR_S)
+        try:
+            for job in brief.claim(token, stage, working_stage):
+                brief.update(job, job.stage)
+        except ClaimSpent:
+            return True
+        except ClientError:
+            return False
+        return True
+
+    def update(
+        self,
+        job_or_jobid: Job | int,
+        next_stage: int,
+        *,
+        claim: str | None = None,
+        filename: str | None = None,
+        jobcmd: Any = UNSET,
+        result: Any = UNSET,
+        error: str | None = None,
+        next: int | None = None,
+    ) -> UpdateAnswer:
+        """Ends a claim: the job goes to the even stage `next_stage`; `next` claims a job of that stage along with it.
+
+        A Job brings its claim; a bare jobid without one is sent once only, as doing it twice could do harm.
+        TypeError or ValueError when jobcmd or result isn't JSON.
+        """
+        if isinstance(job_or_jobid, Job):
+            jobid, claim = job_or_jobid.jobid, claim or job_or_jobid.claim
+        else:
+            jobid = job_or_jobid
+        body = Report(jobid, next_stage, claim, filename, jobcmd, result, error).body()
+
+        def say(token: str) -> Answer:
+            """One try, the same in all but the token."""
+            return self._transport.ask(
+                "POST",
+                f"/update_job/{jobid}/{next_stage}",
+                headers=({} if claim is None else {"claim": claim}) | ({} if next is None else {"next-claim": token}),
+                params={} if next is None else {"next": next},
+                body=as_json(body) if body else None,
+                repeatable=claim is not None,
+            )
+
+        return self._told(_with_fresh_token(say), wire.an_update)
+
+    def update_many(
+        self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
+    ) -> tuple[list[Outcome], list[Job]]:
+        """Many reports, each judged alone: an outcome for each, in order, and up to n jobs of stage `next`."""
+        reports = list(reports)
+        body = as_json([report.entry() for report in reports])
+        params = {} if next is None else {"next": next, "n": 1 if n is None else n}
+
+        def say(token: str) -> Answer:
+            """One try, the same in all but the token."""
+            return self._transport.ask(
+                "POST",
+                "/update_jobs",
+                headers={} if next is None else {"next-claim": token},
+                params=params,
+                body=body,
+                repeatable=all(report.claim is not None for report in reports),
+            )
+
+        return self._told(
+            _with_fresh_token(say),
+            lambda value, now: (
+                [wire.an_outcome(one) for one in value["jobs"]],
+                wire.jobs(value.get("next"), None, now),
+            ),
+        )
+
+    def heartbeat(self, jobs: Iterable[Job]) -> dict[int, str]:
+        """Renews the claims from now. Answers by jobid: held, lost or cancel."""
+        return {one.jobid: one.state for one in self.renew(jobs)}
+
+    def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
+        """`heartbeat` with the new deadlines, in order."""
+        body = as_json([{"jobid": job.jobid, "claim": job.claim} for job in jobs])
+        answer = self._transport.ask("POST", "/heartbeat", body=body)
+        return self._told(answer, lambda value, now: [wire.renewed(one, now) for one in value["jobs"]])
+
+    def check_stages(self, old: int | None = None, new: int | None = None) -> StagesAnswer:
+        """Flags what is overdue; with `old` and `new` moves what is flagged in `old` to the lower even stage `new`."""
+        if (old is None) != (new is None):
+            raise ValueError("check_stages takes both old and new, or neither")
+        path = "/check_stages" if old is None else f"/check_stages/{old}/{new}"
+        return self._told(self._transport.ask("POST", path), lambda value, _: wire.stages(value))
+
+    def lifetime(
+        self, stage: int, minutes: float | None = None, *, requeue: int | None = None, max_attempts: int | None = None
+    ) -> Lifetime:
+        """That stage's lifetime; with `minutes` (0: for ever) sets it, and where expired jobs go, and how often."""
+        if minutes is None and (requeue is not None or max_attempts is not None):
+            raise ValueError("requeue and max_attempts are set along with minutes")
+        path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{wire.path_number(minutes)}"
+        asked = {"requeue": requeue, "max_attempts": max_attempts}
+        params = {name: value for name, value in asked.items() if value is not None}
+        answer = self._transport.ask("GET" if minutes is None else "POST", path, params=params)
+        return self._told(answer, lambda value, _: wire.a_lifetime(value))
+
+    def progress(self) -> Progress:
+        """The whole list, counted."""
+        return self._told(self._transport.ask("GET", "/get"), lambda value, _: wire.a_progress(value))
+
+    def _told(self, answer: Answer, read: Callable[[Any, Any], T]) -> T:
+        """The answer, read. One with other keys than the protocol's comes from something that isn't a job server."""
+        try:
+            return read(answer.value, answer.now)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise NotAJobServer(
+                f"{self._transport.shown_url} answers what this client can't read ({type(problem).__name__}): "
+                "is it a job server, and of this version?"
+            ) from problem
+
+
+def _with_fresh_token(ask: Callable[[str], T]) -> T:
+    """Asks with a new token. It is spent when its jobs were lost while the answer was: then with another."""
+    try:
+        return ask(new_token())
+    except ClaimSpent:
+        return ask(new_token())

@@ -1,0 +1,131 @@
+"""Jobs for `set` from files: JSON, JSON lines, CSV, or a job a file."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from .errors import BadSource
+
+Numbered = tuple[int, Mapping[str, Any]]
+
+ENTRY_KEYS = {"id", "jobid", "jobcmd", "jobstage", "priority"}
+LARGEST_ID = 2**63 - 1
+
+
+def from_path(path: str) -> Iterator[Numbered]:
+    """The jobs in a .json, .jsonl (.ndjson) or .csv file; but for .json, read as they are asked for."""
+    kinds = {".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv}
+    read = kinds.get(os.path.splitext(path)[1].lower())
+    if read is None:
+        raise BadSource(f"{path}: the name must end in .json, .jsonl, .ndjson or .csv, to tell how to read it")
+    try:
+        yield from read(path)
+    except OSError as problem:
+        raise BadSource(f"{path} can't be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise BadSource(f"{path} isn't UTF-8: {problem.reason} at byte {problem.start}") from problem
+
+
+def from_files(pattern: str) -> list[Numbered]:
+    """A job for each file that matches, `{"file": path}`, numbered from 0 in the order of their names."""
+    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not paths:
+        raise BadSource(f"no file matches {pattern!r}: put it in quotes, so that the shell leaves it alone")
+    for path in paths:
+        if not path.isprintable():
+            raise BadSource(f"the file name {path!a} isn't UTF-8 text: JSON can't carry it; rename it")
+    return [(number, {"jobcmd": {"file": path}}) for number, path in enumerate(paths)]
+
+
+def _json(path: str) -> Iterator[Numbered]:
+    with open(path, encoding="utf-8-sig") as file:
+        value = _loads(file.read(), path)
+    if isinstance(value, list):
+        yield from _numbered((f"{path}, item {count}", item) for count, item in enumerate(value))
+        return
+    if not isinstance(value, dict):
+        raise BadSource(f'{path} must hold a list of jobs, or {{"<jobid>": {{"jobcmd": …}}, …}}')
+    for key, fields in value.items():
+        if not isinstance(fields, dict):
+            raise BadSource(f'{path}: job {key!r} must be an object such as {{"jobcmd": …, "priority": 0}}')
+        yield _jobid(key, f"{path}, key {key!r}"), fields
+
+
+def _json_lines(path: str) -> Iterator[Numbered]:
+    with open(path, encoding="utf-8-sig") as file:
+        lines = ((f"{path}, line {number}", line) for number, line in enumerate(file, 1) if line.strip())
+        yield from _numbered((where, _loads(line, where)) for where, line in lines)
+
+
+def _csv(path: str) -> Iterator[Numbered]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file, strict=True)
+        try:
+            yield from _numbered(_checked_rows(rows, path))
+        except csv.Error as problem:
+            raise BadSource(f"{path}, line {rows.line_num}: {problem}") from problem
+
+
+def _checked_rows(rows: csv.DictReader[str], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        if None in row or None in row.values():
+            raise BadSource(f"{where}: as many values as the first line has names, which are {rows.fieldnames}")
+        yield where, dict(row)
+
+
+def _numbered(items: Iterable[tuple[str, Any]]) -> Iterator[Numbered]:
+    """From 0 on, or by the items' own `jobid` or `id`; a mixture would give one number twice."""
+    counts = itertools.count()
+    named: bool | None = None
+    for where, item in items:
+        own = item.get("jobid", item.get("id")) if isinstance(item, dict) else None
+        if named is None:
+            named = own is not None
+        if named != (own is not None):
+            raise BadSource(f"{where}: either every job has a jobid (or id), or none has")
+        yield (_jobid(own, where) if named else next(counts)), _fields(item, where)
+
+
+def _fields(item: Any, where: str) -> dict[str, Any]:
+    """An object that has a jobcmd, and nothing that a job hasn't, is a job; anything else is a jobcmd."""
+    if not (isinstance(item, dict) and "jobcmd" in item and item.keys() <= ENTRY_KEYS):
+        return {"jobcmd": item}
+    fields = {"jobcmd": item["jobcmd"]}
+    for name in ("jobstage", "priority"):
+        if name in item:
+            fields[name] = _whole(item[name], name, where)
+    return fields
+
+
+def _jobid(value: Any, where: str) -> int:
+    jobid = _whole(value, "jobid", where)
+    if not 0 <= jobid <= LARGEST_ID:
+        raise BadSource(f"{where}: the jobid must be from 0 to 2^63-1, not {jobid}")
+    return jobid
+
+
+def _whole(value: Any, name: str, where: str) -> int:
+    """A whole number; as text too, as that is all that CSV has."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.strip().lstrip("-").isdecimal():
+        return int(value)
+    raise BadSource(f"{where}: {name} must be a whole number, not {value!r}")
+
+
+def _loads(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_not_json)
+    except (ValueError, RecursionError) as problem:
+        raise BadSource(f"{where} isn't JSON: {problem}") from problem
+
+
+def _not_json(word: str) -> None:
+    raise ValueError(f"{word} isn't a value of JSON")

@@ -1,0 +1,177 @@
+"""JobClient against a real server."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from client import (
+    BadJobix,
+    BadRequest,
+    BadSource,
+    ClaimLost,
+    JobClient,
+    NoSuchJob,
+    NotAJobServer,
+    Report,
+    SetAnswer,
+    WrongStage,
+)
+
+
+def test_a_job_goes_through_all_its_stages_with_what_it_carries(client):
+    assert client.init([0, 10, 0, 40]) == {0: 0.0, 1: 10.0, 2: 0.0, 3: 40.0, 4: 0.0}
+    assert client.set({3: {"jobcmd": {"file": "3.fits"}}, 4: {"jobcmd": "four", "priority": 1}}) == SetAnswer(2, 0)
+    first = client.get(0)
+    assert (first.jobid, first.jobcmd, first.stage, first.working_stage, first.attempt) == (4, "four", 0, 1, 1)
+    assert 590 < first.lifetime_s <= 601
+    assert first.deadline.tzinfo is not None
+    answer = client.update(first, 2, filename="4.npy", jobcmd=[4, "next"], result={"chi2": 1.5}, next=0)
+    assert (answer.jobid, answer.jobstage, answer.failed) == (4, 2, False)
+    second = answer.next
+    assert (second.jobid, second.jobcmd, second.working_stage) == (3, {"file": "3.fits"}, 1)
+    assert client.update(second, 0).jobstage == 0
+    third = client.get(2)
+    assert (third.jobcmd, third.deadline is not None) == ([4, "next"], True)
+    client.update(third, 4)
+    progress = client.progress()
+    assert (progress.jobs, progress.done, progress.available, progress.percent) == (2, 1, 1, 50.0)
+    assert (progress.stages[4].jobs, progress.last_stage) == (1, 4)
+
+
+def test_a_job_that_is_not_there_is_none_and_not_an_error(client):
+    assert client.get(0) is None
+    assert client.get_many(0, 5) == []
+
+
+def test_a_wait_is_ended_by_the_job_that_comes(client):
+    client.init()
+    threading.Timer(0.2, lambda: client.set({1: {}})).start()
+    job = client.get(0, wait_s=20)
+    assert job.jobid == 1
+
+
+def test_another_working_stage_is_known_to_the_job(client):
+    client.set({1: {}})
+    job = client.get(0, 3)
+    assert (job.working_stage, job.done_stage) == (3, 4)
+    assert client.update(job, job.done_stage).jobstage == 4
+
+
+def test_many_reports_are_judged_each_alone(client):
+    client.set({jobid: {} for jobid in range(4)})
+    jobs = client.get_many(0, 3)
+    assert [job.jobid for job in jobs] == [0, 1, 2]
+    reports = [
+        Report(0, 2, jobs[0].claim, result=1.5),
+        Report(1, 2, "0" * 32),
+        Report(2, 0, jobs[2].claim, error="broken"),
+        Report(99, 2, "0" * 32),
+    ]
+    outcomes, claimed = client.update_many(reports, next=0, n=5)
+    assert [(one.status, one.jobstage, one.error) for one in outcomes] == [
+        (200, 2, None),
+        (409, None, "claim_lost"),
+        (200, 0, None),
+        (404, None, "no_such_job"),
+    ]
+    assert sorted(job.jobid for job in claimed) == [2, 3]
+
+
+def test_heartbeat_says_which_claims_are_held(client):
+    client.init([0, 10])
+    client.set({1: {}, 2: {}})
+    held, given_back = client.get_many(0, 2)
+    client.update(given_back, 0)
+    assert client.heartbeat([held, given_back]) == {1: "held", 2: "lost"}
+    assert client.renew([held])[0].lifetime_s > 590
+
+
+def test_a_worker_whose_claim_was_taken_back_cannot_advance_the_job(client, take_back):
+    client.init([0, 10])
+    client.set({1: {}})
+    job = client.get(0)
+    take_back()
+    with pytest.raises(ClaimLost):
+        client.update(job, 2)
+    assert client.progress().stages[0].jobs == 1
+
+
+def test_refusals_are_exceptions_with_their_own_names(client):
+    client.set({1: {}})
+    with pytest.raises(NoSuchJob) as no_such_job:
+        client.update(99, 2)
+    assert (no_such_job.value.status, no_such_job.value.code) == (404, "no_such_job")
+    with pytest.raises(WrongStage):
+        client.update(1, 2)
+    with pytest.raises(BadRequest):
+        client.get(1)
+
+
+def test_an_attempt_too_many_is_told_to_the_worker(client):
+    client.init([0, 10])
+    client.lifetime(1, 10, max_attempts=1)
+    client.set({1: {}})
+    answer = client.update(client.get(0), 0, error="broken")
+    assert (answer.failed, answer.jobstage) == (True, 1)
+
+
+def test_lifetimes_are_read_as_they_were_set(client):
+    client.init([0, 10])
+    assert client.lifetime(1, 0.05, requeue=0, max_attempts=3) == client.lifetime(1)
+    assert (client.lifetime(1).minutes, client.lifetime(1).requeue, client.lifetime(1).max_attempts) == (0.05, 0, 3)
+
+
+def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
+    through = JobClient(proxy.url, jobix)
+    requests_before: list[int] = []
+
+    def jobs():
+        for jobid in range(25_000):
+            requests_before.append(proxy.count("/set"))
+            yield jobid, {"jobcmd": {"file": f"data/{jobid}.fits"}}
+
+    assert through.set(jobs()) == SetAnswer(25_000, 0)
+    assert proxy.count("/set") == 3
+    assert (requests_before[9_999], requests_before[10_001], requests_before[24_999]) == (0, 1, 2)
+    assert through.set({0: {}, 25_000: {}}) == SetAnswer(1, 1)
+
+
+def test_what_json_has_no_words_for_is_refused_before_it_is_sent(client):
+    with pytest.raises(BadSource, match="job 7"):
+        client.set({7: {"jobcmd": float("nan")}})
+    client.set({1: {}})
+    job = client.get(0)
+    with pytest.raises(ValueError, match="JSON"):
+        client.update(job, 2, result=float("inf"))
+    assert client.update(job, 2).jobstage == 2
+
+
+def test_the_jobix_is_a_whole_number_of_63_bits_and_no_message_repeats_it(url):
+    for bad in ("123456789012345", -123456789012345, 2**63, True, 12345678901.5):
+        with pytest.raises(BadJobix) as told:
+            JobClient(url, bad)
+        assert str(bad) not in str(told.value)
+
+
+def test_a_url_that_is_no_job_server_is_said_to_be_none(url, jobix):
+    with pytest.raises(NotAJobServer, match="is the URL right"):
+        JobClient(url + "/nothing/here", jobix).get(0)
+
+
+def test_claims_of_many_threads_do_not_overlap(client):
+    client.set({jobid: {} for jobid in range(60)})
+    got: list[int] = []
+
+    def take() -> None:
+        while (job := client.get(0)) is not None:
+            got.append(job.jobid)
+            client.update(job, 2)
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == list(range(60))

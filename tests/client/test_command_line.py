@@ -1,0 +1,272 @@
+"""python -m client, against a real server: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import client.__main__
+from client import JobClient
+from client.__main__ import main
+from tests.client.conftest import ROOT
+
+
+@pytest.fixture
+def run(url, jobix, monkeypatch, tmp_path, capsys):
+    """Runs one command in this process: exit code, stdout, stderr."""
+    monkeypatch.setenv("JOBSERVER_URL", url)
+    monkeypatch.setenv("JOBSERVER_JOBIX", str(jobix))
+    monkeypatch.chdir(tmp_path)
+
+    def one(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(list(words))
+        except SystemExit as ended:  # argparse
+            code = ended.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return one
+
+
+def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
+    assert run("init", "0", "10", "0", "0.5") == (
+        0,
+        "stage 0: for ever\nstage 1: 10 minutes\nstage 2: for ever\nstage 3: 0.5 minutes\nstage 4: for ever\n",
+        "",
+    )
+    (tmp_path / "jobs.csv").write_text("id,file\n3,a.fits\n4,b.fits\n")
+    assert run("set", "jobs.csv") == (0, "2 new, 0 known\n", "")
+    code, out, _ = run("get", "0", "--json")
+    job = json.loads(out)
+    assert (code, job["jobid"], job["jobcmd"], job["stage"]) == (0, 3, {"id": "3", "file": "a.fits"}, 0)
+    assert str(jobix) not in out
+    code, out, _ = run("update", "3", "2", "--claim", job["claim"], "--filename", "3.npy", "--result", "1.5", "--json")
+    assert (code, json.loads(out)["jobstage"]) == (0, 2)
+    code, out, _ = run("get", "0")
+    assert re.search(r"^jobid: 4\njobcmd: .*\nwhen done: python -m client update 4 2 --claim \w+$", out, re.S)
+    told = re.search(r"update .*", out)[0].split()
+    assert run(*told) == (0, "Success, job 4 was updated to stage 2!\n", "")
+    assert run("get", "0") == (1, "nada\n", "")
+    assert run("get", "0", "--json") == (1, '"nada"\n', "")
+    assert JobClient(url, jobix).progress().stages[2].jobs == 2
+
+
+def test_check_says_by_its_exit_code_whether_jobs_are_flagged(run, client, until):
+    run("init", "0", "0.0001")
+    client.set({1: {}})
+    assert run("check") == (0, "ok\n", "")
+    client.get(0)
+    until(lambda: run("check") == (1, "1 flagged\n", ""))
+    code, out, _ = run("check", "1", "0", "--json")
+    assert (code, json.loads(out)) == (0, {"ok": True, "flagged": 0, "degraded": 1})
+
+
+def test_lifetime_shows_and_sets(run):
+    assert run("lifetime", "1", "20", "--requeue", "0", "--max-attempts", "3") == (
+        0,
+        "stage 1: 20 minutes, then back to stage 0, at most 3 attempts\n",
+        "",
+    )
+    _, out, _ = run("lifetime", "1", "--json")
+    assert json.loads(out) == {"stage": 1, "minutes": 20.0, "requeue": 0, "max_attempts": 3}
+
+
+def test_init_makes_a_secret_that_only_its_owner_can_read_and_set_and_get_use_it(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("JOBSERVER_JOBIX")
+    code, out, err = run("init", "--jobix-file", "secret", "--name", tmp_path.name, "0", "10", "0", "40")
+    assert (code, err) == (0, "secret now holds a new secret; whoever reads it can work on this job list\n")
+    secret = (tmp_path / "secret").read_text()
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    assert int(secret) < 2**63
+    assert secret.strip() not in out + err
+    assert run("init", "--jobix-file", "secret")[0] == 0
+    assert (tmp_path / "secret").read_text() == secret
+    (tmp_path / "jobs.json").write_text("[1, 2]")
+    assert run("set", "jobs.json", "--jobix-file", "secret")[1] == "2 new, 0 known\n"
+    assert run("--jobix-file", "secret", "get", "0")[0] == 0
+
+
+def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
+    for name in ("b", "c"):
+        (tmp_path / f"{name}.fits").touch()
+    assert run("set", "--files", "*.fits") == (0, "2 new, 0 known\n", "")
+    (tmp_path / "a.fits").touch()
+    code, out, err = run("set", "--files", "*.fits")
+    assert (code, out) == (0, "1 new, 2 known\n")
+    assert "do the numbers still stand for the same jobs" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["work", "0"], 2, "after --"),
+        (["get", "0", "--", "echo"], 2, "after --"),
+        (["check", "1"], 2, "both OLD and NEW"),
+        (["get", "x"], 2, "invalid int"),
+        (["set", "nowhere.csv"], 2, "No such file"),
+        (["set", "--files", "*.nothing"], 2, "no file matches"),
+        (["update", "1", "2", "--result", "{"], 2, "not JSON"),
+        (["update", "1", "2", "--result", "NaN", "--claim", "0" * 32], 2, "not JSON compliant"),
+        (["get", "0", "--url", "nowhere"], 2, "must look like"),
+        (["get", "0", "--ca-file", "nowhere.pem"], 2, "isn't there"),
+        (["work", "0", "--", "nixda"], 2, "no program"),
+        (["work", "0", "--", "echo", "{secret}"], 2, "offered"),
+        (["work", "0", "--wait-s", "99", "--", "true"], 2, "from 0 to 60"),
+        (["get", "1"], 3, "even"),
+        (["update", "9", "2"], 3, "no job"),
+        (["init", "--", "-5"], 2, "after --"),
+        (["get", "0", "--jobix", "-1"], 4, "whole number"),
+        (["get", "0", "--jobix", "x12345"], 4, "whole number"),
+        (["get", "0", "--jobix-file", "nowhere"], 4, "no jobix in nowhere"),
+        (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "out of reach"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_an_exit_code(run, words, code, told):
+    ended, out, err = run(*words)
+    assert (ended, out) == (code, "")
+    assert told in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert "x12345" not in err
+
+
+def test_without_a_secret_it_says_where_one_comes_from(run, monkeypatch):
+    monkeypatch.delenv("JOBSERVER_JOBIX")
+    code, _, err = run("get", "0")
+    assert code == 4
+    assert "--jobix-file" in err
+
+
+def test_work_does_all_jobs_and_ends_with_0(terminal, client):
+    client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(3)})
+    assert terminal.run("work", "0", "--", "echo", "{jobcmd[file]}", "--x", "--") == (
+        0,
+        "".join(f"{jobid}.fits --x --\n" for jobid in range(3)),
+        "3 done\n",
+    )
+
+
+def test_work_says_on_stderr_what_failed_and_still_ends_with_0(terminal, client):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({1: {}})
+    code, out, err = terminal.run("work", "0", "--", "sh", "-c", "echo broken >&2; exit 3")
+    assert (code, out) == (0, "")
+    assert err == "broken\njob 1 given back: exit code 3: broken\n0 done, 1 given back with an error\n"
+
+
+def test_the_secret_is_not_in_the_arguments_of_a_worker_with_a_jobix_file(terminal, client, jobix, tmp_path, until):
+    client.set({1: {}})
+    (tmp_path / "secret").write_text(str(jobix))
+    process = terminal.start("work", "0", "--jobix-file", "secret", "--", "sh", "-c", "ps -ef > list; sleep 0.1")
+    process.communicate(timeout=10)
+    assert "client work 0" in (tmp_path / "list").read_text()
+    assert str(jobix) not in (tmp_path / "list").read_text()
+
+
+def test_ctrl_c_is_quiet_and_130_and_gives_back_what_get_may_have_claimed(terminal, client, proxy):
+    client.set({1: {}})
+    proxy.delay("/get/0", 20)
+    process = terminal.start("get", "0", JOBSERVER_URL=proxy.url)
+    assert proxy.handled.wait(5)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=5) == ("", "")
+    assert process.returncode == 130
+    assert client.progress().available == 1
+
+
+def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
+    client.set({1: {}, 2: {}})
+    process = terminal.start("watch")
+    assert re.fullmatch(r"list-\d+:   0.0% 0/2 done\n", process.stdout.readline())
+    for job in client.get_many(0, 2):
+        client.update(job, 2)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert re.search(r": 100.0% 2/2 done, .* jobs/s, 0:00:00 left\n", out)
+    assert err == ""
+
+
+def test_watch_ends_with_1_when_what_is_left_has_failed(run, client):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({1: {}, 2: {}})
+    client.update(client.get(0), 0, error="broken")
+    client.update(client.get(0), 2)
+    code, out, _ = run("watch")
+    assert code == 1
+    assert "1/2 done, 1 flagged, 1 failed" in out
+
+
+def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_path):
+    (tmp_path / "jobs.json").write_text("[1, 2]")
+    code, shown = in_a_terminal(terminal, "set", "jobs.json")
+    assert code == 0
+    assert "2 new, 0 known" in shown
+    threading.Timer(0.8, lambda: [client.update(job, 2) for job in client.get_many(0, 2)]).start()
+    code, shown = in_a_terminal(terminal, "watch")
+    assert code == 0
+    assert "━" in shown
+    assert "2/2 done" in shown
+    assert "100.0%" in shown
+
+
+def in_a_terminal(terminal, *words: str) -> tuple[int, str]:
+    """Exit code and output of python -m client <words> in a pseudo terminal."""
+    ours, theirs = pty.openpty()
+    environment = terminal.environment | {"TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "client", *words],
+        cwd=terminal.folder,
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(ours)
+    return process.wait(timeout=10), shown.decode()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(terminal, client):
+    client.set({1: {}})
+    code = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m client get 0 --json | true; {sys.executable} -m client get 0 | head -c 1"],
+        env=terminal.environment,
+        cwd=ROOT,
+        capture_output=True,
+        timeout=10,
+    )
+    assert code.stderr == b""
+
+
+def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
+    reference = (ROOT / "docs" / "client.md").read_text()
+    described = client.__main__.__doc__
+    shown = run("--help")[1]
+    commands = re.findall(r"^    (\w+) ", shown, re.M)
+    assert len(commands) == 8
+    for command in commands:
+        row = re.search(rf"^\| `{command}\b.*", reference, re.M)
+        assert row
+        options = set(re.findall(r"--[a-z-]+", run(command, "--help")[1])) - {"--help"}
+        assert [option for option in options if not re.search(rf"[`\[ ]{option}\b", reference)] == []
+    for code in re.findall(r"^  (\d+) ", described, re.M):
+        assert f"\n| {code} |" in reference

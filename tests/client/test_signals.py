@@ -1,0 +1,172 @@
+"""What SIGTERM and SIGINT do to a worker process: nothing stays claimed."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from client import JobClient
+from tests.client.conftest import runs
+
+WORKER = """
+import sys, time
+from client import JobClient, Worker
+import os
+def work(job):
+    print("working", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return "done"
+client = JobClient(os.environ["JOBSERVER_URL"], int(os.environ["JOBSERVER_JOBIX"]), retry_for_s=3)
+print(Worker(client, 0, work, forever=True).run())
+"""
+
+
+@pytest.fixture
+def function_worker(terminal):
+    """Starts a worker whose function sleeps that long, and waits until it does."""
+
+    def start(seconds: float, **environment: str):
+        process = terminal.start_python("-c", WORKER, str(seconds), **environment)
+        assert process.stdout.readline() == "working\n"
+        return process
+
+    return start
+
+
+def ended(process, within_s: float) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of a process that ends in time."""
+    began = time.monotonic()
+    out, err = process.communicate(timeout=10)
+    assert time.monotonic() - began < within_s
+    return process.returncode, out, err
+
+
+def test_the_first_signal_lets_the_running_job_end_and_claims_no_other(client, function_worker, kept):
+    client.set({1: {}, 2: {}})
+    process = function_worker(0.6)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = ended(process, 3)
+    assert code == 0
+    assert "done=1, failed=0, given_back=0, lost=0, signum=15" in out
+    assert "a second signal gives it back" in err
+    assert kept(1)["result"] == '"done"'
+    assert (client.progress().available, client.progress().working) == (1, 0)
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
+def test_the_second_signal_gives_the_running_job_back_without_an_error(client, function_worker, kept, signals):
+    client.set({1: {}, 2: {}})
+    process = function_worker(60)
+    for one in signals:
+        process.send_signal(one)
+        time.sleep(0.05)
+    _, out, _ = ended(process, 2)
+    assert "done=0, failed=0, given_back=1" in out
+    assert (client.progress().available, client.progress().working) == (2, 0)
+    assert (kept(1)["error"], kept(1)["failures"]) == (None, 0)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_running_command_ends_at_the_first_signal_and_the_exit_code_names_it(
+    client, terminal, until, number, expected
+):
+    client.set({1: {}, 2: {}})
+    process = terminal.start("work", "0", "--", "sleep", "0.7")
+    until(lambda: client.progress().working == 1)
+    process.send_signal(number)
+    code, _, err = ended(process, 3)
+    assert (code, err.splitlines()[-1]) == (expected, "1 done")
+    assert (client.progress().available, client.progress().working, client.progress().done) == (1, 0, 1)
+
+
+def test_the_second_signal_ends_a_command_and_all_that_it_started(client, terminal, until, tmp_path):
+    client.set({1: {}})
+    script = 'trap "" HUP; (sleep 55; echo late > late) & echo $! > pid; wait'
+    process = terminal.start("work", "0", "--", "sh", "-c", script)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = ended(process, 3)
+    assert (code, err.splitlines()[-1]) == (143, "0 done, 1 given back")
+    assert client.progress().available == 1
+    assert not runs(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_worker_that_waits_for_a_job_at_once(client, terminal, until, proxy, number):
+    client.init()
+    process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
+    until(lambda: proxy.count("/get/0") == 1)
+    process.send_signal(number)
+    code, _, _ = ended(process, 0.8)
+    assert code == 128 + number
+
+
+def test_a_job_that_comes_after_an_abandoned_wait_is_not_claimed_for_the_worker_that_is_gone(
+    client, terminal, until, proxy
+):
+    client.init()
+    process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
+    until(lambda: proxy.count("/get/0") == 1)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    ended(process, 1.5)
+    client.set({1: {}})
+    time.sleep(0.5)
+    assert client.progress().working == 0
+
+
+def test_a_job_whose_claim_was_on_the_way_when_the_signal_came_is_given_back(client, terminal, until, proxy):
+    client.set({1: {}})
+    proxy.delay("/get/0", 30)
+    process = terminal.start("work", "0", "--", "true", JOBSERVER_URL=proxy.url)
+    assert proxy.handled.wait(5)
+    assert client.progress().working == 1
+    process.send_signal(signal.SIGTERM)
+    ended(process, 1.5)
+    assert (client.progress().working, client.progress().available) == (0, 1)
+
+
+def test_a_next_job_that_came_along_with_a_report_is_given_back_when_a_signal_came_meanwhile(client, terminal, proxy):
+    client.set({1: {}, 2: {}})
+    proxy.delay("/update_job/1/2", 0.5)
+    process = terminal.start("work", "0", "--", "true", JOBSERVER_URL=proxy.url)
+    assert proxy.handled.wait(5)
+    assert client.progress().working == 1
+    process.send_signal(signal.SIGTERM)
+    ended(process, 2)
+    progress = client.progress()
+    assert (progress.done, progress.working, progress.available) == (1, 0, 1)
+
+
+def test_a_signal_while_the_server_is_away_ends_a_worker_that_waits(server, terminal, jobix, until):
+    JobClient(server.url, jobix).init()
+    process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=server.url)
+    time.sleep(0.5)
+    server.kill()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = ended(process, 3)
+    assert code == 143
+    assert "one may stay claimed" in err
+
+
+def test_a_second_signal_gives_up_an_undelivered_result_and_says_so(server, terminal, jobix, until):
+    client = JobClient(server.url, jobix)
+    client.set({1: {}})
+    process = terminal.start("work", "0", "--filename", "out/{jobid}", "--", "sleep", "0.5", JOBSERVER_URL=server.url)
+    until(lambda: client.progress().working == 1)
+    server.kill()
+    time.sleep(0.7)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = ended(process, 4)
+    assert code == 6
+    assert "UNDELIVERED" in err
+    assert '{"filename":"out/1"}' in err

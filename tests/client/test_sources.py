@@ -1,0 +1,121 @@
+"""Files of jobs, as `set` reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from client import BadSource
+from client.sources import from_files, from_path
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Writes a file and reads it as jobs."""
+
+    def write_and_read(name: str, text: str | bytes):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return list(from_path(str(tmp_path / name)))
+
+    return write_and_read
+
+
+def test_json_as_the_protocol_has_it(read):
+    text = '{"3": {"jobcmd": "a", "priority": 2}, "9223372036854775807": {}}'
+    assert read("jobs.json", text) == [(3, {"jobcmd": "a", "priority": 2}), (2**63 - 1, {})]
+
+
+def test_a_json_list_is_numbered_from_0(read):
+    assert read("jobs.json", '["a", 5, null, {"file": 1}]') == [
+        (0, {"jobcmd": "a"}),
+        (1, {"jobcmd": 5}),
+        (2, {"jobcmd": None}),
+        (3, {"jobcmd": {"file": 1}}),
+    ]
+
+
+def test_items_with_a_jobcmd_are_jobs_and_others_are_what_to_do(read):
+    lines = '{"jobcmd": {"x": 1}, "priority": 2, "jobstage": 2}\n\n{"jobcmd": "rm", "host": "a"}\n'
+    assert read("jobs.jsonl", lines) == [
+        (0, {"jobcmd": {"x": 1}, "priority": 2, "jobstage": 2}),
+        (1, {"jobcmd": {"jobcmd": "rm", "host": "a"}}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["id", "jobid"])
+def test_a_number_of_its_own_is_the_jobs_number(read, name):
+    assert read("jobs.ndjson", json.dumps({name: 7, "file": "a"})) == [(7, {"jobcmd": {name: 7, "file": "a"}})]
+    assert read("jobs.csv", f"{name},file\n7,a\n") == [(7, {"jobcmd": {name: "7", "file": "a"}})]
+
+
+def test_csv_rows_are_objects_of_text(read):
+    text = '\ufefffile,ra\r\n"a,b.fits",1.50\r\n"line\nbreak",2\r\n'
+    assert read("jobs.CSV", text) == [
+        (0, {"jobcmd": {"file": "a,b.fits", "ra": "1.50"}}),
+        (1, {"jobcmd": {"file": "line\nbreak", "ra": "2"}}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("jobs.txt", "", "must end in"),
+        ("jobs.json", "[1, 2", "isn't JSON"),
+        ("jobs.json", "[NaN]", "NaN isn't"),
+        ("jobs.json", '{"a": {}}', "key 'a': jobid must be a whole number"),
+        ("jobs.json", '{"1": 5}', "job '1' must be an object"),
+        ("jobs.json", "5", "must hold a list"),
+        ("jobs.json", "[" * 100_000, "isn't JSON"),
+        ("jobs.jsonl", '{"id": 1}\n{"id": 2}\n{"file": 3}\n', "line 3: either every job"),
+        ("jobs.jsonl", '{"a": 1}\n{"a": \n', "line 2 isn't JSON"),
+        ("jobs.jsonl", '{"id": -1}', "from 0 to 2"),
+        ("jobs.jsonl", '{"id": 1.5}', "whole number, not 1.5"),
+        ("jobs.jsonl", '{"id": true}', "whole number, not True"),
+        ("jobs.jsonl", '{"jobcmd": 1, "priority": "high"}', "priority must be a whole number"),
+        ("jobs.csv", "a,b\n1,2\n3\n", "line 3: as many values"),
+        ("jobs.csv", "a,b\n1,2,3\n", "line 2: as many values"),
+        ("jobs.csv", 'a\n"open\n', "line"),
+        ("jobs.csv", "id\nx\n", "line 2: jobid must be"),
+        ("jobs.csv", b"a\n\xff\n", "isn't UTF-8"),
+    ],
+)
+def test_what_can_not_be_read_is_said_with_file_and_line(read, name, text, told):
+    with pytest.raises(BadSource, match=told):
+        read(name, text)
+
+
+def test_a_missing_file_is_said_to_be_missing():
+    with pytest.raises(BadSource, match="No such file"):
+        list(from_path("nowhere.csv"))
+
+
+def test_lines_are_read_as_they_are_asked_for(tmp_path):
+    path = tmp_path / "jobs.jsonl"
+    path.write_text('"first"\nbroken\n')
+    jobs = from_path(str(path))
+    assert next(jobs) == (0, {"jobcmd": "first"})
+    with pytest.raises(BadSource, match="line 2"):
+        next(jobs)
+
+
+def test_a_job_a_file_in_the_order_of_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "sub.fits").mkdir(parents=True)
+    for name in ("b.fits", "a.fits", "c.txt", "sub.fits/d.fits"):
+        (tmp_path / "data" / name).touch()
+    assert from_files("data/*.fits") == [
+        (0, {"jobcmd": {"file": "data/a.fits"}}),
+        (1, {"jobcmd": {"file": "data/b.fits"}}),
+    ]
+    assert len(from_files("data/**/*.fits")) == 3
+    with pytest.raises(BadSource, match="no file matches"):
+        from_files("nothing/*")
+
+
+def test_a_file_name_that_json_can_not_carry_is_refused(tmp_path):
+    with open(os.fsencode(tmp_path) + b"/\xff.fits", "w"):
+        pass
+    with pytest.raises(BadSource, match="isn't UTF-8"):
+        from_files(f"{tmp_path}/*")

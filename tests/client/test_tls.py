@@ -1,0 +1,54 @@
+"""TLS, with a real certificate of an authority that no machine knows."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+
+import pytest
+
+from client import JobClient, UntrustedServer
+from tests.client.lossy_proxy import LossyProxy
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Paths of a self-signed certificate for 127.0.0.1, and of its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    words += " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
+    subprocess.run(words.split(), cwd=folder, check=True, capture_output=True)
+    return str(folder / "ca.pem"), str(folder / "key.pem")
+
+
+@pytest.fixture
+def tls_proxy(url, certificate):
+    """The server behind HTTPS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with LossyProxy(url, context) as proxy:
+        yield proxy
+
+
+def test_a_certificate_that_nobody_knows_is_refused_at_once_and_the_secret_not_sent(tls_proxy, jobix):
+    with pytest.raises(UntrustedServer, match="CA file"):
+        JobClient(tls_proxy.url, jobix).get(0)
+    assert tls_proxy.seen == []
+
+
+def test_with_its_authority_as_ca_file_a_server_is_trusted(tls_proxy, jobix, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    client = JobClient(tls_proxy.url, jobix, ca_file=certificate[0])
+    client.set({1: {}})
+    tls_proxy.lose("/get/0")
+    assert client.get(0).jobid == 1
+
+
+def test_a_name_that_is_not_in_the_certificate_is_refused(tls_proxy, jobix, certificate):
+    with pytest.raises(UntrustedServer):
+        JobClient(tls_proxy.url.replace("127.0.0.1", "localhost"), jobix, ca_file=certificate[0]).get(0)
+
+
+def test_https_to_a_server_without_it_is_said_and_not_tried_for_minutes(url, jobix):
+    with pytest.raises(UntrustedServer):
+        JobClient(url.replace("http:", "https:"), jobix).get(0)

@@ -1,0 +1,45 @@
+"""call.py and call2.py, run as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.client.conftest import ROOT
+
+
+@pytest.fixture
+def python(terminal):
+    """Runs a script of the top folder, without any of our packages; its output."""
+
+    def run(script: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-I", str(ROOT / script)],
+            env=terminal.environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+    return run
+
+
+def test_the_tour_of_the_masters_calls_runs_and_runs_again(python, client):
+    out = python("call.py")
+    assert '"Accepted: 11 new, 0 known"' in out
+    progress = client.progress()
+    assert (progress.jobs, progress.stages[2].jobs, progress.stages[0].jobs) == (11, 1, 10)
+    assert "Accepted: 0 new, 11 known" in python("call.py")
+
+
+def test_the_smallest_worker_does_all_that_the_tour_has_set(python, client):
+    python("call.py")
+    out = python("call2.py")
+    assert "Success, job 9 was updated to stage 4!" in out
+    progress = client.progress()
+    assert (progress.jobs, progress.done) == (11, 11)
+    assert python("call2.py") == ""
