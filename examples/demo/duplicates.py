@@ -1,0 +1,125 @@
+"""After stage 4: joins the fingerprints of all files and finds the code that stands twice.
+
+Two equal fingerprints are a seed; a seed grows to both sides for as long as the two shapes are equal, so that a
+duplicate's ends are exact to the token. Places that are copies of the same code are told together.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from examples.demo.fingerprint import RUN_TOKENS, WINDOW, Fingerprints
+
+LEAST_TOKENS = RUN_TOKENS + WINDOW - 1  # what winnowing is sure to find; shorter ones would be told by chance
+MOST_PLACES = 20  # a run that stands in more places than this is a habit of the language, not a copy
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run of tokens [start, end) in one file, and the physical lines (first to last, from 1) that it covers."""
+
+    path: str
+    start: int
+    end: int
+    first_line: int
+    last_line: int
+
+    def overlaps(self, other: "Place") -> bool:
+        """True where the two share more than half of the longer one: near enough to be the same code."""
+        shared = min(self.end, other.end) - max(self.start, other.start)
+        return self.path == other.path and 2 * shared > max(self.end - self.start, other.end - other.start)
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Code that stands in two or more places. tokens: what the first two share; any other shares half of it or more."""
+
+    tokens: int
+    places: tuple[Place, ...]
+
+    @property
+    def lines(self) -> int:
+        """Physical lines of the first place."""
+        return self.places[0].last_line - self.places[0].first_line + 1
+
+
+def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
+    """All code of LEAST_TOKENS and more that stands twice in these files (by path), the longest first."""
+    pairs = sorted(_pairs(files), key=lambda pair: (-pair[0], pair[1], pair[2]))
+    groups: list[tuple[int, list[Place]]] = []
+    groups_of: dict[str, set[int]] = defaultdict(set)  # path -> the groups that have a place in it
+    for tokens, (path, start), (other_path, other_start) in pairs:
+        pair = [_place(files, path, start, tokens), _place(files, other_path, other_start, tokens)]
+        near = [
+            number
+            for number in sorted(groups_of[path] | groups_of[other_path])
+            if any(place.overlaps(known) for place in pair for known in groups[number][1][:2])
+        ]
+        number = near[0] if near else len(groups)
+        if not near:
+            groups.append((tokens, []))
+        known_places = groups[number][1]
+        known_places += [place for place in pair if not any(place.overlaps(known) for known in known_places)]
+        groups_of[path].add(number)
+        groups_of[other_path].add(number)
+    return [Duplicate(tokens, tuple(places)) for tokens, places in groups]
+
+
+def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, tuple[str, int], tuple[str, int]]]:
+    """Every longest run that two places share: its tokens, and (path, index of its first token) of both."""
+    places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for path, file in sorted(files.items()):
+        for mark, index in file.marks:
+            places[mark].append((path, index))
+    grown_to: dict[tuple[str, str, int], int] = {}  # (path, other path, distance) -> the end of the last run there
+    seeds = (
+        (path, index, other_path, other_index)
+        for standing in places.values()
+        if 2 <= len(standing) <= MOST_PLACES
+        for number, (path, index) in enumerate(standing)
+        for other_path, other_index in standing[number + 1 :]
+    )
+    for path, index, other_path, other_index in sorted(seeds):
+        diagonal = (path, other_path, other_index - index)
+        if grown_to.get(diagonal, 0) > index:
+            continue
+        shape, other_shape = files[path].shape, files[other_path].shape
+        back = _equal_before(shape, index, other_shape, other_index)
+        tokens = back + _equal_after(shape, index, other_shape, other_index)
+        start, other_start = index - back, other_index - back
+        grown_to[diagonal] = start + tokens
+        if path == other_path:  # a run that repeats itself: only what does not overlap stands twice
+            tokens = min(tokens, other_start - start)
+        if tokens >= LEAST_TOKENS:
+            yield tokens, (path, start), (other_path, other_start)
+
+
+def _equal_after(shape: str, index: int, other: str, other_index: int) -> int:
+    """How many tokens from these two indices on are equal."""
+    low, step = 0, RUN_TOKENS
+    most = min(len(shape) - index, len(other) - other_index)
+    while step:
+        high = min(low + step, most)
+        if shape[index + low : index + high] == other[other_index + low : other_index + high]:
+            low = high
+            step = 2 * step if high < most else 0
+        else:
+            most = high - 1
+            step = (high - low) // 2
+    return low
+
+
+def _equal_before(shape: str, index: int, other: str, other_index: int) -> int:
+    """How many tokens before these two indices are equal."""
+    count, most = 0, min(index, other_index)
+    while count < most and shape[index - count - 1] == other[other_index - count - 1]:
+        count += 1
+    return count
+
+
+def _place(files: Mapping[str, Fingerprints], path: str, start: int, tokens: int) -> Place:
+    file = files[path]
+    first = file.rows[bisect_right(file.starts, start) - 1]
+    last = file.rows[bisect_right(file.starts, start + tokens - 1) - 1]
+    return Place(path, start, start + tokens, first, last)

@@ -1,0 +1,186 @@
+"""What really happened: the claims that the workers wrote down themselves, and the judgement over them.
+
+Each worker appends one JSON line an event to a log of its own, in a single write, so that a SIGKILL leaves whole lines:
+`ready`; `claimed`, once the server has said so; `renewed`; `reporting`, before it tells the server how the job ended;
+then, once the server has answered, `ended` with the job's new stage, or `lost`. Times are seconds of the machine's
+monotonic clock, which all processes share.
+"""
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class Log:
+    """A worker's own log: append-only, one write an event."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, event: str, **facts: object) -> None:
+        """Appends one event with the present time. A `claim` among the facts is a secret: its digest is written."""
+        if "claim" in facts:
+            facts["claim"] = hashlib.sha256(str(facts["claim"]).encode()).hexdigest()[:16]
+        line = json.dumps({"at_s": time.monotonic(), "event": event, **facts})
+        os.write(self._descriptor, line.encode() + b"\n")
+
+
+@dataclass
+class Hold:
+    """One worker's hold on one job, from the server's yes until its end. Times in seconds."""
+
+    jobid: int
+    stage: int
+    claim: str
+    worker: str
+    attempt: int
+    start_s: float
+    sure_until_s: float  # the server can't have taken the job back before this: its lifetime counts from the request
+    end_s: float = math.inf
+    outcome: str = "held"  # then done, released, lost or killed
+    reporting_s: float | None = None
+
+    @property
+    def working_stage(self) -> int:
+        return self.stage + 1
+
+
+@dataclass
+class History:
+    """Every hold of one worker, read from its log as it grows."""
+
+    worker: str
+    path: Path
+    lifetime_s: float
+    ready: bool = False
+    holds: list[Hold] = field(default_factory=list)
+    _read_to: int = 0
+    _open: dict[tuple[int, str], Hold] = field(default_factory=dict)  # by jobid and claim
+    _known: set[tuple[int, str]] = field(default_factory=set)
+
+    def read(self) -> None:
+        """Takes in what was written since the last time."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as log:
+            log.seek(self._read_to)
+            new = log.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.splitlines():
+            self._take(json.loads(line))
+
+    def working_on(self) -> Hold | None:
+        """The hold whose work is surely not yet reported: claimed, and nothing written since. None between two jobs."""
+        return next((hold for hold in self._open.values() if hold.reporting_s is None), None)
+
+    def killed(self, at_s: float) -> None:
+        """Ends every open hold at the worker's death."""
+        for hold in self._open.values():
+            hold.end_s, hold.outcome = at_s, "killed"
+        self._open.clear()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if event["event"] == "ready":
+            self.ready = True
+            return
+        at_s, key = float(event["at_s"]), (int(event["jobid"]), str(event["claim"]))
+        if event["event"] == "claimed":
+            self._claimed(event, at_s, key)
+        elif hold := self._open.get(key):
+            if event["event"] == "renewed":
+                hold.sure_until_s = float(event["asked_s"]) + self.lifetime_s
+            elif event["event"] == "reporting":
+                hold.reporting_s = at_s
+            elif event["event"] in ("ended", "lost"):
+                self._open.pop(key)
+                _end(hold, event.get("jobstage"), at_s)
+
+    def _claimed(self, event: dict[str, Any], at_s: float, key: tuple[int, str]) -> None:
+        if key in self._known:
+            return  # the same claim asked for again, because its answer was lost on the way
+        self._known.add(key)
+        self._open[key] = Hold(
+            jobid=key[0],
+            stage=int(event["stage"]),
+            claim=key[1],
+            worker=self.worker,
+            attempt=int(event["attempt"]),
+            start_s=at_s,
+            sure_until_s=float(event["asked_s"]) + self.lifetime_s,
+        )
+        self.holds.append(self._open[key])
+
+
+def _end(hold: Hold, jobstage: int | None, at_s: float) -> None:
+    """jobstage: where the job went, as the server said; None when it said that the claim was no longer held."""
+    hold.end_s = at_s
+    if jobstage is None:
+        hold.outcome = "lost"
+        hold.end_s = min(at_s, hold.sure_until_s)  # the worker learns of it late
+    elif jobstage > hold.working_stage:
+        hold.outcome = "done"
+    else:
+        hold.outcome = "released"
+        hold.end_s = at_s if hold.reporting_s is None else hold.reporting_s  # from then on another may have it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The counts, each with the jobs that are its evidence. claims: how many were compared."""
+
+    files: int
+    claims: int
+    done: int
+    claimed_twice_at_once: tuple[tuple[Hold, Hold], ...]
+    done_twice: tuple[tuple[int, int], ...]  # (jobid, stage)
+    lost: tuple[int, ...]  # jobids
+    server_done: int
+
+    @property
+    def right(self) -> bool:
+        """True where every job was done once and by one worker at a time, and the server says so too."""
+        wrong = self.claimed_twice_at_once or self.done_twice or self.lost
+        return not wrong and self.done == self.files == self.server_done
+
+
+def judge(holds: Iterable[Hold], expected: Mapping[int, bool], stages: Sequence[int], server_done: int) -> Verdict:
+    """Judges a run by the holds of all its workers.
+
+    expected: the jobids that were handed in, each with whether all its outputs are there; stages: the even stages to be
+    worked through; server_done: the server's own count.
+    """
+    by_step: dict[tuple[int, int], list[Hold]] = defaultdict(list)
+    for hold in holds:
+        by_step[hold.jobid, hold.stage].append(hold)
+    overlapping: list[tuple[Hold, Hold]] = []
+    times_done: dict[tuple[int, int], int] = {}
+    for step, held in by_step.items():
+        held.sort(key=lambda hold: hold.start_s)
+        longest = held[0]
+        for later in held[1:]:
+            if later.start_s < longest.end_s:
+                overlapping.append((longest, later))
+            longest = max(longest, later, key=lambda hold: hold.end_s)
+        times_done[step] = sum(hold.outcome == "done" for hold in held)
+    lost = [
+        jobid
+        for jobid, has_outputs in expected.items()
+        if not (has_outputs and all(times_done.get((jobid, stage)) for stage in stages))
+    ]
+    return Verdict(
+        files=len(expected),
+        claims=sum(len(held) for held in by_step.values()),
+        done=len(expected) - len(lost),
+        claimed_twice_at_once=tuple(overlapping),
+        done_twice=tuple(step for step, times in times_done.items() if times > 1),
+        lost=tuple(lost),
+        server_done=server_done,
+    )

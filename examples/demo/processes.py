@@ -1,0 +1,131 @@
+"""The demo's child processes and its own interruption: nothing that was started is ever left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[2]
+STOPS_WITHIN_S = 10.0
+
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C, or asked the demo in another way to stop. signum: how."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Interruptions:
+    """Turns the first SIGINT, SIGTERM or SIGHUP into Interrupted, but not in the middle of what must not be cut in two.
+
+    Those that follow are impatience, and must not prevent what is then left to do: to stop what was started.
+    """
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting: int | None = None
+        signal.signal(signal.SIGINT, self._arrived)
+        signal.signal(signal.SIGTERM, self._arrived)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else it was started by nohup
+            signal.signal(signal.SIGHUP, self._arrived)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """An interruption within arrives at the end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._waiting is not None:
+            self.ignore()
+            raise Interrupted(self._waiting)
+
+    def ignore(self) -> None:
+        """From now on none arrives."""
+        self._held = True
+
+    def _arrived(self, signum: int, frame: FrameType | None) -> None:
+        if self._held:
+            self._waiting = signum
+        else:
+            self.ignore()
+            raise Interrupted(signum)
+
+
+class Children:
+    """Every process that the demo starts, each in a session of its own: Ctrl-C in the terminal is the demo's alone."""
+
+    def __init__(self, folder: Path, interruptions: Interruptions) -> None:
+        self._folder = folder
+        self._interruptions = interruptions
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Starts this Python with these arguments in the project's folder; what it prints goes to `said(name)`."""
+        with self._interruptions.held(), self._output(name).open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env=_clean_environment() | dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.append(process)
+        return process
+
+    def said(self, name: str) -> list[str]:
+        """The whole lines that a child has printed."""
+        text = self._output(name).read_text(encoding="utf-8", errors="replace")
+        return text[: text.rfind("\n") + 1].splitlines()
+
+    def last_words(self, name: str) -> str:
+        """The last line that a child has printed: the message, where it was a traceback."""
+        return next((line for line in reversed(self.said(name)) if line.strip()), "it said nothing")
+
+    def stop(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Stops these and waits until they are gone; who does not listen is killed."""
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+                process.send_signal(signal.SIGCONT)  # one that stands still would not hear it
+        deadline_s = time.monotonic() + STOPS_WITHIN_S
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def stop_all(self) -> None:
+        """Stops the first one, the server, when all others are gone: they may have something to tell it."""
+        self._interruptions.ignore()
+        self.stop(self._processes[1:])
+        self.stop(self._processes[:1])
+
+    def _output(self, name: str) -> Path:
+        return self._folder / f"{name}.output"
+
+
+def stand_still(process: subprocess.Popen[bytes]) -> bool:
+    """Stops a process (SIGSTOP) and waits until it stands; False if it has ended instead."""
+    process.send_signal(signal.SIGSTOP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        return True
+    process.returncode = os.waitstatus_to_exitcode(status)  # nobody can wait for it a second time
+    return False
+
+
+def _clean_environment() -> dict[str, str]:
+    """The environment without the settings of another job server that this shell may use."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}

@@ -1,0 +1,132 @@
+"""The demo, `make demo`: a server, four workers, a real job list, one worker killed on the way, and the counts.
+
+    python examples/demo/run.py [--input DIR]
+
+Every .py file of the standard library (or of DIR) is one job; stage 0 to 2 measures it, stage 2 to 4 fingerprints it.
+Exit code: 0; 1 when a count is wrong or something could not run; 130 after Ctrl-C.
+"""
+
+import argparse
+import platform
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from client import ClientError, JobClient
+from client import Progress as Counts
+from examples.demo.duplicates import find_duplicates
+from examples.demo.files import OUTPUTS, python_files
+from examples.demo.history import judge
+from examples.demo.processes import Children, Interrupted, Interruptions
+from examples.demo.results import collect, write_csv
+from examples.demo.server import CannotRun, Server, make_list, start_server
+from examples.demo.show import Show
+from examples.demo.team import Team
+
+CSV = "demo-results.csv"
+KILL_AFTER = 0.1  # of the files have been measured
+HUNT_EVERY_S = 0.001  # some files take no more than that
+LOOK_EVERY_S = 0.1
+STALLED_AFTER_S = 60.0  # without any job moving
+
+
+def main() -> int:
+    """The whole demo; answers the exit code."""
+    started_s = time.monotonic()
+    parser = argparse.ArgumentParser(description="A real run on real files, with a worker killed on the way.")
+    parser.add_argument("--input", type=Path, metavar="DIR", help="its .py files, in place of the standard library's")
+    folder: Path | None = parser.parse_args().input
+    interruptions = Interruptions()
+    try:
+        name = f"the standard library of Python {platform.python_version()}" if folder is None else str(folder)
+        right = _demo((folder or Path(sysconfig.get_path("stdlib"))).resolve(), name, interruptions)
+    except Interrupted as interrupted:
+        print("stopped; nothing is left running", file=sys.stderr)
+        return 128 + interrupted.signum
+    except (CannotRun, ClientError, OSError) as problem:
+        print(f"demo: {problem}", file=sys.stderr)
+        return 1
+    print(f"took {time.monotonic() - started_s:.1f} s")
+    return 0 if right else 1
+
+
+def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
+    """From the first process to the last count; True where every count is right. Leaves no process behind."""
+    if not input_folder.is_dir():
+        raise CannotRun(f"{input_folder} is not a folder: give one with .py files in it")
+    files, left_out = python_files(input_folder)
+    if not files:
+        raise CannotRun(f"there is no .py file in {input_folder}")
+    jobs = dict(enumerate(files))
+    show = Show(jobs)
+    with tempfile.TemporaryDirectory(prefix="job_manager-demo-") as temporary:
+        run_folder = Path(temporary)
+        children = Children(run_folder, interruptions)
+        try:
+            server = start_server(children, run_folder)
+            show.begin(name, left_out, server.page)
+            client = server.client()
+            make_list(client)
+            team = Team(children, server, input_folder, run_folder)
+            team.wait_until_ready()
+            client.set((jobid, {"jobcmd": {"file": path}}) for jobid, path in jobs.items())
+            with show:
+                _watch(server, client, team, show, len(jobs))
+            died = team.died()
+            team.stop()
+            right = _conclude(run_folder, jobs, team, client.progress().done, show)
+            return not show.troubles(died) and right
+        finally:
+            children.stop_all()
+
+
+def _conclude(run_folder: Path, jobs: dict[int, str], team: Team, server_done: int, show: Show) -> bool:
+    """The tables, the CSV and the counts; True where these are right."""
+    results = collect(run_folder, jobs)
+    prints = {result.path: result.fingerprints for result in results.values()}
+    duplicates = find_duplicates({path: found for path, found in prints.items() if found is not None})
+    show.most_complex(list(results.values()))
+    show.longest(duplicates)
+    csv_path = Path.cwd() / CSV
+    write_csv(csv_path, list(results.values()), duplicates)
+    show.results(csv_path)
+    show.taken_over(team.kill, team.holds)
+    complete = {jobid: result.complete for jobid, result in results.items()}
+    verdict = judge(team.holds, complete, list(OUTPUTS), server_done)
+    show.verdict(verdict)
+    return verdict.right
+
+
+def _watch(server: Server, client: JobClient, team: Team, show: Show, jobs: int) -> None:
+    """Shows the progress until all jobs have ended, and kills a worker on the way."""
+    moved_s = time.monotonic()
+    before: Counts | None = None
+    show_at_s = 0.0
+    while True:
+        team.read()
+        done = sum(hold.outcome == "done" for hold in team.holds)
+        hunting = team.kill is None and done >= KILL_AFTER * jobs
+        if hunting and team.kill_one() and team.kill is not None:
+            show.worker_killed(team.kill)
+        now_s = time.monotonic()
+        if now_s >= show_at_s:
+            show_at_s = now_s + LOOK_EVERY_S
+            server.must_run()
+            counts = client.progress()
+            show.update(counts, team.members, team.kill)
+            if counts.done + counts.failed >= jobs or not team.alive:
+                return
+            if counts != before:
+                moved_s, before = now_s, counts
+            elif now_s > moved_s + STALLED_AFTER_S:
+                show.troubles([f"no job has moved for {STALLED_AFTER_S:g} s"])
+                return
+        time.sleep(HUNT_EVERY_S if hunting else LOOK_EVERY_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

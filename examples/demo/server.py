@@ -1,0 +1,74 @@
+"""The demo's own server: in a temporary folder, on a free port."""
+
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from client import JobClient
+from examples.demo.processes import Children
+from examples.demo.recording import RETRY_FOR_S
+
+STARTS_WITHIN_S = 30.0
+LIFETIME_S = 3.0  # of a claim; the longest file takes a fifth of a second, and a worker renews while it works
+LIST_NAME = "demo"
+SERVES = re.compile(r"serves (https?://\S+?)/get\b")
+
+
+class CannotRun(Exception):
+    """The demo can't go on. The message says why, in one line."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and the secret of the demo's list on it. page: what to open in a browser."""
+
+    url: str
+    jobix: int
+    process: subprocess.Popen[bytes]
+    children: Children
+
+    @property
+    def page(self) -> str:
+        return f"{self.url}/get?list={LIST_NAME}"
+
+    def environment(self) -> Mapping[str, str]:
+        """What a worker needs to know."""
+        return {"JOBSERVER_URL": self.url, "JOBSERVER_JOBIX": str(self.jobix)}
+
+    def must_run(self) -> None:
+        """Raises CannotRun with its last words when it has ended."""
+        if self.process.poll() is not None:
+            last_words = self.children.last_words("server")
+            raise CannotRun(f"the server ended, exit code {self.process.returncode}: {last_words}")
+
+    def client(self) -> JobClient:
+        """The master's connection."""
+        return JobClient(self.url, self.jobix, worker="demo", retry_for_s=RETRY_FOR_S)
+
+
+def start_server(children: Children, folder: Path) -> Server:
+    """Starts `python app.py` and waits until it serves. Raises CannotRun with what it said."""
+    settings = {"INSTANCE": str(folder / "instance"), "PORT": "0", "DRAIN_S": "1"}
+    process = children.start("server", ["app.py"], {f"JOBSERVER_{name}": value for name, value in settings.items()})
+    give_up_s = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < give_up_s:
+        ended = process.poll() is not None
+        for line in children.said("server"):
+            if serves := SERVES.search(line):
+                return Server(serves[1], secrets.randbelow(2**63), process, children)
+        if ended:
+            raise CannotRun(f"the server did not start: {children.last_words('server')}")
+        time.sleep(0.05)
+    raise CannotRun(f"the server did not start within {STARTS_WITHIN_S:g} s: {children.last_words('server')}")
+
+
+def make_list(client: JobClient) -> None:
+    """Makes the job list: two steps, each with a short lifetime from which a job comes back by itself."""
+    minutes = LIFETIME_S / 60
+    client.init([0, minutes, 0, minutes], name=LIST_NAME)
+    client.lifetime(1, minutes, requeue=0)
+    client.lifetime(3, minutes, requeue=2)

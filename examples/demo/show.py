@@ -1,0 +1,172 @@
+"""What the demo shows: live bars in a terminal, plain lines elsewhere (a log of CI), and the tables at the end."""
+
+import io
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from client import Progress as Counts
+from examples.demo.duplicates import Duplicate
+from examples.demo.history import Hold, Verdict
+from examples.demo.results import FileResult
+from examples.demo.team import Kill, Member
+
+PLAIN_EVERY_S = 2.0
+SHOWN = 10
+PLACES_SHOWN = 3
+NAME_WIDTH = 15  # of what stands left of a bar or of a worker's state
+DOING = {0: "measuring", 2: "fingerprinting"}
+
+
+class Show:
+    """A context manager around the run: what is live is live while it is entered. paths: by jobid."""
+
+    def __init__(self, paths: dict[int, str]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of few letters gets question marks, not a traceback
+            sys.stdout.reconfigure(errors="replace")
+        self.console = Console(highlight=False)
+        self._paths = paths
+        self._bars = Progress(
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=None, complete_style="cyan"),
+            MofNCompleteColumn(),
+            expand=True,
+        )
+        self._measured = self._bars.add_task(f"{'measured':{NAME_WIDTH}}", total=len(paths))
+        self._fingerprinted = self._bars.add_task(f"{'fingerprinted':{NAME_WIDTH}}", total=len(paths))
+        live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._live = Live(console=self.console, refresh_per_second=10) if live else None
+        self._plain_at_s = time.monotonic()
+
+    def __enter__(self) -> "Show":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def begin(self, name: str, left_out: int, page: str) -> None:
+        """Says what is about to run, and where to watch it. left_out: files whose names are not UTF-8."""
+        self._say(f"job_manager demo: {len(self._paths)} Python files of {name}", "bold")
+        if left_out:
+            self._say(f"left out: {left_out}, whose names are not UTF-8")
+        self._say(f"page, while this runs: {page}", whole=True)
+
+    def update(self, counts: Counts, members: Sequence[Member], kill: Kill | None) -> None:
+        """Shows how far the list is, by the server's counts, and what each worker does, by its own log."""
+        fingerprinted = counts.done
+        measured = counts.jobs - sum(stage.jobs for number, stage in counts.stages.items() if number < 2)
+        self._bars.update(self._measured, completed=measured)
+        self._bars.update(self._fingerprinted, completed=fingerprinted)
+        if self._live:
+            self._live.update(Group("", self._bars, *(self._worker(member, kill) for member in members)))
+        elif time.monotonic() >= self._plain_at_s or fingerprinted == counts.jobs:
+            self._plain_at_s = time.monotonic() + PLAIN_EVERY_S
+            self._say(f"measured {measured}, fingerprinted {fingerprinted} of {counts.jobs}")
+
+    def worker_killed(self, kill: Kill) -> None:
+        """Says which worker was killed, and at what."""
+        doing = f"{DOING[kill.hold.stage]} {self._of(kill.hold)}"
+        self._say(f"{kill.name} (process {kill.pid}) killed with SIGKILL while {doing}", "red")
+
+    def troubles(self, lines: Sequence[str]) -> bool:
+        """Says what went wrong; True where anything did."""
+        for line in lines:
+            self._say(line, "red")
+        return bool(lines)
+
+    def taken_over(self, kill: Kill | None, holds: Sequence[Hold]) -> None:
+        """Says what became of the job that the killed worker held."""
+        if kill is None:
+            self._say("no worker was killed: the work was over before one could be caught holding a job")
+        elif later := kill.taken_over(holds):
+            ending = "finished it" if later.outcome == "done" else f"did not finish it ({later.outcome})"
+            self._say(
+                f"{kill.name} was killed holding {self._of(kill.hold)}; {later.start_s - kill.hold.end_s:.1f} s later "
+                f"{later.worker} claimed it (attempt {later.attempt}) and {ending}"
+            )
+        else:
+            self._say(f"{kill.name} was killed holding {self._of(kill.hold)}, and nobody has taken it over", "red")
+
+    def results(self, path: Path) -> None:
+        """Says where the CSV is."""
+        self._say(f"\nall results: {path}\n", whole=True)
+
+    def verdict(self, verdict: Verdict) -> None:
+        """The counts, and the jobs that make one wrong."""
+        all_done = verdict.done == verdict.files == verdict.server_done
+        by_server = f"(the server counts {verdict.server_done})"
+        self._count(f"done = {verdict.done}, files = {verdict.files} {by_server}", all_done)
+        overlaps = verdict.claimed_twice_at_once
+        self._count(f"claimed twice at once = {len(overlaps)} (of {verdict.claims} claims)", not overlaps)
+        for first, second in overlaps[:SHOWN]:
+            later_s = second.start_s - first.start_s
+            self._say(f"  {self._of(first)}: {first.worker}, and {second.worker} {later_s:.3f} s later")
+        self._count(f"lost = {len(verdict.lost)}", not verdict.lost)
+        for jobid in verdict.lost[:SHOWN]:
+            self._say(f"  {self._paths[jobid]} (job {jobid})")
+        if verdict.done_twice:
+            self._count(f"done twice = {len(verdict.done_twice)}", False)
+            for jobid, stage in verdict.done_twice[:SHOWN]:
+                self._say(f"  {self._paths[jobid]} (job {jobid}) from stage {stage}")
+
+    def _worker(self, member: Member, kill: Kill | None) -> RenderableType:
+        line = Text(f"{member.name:{NAME_WIDTH}} ", no_wrap=True, overflow="ellipsis")
+        done = sum(hold.outcome == "done" for hold in member.history.holds)
+        line.append(f"{done:5} done  ")
+        if kill is not None and kill.name == member.name:
+            line.append(f"killed while {DOING[kill.hold.stage]} {self._paths[kill.hold.jobid]}", "red")
+        elif member.history.holds:
+            hold = member.history.holds[-1]
+            line.append(f"{DOING[hold.stage]} {self._paths[hold.jobid]}", "dim")
+        return line
+
+    def most_complex(self, results: Sequence[FileResult]) -> None:
+        """The table of the most complex functions."""
+        functions = [(function, result.path) for result in results for function in result.functions]
+        functions.sort(key=lambda found: (-found[0].complexity, found[1], found[0].line))
+        table = _table(f"The ten most complex of {len(functions)} functions")
+        table.add_column("complexity", justify="right")
+        table.add_column("function", overflow="fold")
+        table.add_column("stands at", overflow="fold")
+        for function, path in functions[:SHOWN]:
+            table.add_row(str(function.complexity), Text(function.name), Text(f"{path}:{function.line}"))
+        self.console.print(table)
+
+    def longest(self, duplicates: Sequence[Duplicate]) -> None:
+        """The table of the longest duplicates."""
+        table = _table(f"The ten longest of {len(duplicates)} duplicates (names, numbers and strings aside)")
+        table.add_column("lines", justify="right")
+        table.add_column("tokens", justify="right")
+        table.add_column("stands at", overflow="fold")
+        for duplicate in duplicates[:SHOWN]:
+            places = [f"{place.path}:{place.first_line}-{place.last_line}" for place in duplicate.places[:PLACES_SHOWN]]
+            if more := len(duplicate.places) - PLACES_SHOWN:
+                places += [f"and {more} more"] if more > 0 else []
+            table.add_row(str(duplicate.lines), str(duplicate.tokens), Text("\n".join(places)))
+        self.console.print(table)
+
+    def _count(self, line: str, right: bool) -> None:
+        self._say(line, "bold green" if right else "bold red")
+
+    def _of(self, hold: Hold) -> str:
+        return f"{self._paths[hold.jobid]} (job {hold.jobid})"
+
+    def _say(self, line: str, style: str = "", *, whole: bool = False) -> None:
+        """whole: not broken to the terminal's width, as it is to be copied. What goes to a log is never broken."""
+        self.console.print(Text(line, style), soft_wrap=whole or not self.console.is_terminal)
+
+
+def _table(title: str) -> Table:
+    title = f"\n{title}"
+    return Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)

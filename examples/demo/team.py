@@ -1,0 +1,117 @@
+"""The four worker processes of the demo, and the one among them that is killed."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.demo.history import History, Hold
+from examples.demo.processes import Children, stand_still
+from examples.demo.server import LIFETIME_S, CannotRun, Server
+
+WORKERS = 4
+READY_WITHIN_S = 30.0
+
+
+@dataclass
+class Member:
+    """One worker process and what it has written down."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    history: History
+
+
+@dataclass(frozen=True)
+class Kill:
+    """worker `name` was killed, holding `hold`."""
+
+    name: str
+    pid: int
+    hold: Hold
+
+    def taken_over(self, holds: Sequence[Hold]) -> Hold | None:
+        """The hold of the worker that claimed the same job next; None as long as nobody has."""
+        same = (hold for hold in holds if (hold.jobid, hold.stage) == (self.hold.jobid, self.hold.stage))
+        later = (hold for hold in same if hold.start_s > self.hold.end_s)
+        return min(later, key=lambda hold: hold.start_s, default=None)
+
+
+class Team:
+    """Starts four workers on the server's list. They find nothing there yet and wait."""
+
+    def __init__(self, children: Children, server: Server, input_folder: Path, run_folder: Path) -> None:
+        self._children = children
+        self.kill: Kill | None = None
+        self.members: list[Member] = []
+        for number in range(1, WORKERS + 1):
+            name = f"worker {number}"
+            process = children.start(
+                name, ["-m", "examples.demo.worker", name, str(input_folder), str(run_folder)], server.environment()
+            )
+            self.members.append(Member(name, process, History(name, run_folder / f"{name}.jsonl", LIFETIME_S)))
+
+    def wait_until_ready(self) -> None:
+        """Returns when all are about to ask for their first job, so that none finds the work done. Raises CannotRun."""
+        give_up_s = time.monotonic() + READY_WITHIN_S
+        while not all(member.history.ready for member in self.members):
+            if died := self.died():
+                raise CannotRun(died[0])
+            if time.monotonic() > give_up_s:
+                raise CannotRun(f"the workers did not start within {READY_WITHIN_S:g} s")
+            time.sleep(0.02)
+            self.read()
+
+    def read(self) -> None:
+        """Takes in what the workers have written down since."""
+        for member in self.members:
+            member.history.read()
+
+    @property
+    def holds(self) -> list[Hold]:
+        """Every hold of every worker so far."""
+        return [hold for member in self.members for hold in member.history.holds]
+
+    def kill_one(self) -> bool:
+        """Kills a worker with SIGKILL while it surely holds a job; False if none could be caught at it just now.
+
+        Surely: the worker is first made to stand still, and what it has written down says that it has claimed a job and
+        has not begun to report on it. Else it may go on.
+        """
+        for member in self.members:
+            if member.process.poll() is not None or member.history.working_on() is None:
+                continue
+            if not stand_still(member.process):
+                continue
+            member.history.read()
+            hold = member.history.working_on()
+            if hold is None:
+                member.process.send_signal(signal.SIGCONT)
+                continue
+            member.process.kill()
+            member.process.wait()
+            member.history.killed(time.monotonic())
+            self.kill = Kill(member.name, member.process.pid, hold)
+            return True
+        return False
+
+    @property
+    def alive(self) -> bool:
+        """False when no worker is left."""
+        return any(member.process.poll() is None for member in self.members)
+
+    def died(self) -> list[str]:
+        """A line for each worker that ended without being told to."""
+        killed = None if self.kill is None else self.kill.name
+        return [
+            f"{name} ended by itself, exit code {process.returncode}: {self._children.last_words(name)}"
+            for name, process in ((member.name, member.process) for member in self.members)
+            if process.poll() is not None and name != killed
+        ]
+
+    def stop(self) -> None:
+        """Lets each end its running job, and takes in the rest of what they wrote down."""
+        self._children.stop([member.process for member in self.members])
+        self.read()

@@ -1,0 +1,108 @@
+"""The join of the demo: a planted copy is found, with its exact lines, and nothing that is not one."""
+
+import random
+
+from examples.demo.duplicates import LEAST_TOKENS, Duplicate, find_duplicates
+from examples.demo.fingerprint import fingerprint
+
+PLANTED = """\
+def merge(left, right):
+    result = []
+    while left and right:
+        if left[0] <= right[0]:
+            result.append(left.pop(0))
+        else:
+            result.append(right.pop(0))
+    for rest in (left, right):
+        try:
+            result.extend(rest)
+        except TypeError as error:
+            raise ValueError(f"no list: {rest!r}") from error
+    return [item for item in result if item is not None]
+"""
+
+
+def _filler(lines: int, seed: int) -> str:
+    """Code that is long but repeats nothing: names are all alike to a shape, so the operators differ."""
+    chance = random.Random(seed)
+    operators = ["+", "-", "*", "/", "//", "%", "<<", ">>", "&", "|", "^", "==", "<", ">=", "is", "in", "and", "or"]
+    return "".join("x = " + " ".join(f"a {chance.choice(operators)}" for _ in range(8)) + " b\n" for _ in range(lines))
+
+
+def _find(**sources: str) -> list[Duplicate]:
+    return find_duplicates({name: fingerprint(source.encode()) for name, source in sources.items()})
+
+
+def _lines(duplicate: Duplicate) -> list[tuple[str, int, int]]:
+    return [(place.path, place.first_line, place.last_line) for place in duplicate.places]
+
+
+def test_a_copy_with_other_names_in_another_file_is_found_to_the_line() -> None:
+    renamed = PLANTED.replace("left", "a").replace("right", "bb").replace("merge", "zip_up")
+    [found] = _find(
+        one=_filler(10, 1) + PLANTED + "del x\n" + _filler(5, 2),
+        two=_filler(33, 3) + "# a comment\n" + renamed + "assert x\n" + _filler(7, 4),
+    )
+    # The line before each ends in the same tokens, so that may be shared too.
+    assert [(path, last) for path, _, last in _lines(found)] == [("one", 23), ("two", 47)]
+    assert found.places[0].first_line in (10, 11)
+    assert found.places[1].first_line in (33, 35)
+    assert found.tokens >= len(fingerprint(PLANTED.encode()).shape)
+
+
+def test_a_copy_in_the_same_file_is_found() -> None:
+    [found] = _find(one="del x\n" + PLANTED + "del x, y\n" + _filler(20, 1) + "assert x\n" + PLANTED + "pass\n")
+    assert _lines(found) == [("one", 1, 14), ("one", 36, 49)] or _lines(found) == [("one", 2, 14), ("one", 37, 49)]
+
+
+def test_three_copies_are_one_duplicate_with_three_places() -> None:
+    [found] = _find(
+        one=_filler(9, 1) + "del x\n" + PLANTED + "del y\n" + _filler(3, 2),
+        two="assert x\n" + PLANTED + "pass\n" + _filler(3, 3),
+        three=_filler(30, 4) + "pass\n" + PLANTED + "assert y\n",
+    )
+    assert {place.path for place in found.places} == {"one", "two", "three"}
+
+
+def test_the_longest_comes_first_and_each_stretch_of_code_once() -> None:
+    operators = ("<", ">", "==", "!=", "is", "in", "<=", ">=", "+", "-")
+    short = "def f(a):\n" + "".join(f"    if a {op} 1:\n        a[0].b(c)\n" for op in operators)
+    found = _find(
+        one=PLANTED + "pass\n" + _filler(8, 1) + "del x\n" + short + "pass\n",
+        two=short + "assert x\n" + _filler(8, 2) + "pass\n" + PLANTED + "del x\n",
+    )
+    assert [duplicate.tokens for duplicate in found] == sorted((duplicate.tokens for duplicate in found), reverse=True)
+    assert len(found) == 2
+
+
+def test_code_that_stands_once_is_no_duplicate() -> None:
+    assert _find(one=_filler(200, 1), two=_filler(200, 2) + PLANTED) == []
+
+
+def test_what_is_shorter_than_promised_is_not_told() -> None:
+    short = "".join(PLANTED.splitlines(keepends=True)[:7])
+    sources = {"one": _filler(9, 1) + short + _filler(9, 2), "two": _filler(9, 3) + short + _filler(9, 4)}
+    marks, other_marks = ({mark for mark, _ in fingerprint(source.encode()).marks} for source in sources.values())
+    assert marks & other_marks
+    assert len(fingerprint(short.encode()).shape) < LEAST_TOKENS
+    assert _find(**sources) == []
+
+
+def test_code_that_repeats_itself_stands_twice_only_where_it_does_not_overlap() -> None:
+    twice_two, *others = _find(one=PLANTED * 4, two=_filler(5, 1))
+    assert _lines(twice_two) == [("one", 1, 26), ("one", 27, 52)]
+    for duplicate in others:
+        first, second = duplicate.places[:2]
+        assert first.end <= second.start
+
+
+def test_a_line_that_repeats_itself_without_end_is_no_duplicate() -> None:
+    assert _find(one="call(a, b)\n" * 400, two="call(a, b)\n" * 400) == []
+
+
+def test_a_whole_file_that_is_a_copy_is_found_whole() -> None:
+    source = _filler(50, 1) + PLANTED + _filler(50, 2)
+    [found] = _find(one=source, two=source)
+    lines = source.count("\n")
+    assert _lines(found) == [("one", 1, lines), ("two", 1, lines)]
+    assert found.lines == lines
