@@ -1,0 +1,74 @@
+"""What a claim costs among few and among many jobs: python bench/claim_cost.py [SIZE ...]
+
+Times the claim's and the finish's own statements, without the commit, on a real SQLite file for each size. The rounds
+are interleaved, so that a noisy machine is noisy for all sizes; medians, and ratios to the smallest.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from jobserver import create_app
+from jobserver.claims import new_token
+from jobserver.clock import now_ms
+from jobserver.config import Settings
+from jobserver.database import Connection
+from jobserver.services import NAME, Services
+from jobserver.storage import claiming, ending
+from jobserver.storage.ending import Report
+from jobserver.storage.transaction import Transaction
+
+SIZES = (100, 10_000, 1_000_000)
+ROUNDS, CLAIMS, CHUNK = 9, 100, 5000
+
+
+def filled(folder: Path, jobs: int) -> Connection:
+    """A connection to a new database with that many jobs waiting in stage 0 of list 1."""
+    services: Services = create_app(Settings(instance=str(folder))).extensions[NAME]
+    services.submitting.init(1, [], None)
+    chunks = [
+        "[" + ",".join(f'[{jobid},0,0,"null"]' for jobid in range(first, min(first + CHUNK, jobs))) + "]"
+        for first in range(0, jobs, CHUNK)
+    ]
+    services.submitting.submit(1, chunks, jobs)
+    services.writer.close()
+    return services.database.connect()
+
+
+def round_us(connection: Connection) -> tuple[float, float]:
+    """Microseconds for one claim, and for one finish; what they did is taken back."""
+    connection.begin()
+    transaction, now = Transaction(connection), now_ms()
+    claims = [new_token(now) for _ in range(CLAIMS)]
+    started = time.perf_counter()
+    jobids = [claiming.claim_jobs(transaction, 1, 0, 1, 1, claim, True, "bench", now)[0][1] for claim in claims]
+    claimed = time.perf_counter()
+    for jobid, claim in zip(jobids, claims, strict=True):
+        ending.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
+    ended = time.perf_counter()
+    connection.rollback()
+    return (claimed - started) / CLAIMS * 1e6, (ended - claimed) / CLAIMS * 1e6
+
+
+def main(sizes: list[int]) -> None:
+    """Prints the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        connections = {size: filled(Path(folder) / str(size), size) for size in sizes}
+        rounds = [{size: round_us(connection) for size, connection in connections.items()} for _ in range(ROUNDS)][1:]
+    table = Table(box=None)
+    for column in ("jobs", "claim, µs", "ratio", "finish, µs", "ratio"):
+        table.add_column(column, justify="right")
+    medians = {size: [statistics.median(one[size][which] for one in rounds) for which in (0, 1)] for size in sizes}
+    for size, (claim, finish) in medians.items():
+        base = medians[sizes[0]]
+        table.add_row(f"{size:,}", f"{claim:.1f}", f"{claim / base[0]:.2f}", f"{finish:.1f}", f"{finish / base[1]:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main([int(size.replace("_", "")) for size in sys.argv[1:]] or list(SIZES))
