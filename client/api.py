@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from . import wire
 from .answers import Lifetime, Outcome, Progress, Renewed, SetAnswer, StagesAnswer, UpdateAnswer
 from .batches import batches
-from .errors import BadJobix, ClaimSpent, ClientError, NotAJobServer
+from .errors import ClaimSpent, ClientError
 from .job import UNSET, Job, Report, as_json
-from .tokens import new_token
-from .transport import Answer, Transport
+from .response import Answer
+from .tokens import with_fresh_token
+from .transport import Transport, identity
 
-LARGEST_ID = 2**63 - 1
 LET_GO_FOR_S = 1.0  # somebody who pressed Ctrl-C waits for this
-
-T = TypeVar("T")
 
 
 class JobClient:
@@ -40,13 +38,8 @@ class JobClient:
         timeout_s: float = 30.0,
         retry_for_s: float = 300.0,
     ) -> None:
-        if not isinstance(jobix, int) or isinstance(jobix, bool) or not 0 <= jobix <= LARGEST_ID:
-            raise BadJobix("the jobix must be a whole number from 0 to 2^63-1")
         self.worker = f"{socket.gethostname()}:{os.getpid()}" if worker is None else worker
-        if not (self.worker.isascii() and self.worker.isprintable()):
-            raise ValueError("worker must be printable ASCII: it is sent as a header")
-        headers = {"jobix": str(jobix), "worker": self.worker.strip(), "Accept": "application/json"}
-        self._transport = Transport(url, headers, ca_file, timeout_s, retry_for_s)
+        self._transport = Transport(url, identity(jobix, self.worker), ca_file, timeout_s, retry_for_s)
 
     def __repr__(self) -> str:
         return f"JobClient({self._transport.shown_url!r}, worker={self.worker!r})"
@@ -79,7 +72,7 @@ class JobClient:
         """Creates the list with a lifetime for each stage; those already set stay. Answers minutes by stage."""
         path = "/init" + "".join(f"/{wire.path_number(minutes)}" for minutes in lifetimes_minutes)
         answer = self._transport.ask("POST", path, params={} if name is None else {"name": name})
-        return self._told(answer, lambda value, _: {int(stage): float(minutes) for stage, minutes in value.items()})
+        return answer.told(lambda value, _: {int(stage): float(minutes) for stage, minutes in value.items()})
 
     def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetAnswer:
         """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are left alone.
@@ -90,18 +83,18 @@ class JobClient:
         new = known = 0
         for body in batches(jobs.items() if isinstance(jobs, Mapping) else jobs):
             answer = self._transport.ask("POST", "/set", body=body, headers={"Content-Encoding": "gzip"})
-            one = self._told(answer, lambda value, _: SetAnswer(int(value["new"]), int(value["known"])))
+            one = answer.told(lambda value, _: SetAnswer(int(value["new"]), int(value["known"])))
             new, known = new + one.new, known + one.known
         return SetAnswer(new, known)
 
     def get(self, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> Job | None:
         """Claims the first available job of that even stage; None when there is none, for `wait_s` (0 to 60) long."""
-        jobs = _with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s))
+        jobs = with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s))
         return jobs[0] if jobs else None
 
     def get_many(self, stage: int, n: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> list[Job]:
         """Claims up to n (1 to 1000) jobs at once; [] when there is none."""
-        return _with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, n=n))
+        return with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, n=n))
 
     def claim(
         self, token: str, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, n: int | None = None
@@ -116,7 +109,7 @@ class JobClient:
         except KeyboardInterrupt:
             self.let_go(token, stage, working_stage)
             raise
-        return self._told(answer, lambda value, now: wire.jobs(value, working_stage, now))
+        return answer.told(lambda value, now: wire.jobs(value, working_stage, now))
 
     def let_go(self, token: str, stage: int, working_stage: int | None = None) -> bool:
         """Gives back what an abandoned `claim` may have claimed. False when the server can't be asked (for 1 s)."""
@@ -164,7 +157,7 @@ class JobClient:
                 repeatable=claim is not None,
             )
 
-        return self._told(_with_fresh_token(say), wire.an_update)
+        return with_fresh_token(say).told(wire.an_update)
 
     def update_many(
         self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
@@ -185,13 +178,7 @@ class JobClient:
                 repeatable=all(report.claim is not None for report in reports),
             )
 
-        return self._told(
-            _with_fresh_token(say),
-            lambda value, now: (
-                [wire.an_outcome(one) for one in value["jobs"]],
-                wire.jobs(value.get("next"), None, now),
-            ),
-        )
+        return with_fresh_token(say).told(wire.outcomes)
 
     def heartbeat(self, jobs: Iterable[Job]) -> dict[int, str]:
         """Renews the claims from now. Answers by jobid: held, lost or cancel."""
@@ -201,14 +188,14 @@ class JobClient:
         """`heartbeat` with the new deadlines, in order."""
         body = as_json([{"jobid": job.jobid, "claim": job.claim} for job in jobs])
         answer = self._transport.ask("POST", "/heartbeat", body=body)
-        return self._told(answer, lambda value, now: [wire.renewed(one, now) for one in value["jobs"]])
+        return answer.told(lambda value, now: [wire.renewed(one, now) for one in value["jobs"]])
 
     def check_stages(self, old: int | None = None, new: int | None = None) -> StagesAnswer:
         """Flags what is overdue; with `old` and `new` moves what is flagged in `old` to the lower even stage `new`."""
         if (old is None) != (new is None):
             raise ValueError("check_stages takes both old and new, or neither")
         path = "/check_stages" if old is None else f"/check_stages/{old}/{new}"
-        return self._told(self._transport.ask("POST", path), lambda value, _: wire.stages(value))
+        return self._transport.ask("POST", path).told(lambda value, _: wire.stages(value))
 
     def lifetime(
         self, stage: int, minutes: float | None = None, *, requeue: int | None = None, max_attempts: int | None = None
@@ -220,26 +207,8 @@ class JobClient:
         asked = {"requeue": requeue, "max_attempts": max_attempts}
         params = {name: value for name, value in asked.items() if value is not None}
         answer = self._transport.ask("GET" if minutes is None else "POST", path, params=params)
-        return self._told(answer, lambda value, _: wire.a_lifetime(value))
+        return answer.told(lambda value, _: wire.a_lifetime(value))
 
     def progress(self) -> Progress:
         """The whole list, counted."""
-        return self._told(self._transport.ask("GET", "/get"), lambda value, _: wire.a_progress(value))
-
-    def _told(self, answer: Answer, read: Callable[[Any, Any], T]) -> T:
-        """The answer, read. One with other keys than the protocol's comes from something that isn't a job server."""
-        try:
-            return read(answer.value, answer.now)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise NotAJobServer(
-                f"{self._transport.shown_url} answers what this client can't read ({type(problem).__name__}): "
-                "is it a job server, and of this version?"
-            ) from problem
-
-
-def _with_fresh_token(ask: Callable[[str], T]) -> T:
-    """Asks with a new token. It is spent when its jobs were lost while the answer was: then with another."""
-    try:
-        return ask(new_token())
-    except ClaimSpent:
-        return ask(new_token())
+        return self._transport.ask("GET", "/get").told(lambda value, _: wire.a_progress(value))

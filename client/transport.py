@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from .errors import (
-    AnswerLost,
-    BadAddress,
-    ClientError,
-    NotAJobServer,
-    ServerUnreachable,
-    UntrustedServer,
-    refused,
-)
+from .errors import AnswerLost, BadAddress, BadJobix, ServerUnreachable, UntrustedServer
+from .response import Answer, read, retry_after_s
 from .troubles import in_words, last_cause, never_sent
 
 log = logging.getLogger(__name__)
 
+LARGEST_ID = 2**63 - 1
 CONNECT_TIMEOUT_S = 10.0
 FIRST_PAUSE_S = 0.2  # a restarted server is back in a second
 LONGEST_PAUSE_S = 20.0
-CLOCKS_AGREE_S = 2.0  # the Date header has whole seconds: finer differences can't be told from none
 SECRET_DIGITS = 8  # "5" would be taken out of "job 5"
 NOT_HANDLED = {429, 503}  # the server says that it did nothing
 AGAIN = NOT_HANDLED | {502, 504}  # and a proxy can't know
@@ -44,12 +32,13 @@ LOST = (
 )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """`value`: the JSON; `now`: the server's clock, UTC, when it answered."""
-
-    value: Any
-    now: datetime
+def identity(jobix: int, worker: str) -> dict[str, str]:
+    """The headers that say who asks: the list's secret, 0 to 2^63-1, and the worker's name."""
+    if not isinstance(jobix, int) or isinstance(jobix, bool) or not 0 <= jobix <= LARGEST_ID:
+        raise BadJobix("the jobix must be a whole number from 0 to 2^63-1")
+    if not (worker.isascii() and worker.isprintable()):
+        raise ValueError("worker must be printable ASCII: it is sent as a header")
+    return {"jobix": str(jobix), "worker": worker.strip(), "Accept": "application/json"}
 
 
 class Transport:
@@ -103,10 +92,10 @@ class Transport:
                 trouble = in_words(problem)
             else:
                 if response.status_code not in AGAIN:
-                    return self._read(response)
+                    return read(response, self.shown_url, self.without_secret)
                 handled = response.status_code not in NOT_HANDLED
                 trouble = f"it answers {response.status_code}"
-                after_s = _retry_after_s(response)
+                after_s = retry_after_s(response)
             if handled and not repeatable:
                 raise AnswerLost(
                     f"{self.shown_url} did not answer ({trouble}): it may or may not have been done. "
@@ -156,53 +145,7 @@ class Transport:
         except (requests.exceptions.InvalidURL, UnicodeError) as problem:
             raise BadAddress(f"{self.shown_url} isn't a URL that can be asked: {problem}") from problem
 
-    def _read(self, response: requests.Response) -> Answer:
-        status = response.status_code
-        if 300 <= status < 400:
-            # Not the query of it: who knows what a login page is handed.
-            target = response.headers.get("Location", "nowhere").partition("?")[0]
-            raise NotAJobServer(f"{self.shown_url} sends elsewhere, to {target}: give the URL of the server itself")
-        try:
-            value = json.loads(response.content)
-        except ValueError:
-            value = None
-        if status == 200 and value is not None:
-            return Answer(value, _server_now(response))
-        if status >= 400 and isinstance(value, dict) and "error" in value and not _no_such_route(status, value):
-            raise self._said_no(status, value)
-        raise NotAJobServer(f"{self.shown_url} answers {status}, and not as a job server does: is the URL right?")
-
-    def _said_no(self, status: int, value: dict[str, Any]) -> ClientError:
-        message = str(value.get("message") or value["error"])
-        return refused(status, str(value["error"]), self.without_secret(message))
-
     def without_secret(self, text: str) -> str:
         """`text` without the jobix, should it have got there. One that is too short to be secret stays."""
         secret = self._headers["jobix"]
         return text.replace(secret, "…") if len(secret) >= SECRET_DIGITS else text
-
-
-def _no_such_route(status: int, value: dict[str, Any]) -> bool:
-    """True for the 404 of an address that no job server has, below a wrong path for example."""
-    return status == 404 and value["error"] != "no_such_job"
-
-
-def _retry_after_s(response: requests.Response) -> float:
-    """The Retry-After header, in seconds or as a date; 0 without one, or with one that can't be read."""
-    text = response.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - _server_now(response)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0
-
-
-def _server_now(response: requests.Response) -> datetime:
-    """The server's clock: ours, unless the Date header says that the two disagree (deadlines are in its time)."""
-    ours = datetime.now(timezone.utc)
-    try:
-        theirs = parsedate_to_datetime(response.headers["Date"])
-        return theirs if abs(theirs - ours) > timedelta(seconds=CLOCKS_AGREE_S) else ours
-    except (KeyError, ValueError, TypeError):
-        return ours

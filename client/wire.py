@@ -77,6 +77,11 @@ def an_outcome(value: dict[str, Any]) -> Outcome:
     )
 
 
+def outcomes(value: dict[str, Any], now: datetime) -> tuple[list[Outcome], list[Job]]:
+    """The answer of /update_jobs."""
+    return [an_outcome(one) for one in value["jobs"]], jobs(value.get("next"), None, now)
+
+
 def renewed(value: dict[str, Any], now: datetime) -> Renewed:
     """One of the answers of /heartbeat."""
     deadline = a_time(value.get("deadline"))
