@@ -8,6 +8,7 @@ from jobserver.extensions import db
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 AVAILABLE = text("jobstage % 2 = 0")
+WORKING = text("jobstage % 2 = 1")
 CLAIMED = text("claim IS NOT NULL")
 CAN_EXPIRE = text("deadline IS NOT NULL AND flag <= 0")
 FLAGGED = text("flag > 0")
@@ -29,6 +30,7 @@ class JobList(db.Model):  # type: ignore[name-defined, misc]
     name: Mapped[str] = mapped_column(String(100), unique=True)
     jobix_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created: Mapped[int] = mapped_column(BigInteger)
+    paused: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class StageLifetime(db.Model):  # type: ignore[name-defined, misc]
@@ -43,7 +45,8 @@ class StageLifetime(db.Model):  # type: ignore[name-defined, misc]
 
 
 class StageCount(db.Model):  # type: ignore[name-defined, misc]
-    """How many jobs of a list are in one stage; written by the transaction that moves them."""
+    """How many jobs of a list are in one stage, and how many have expired there so far; written by the transaction that
+    moves them."""
 
     __tablename__ = "stage_count"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -51,6 +54,7 @@ class StageCount(db.Model):  # type: ignore[name-defined, misc]
     jobs: Mapped[int] = mapped_column(BigInteger, default=0)
     flagged: Mapped[int] = mapped_column(BigInteger, default=0)
     failed: Mapped[int] = mapped_column(BigInteger, default=0)
+    expired: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class Job(db.Model):  # type: ignore[name-defined, misc]
@@ -70,6 +74,7 @@ class Job(db.Model):  # type: ignore[name-defined, misc]
         ),
         Index("job_claimed", "claim", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
         Index("job_deadline", "deadline", sqlite_where=CAN_EXPIRE, postgresql_where=CAN_EXPIRE),
+        Index("job_working", "list_id", "jobstage", "jobid", sqlite_where=WORKING, postgresql_where=WORKING),
         Index("job_flagged", "list_id", "jobstage", "jobid", sqlite_where=FLAGGED, postgresql_where=FLAGGED),
     )  # fmt: skip
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -97,10 +102,15 @@ class Job(db.Model):  # type: ignore[name-defined, misc]
 
 
 class History(db.Model):  # type: ignore[name-defined, misc]
-    """One ended claim: the proof by which a request that is sent twice is known, and the job's past."""
+    """One ended claim: the proof by which a request that is sent twice is known, and the job's past. What a person did
+    is here too, with that person as `worker` and no claim: an empty one."""
 
     __tablename__ = "history"
-    __table_args__ = (Index("history_claim", "claim", "job_id"), Index("history_ended", "ended"))
+    __table_args__ = (
+        Index("history_claim", "claim", "job_id"),
+        Index("history_job", "job_id", "id"),
+        Index("history_ended", "ended"),
+    )
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     claim: Mapped[str] = mapped_column(String(64))
@@ -111,3 +121,39 @@ class History(db.Model):  # type: ignore[name-defined, misc]
     ended: Mapped[int] = mapped_column(BigInteger)
     worker: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class Throughput(db.Model):  # type: ignore[name-defined, misc]
+    """How many jobs went through a working stage in a slot of time, and how long that took in all. Slots that are some
+    hours old are folded into longer ones."""
+
+    __tablename__ = "throughput"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    span_s: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    jobs: Mapped[int] = mapped_column(BigInteger)
+    busy_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Duration(db.Model):  # type: ignore[name-defined, misc]
+    """How long jobs took in a working stage: how many of them in each bucket of durations.py."""
+
+    __tablename__ = "duration"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    jobs: Mapped[int] = mapped_column(BigInteger)
+
+
+class Worker(db.Model):  # type: ignore[name-defined, misc]
+    """A worker, by the name it gave: when it was heard (a claim, or the end of one), what it did."""
+
+    __tablename__ = "worker"
+    __table_args__ = (Index("worker_heard", "list_id", "last_heard", "name"),)
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    first_heard: Mapped[int] = mapped_column(BigInteger)
+    last_heard: Mapped[int] = mapped_column(BigInteger)
+    done: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(BigInteger)

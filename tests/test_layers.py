@@ -22,10 +22,11 @@ LAYERS: list[set[str]] = [
     {"jobserver.refusals", "jobserver.events", "jobserver.jobix"},
     {"jobserver.writer", "jobserver.waiting"},
     {"jobserver.storage"},
+    {"jobserver.durations"},
     {"jobserver.schema"},
     {"jobserver.models", "jobserver.database", "jobserver.secret_key"},
     {"jobserver.extensions", "jobserver.lifetimes", "jobserver.bodies", "jobserver.concurrency"},
-    {"jobserver.stages", "jobserver.config", "jobserver.clock"},
+    {"jobserver.stages", "jobserver.config", "jobserver.clock", "jobserver.rates"},
     {"jobserver.errors"},
 ]
 ROWS = {name: number for number, row in enumerate(LAYERS) for name in row}

@@ -11,7 +11,10 @@ _ORPHANS = {
     "claims on jobs in an even stage": "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 0 AND claim IS NOT NULL",
     "failed jobs that are held": "SELECT COUNT(*) FROM job WHERE flag > 1 AND claim IS NOT NULL",
 }
-INDEXES = {"job_available", "job_claimed", "job_deadline", "job_flagged", "history_claim", "history_ended"}
+INDEXES = {
+    "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "history_claim",
+    "history_ended", "history_job", "worker_heard",
+}  # fmt: skip
 _INDEXES_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'index'"
 _INDEXES_POSTGRESQL = """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indisvalid AND i.indisready"""

@@ -35,7 +35,7 @@ _RENEW = f"""UPDATE job SET renewed = :now, failures = failures - CASE WHEN flag
     deadline = :now + (SELECT lifetime_ms FROM lifetime
                        WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0), {UNFLAG}
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
-    RETURNING jobstage, deadline, cancel, flag"""
+    RETURNING jobstage, deadline, cancel, flag, worker"""
 
 _CANCEL = "UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL RETURNING jobstage"
 
@@ -55,6 +55,7 @@ def claim_jobs(
     if rows:
         tx.count(list_id, stage, jobs=-len(rows), flagged=-sum(row[8] < 0 for row in rows))
         tx.count(list_id, work, jobs=len(rows))
+        tx.tallies.heard(list_id, worker, now)
         rows.sort(key=lambda row: (-row[7], row[1]))
     return rows
 
@@ -85,7 +86,8 @@ def renew(tx: Transaction, list_id: int, jobid: int, claim: str, now: int) -> tu
     rows = tx.all(_RENEW, list=list_id, jobid=jobid, claim=claim, now=now)
     if not rows:
         return None
-    stage, deadline, cancel, flag = rows[0]
+    stage, deadline, cancel, flag, worker = rows[0]
+    tx.tallies.heard(list_id, worker, now)
     if flag < 0:
         tx.count(list_id, stage, flagged=-1)
     return deadline, bool(cancel)

@@ -121,6 +121,7 @@ def remembered(tx: Transaction, job_row: int, claim: str) -> tuple[int, str] | N
 def fail_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
     """Fails what is overdue for the last time that its stage's max_attempts allows."""
     rows = tx.all(_FAIL_OVERDUE, now=now, n=n, error=None, reason="expired", failure=1)
+    _count_expired(tx, rows)
     remember(tx, rows, "failed", now, "expired")
     return rows
 
@@ -128,6 +129,7 @@ def fail_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
 def requeue_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
     """Sends back what is overdue in stages that say where to."""
     rows = tx.all(_REQUEUE, now=now, n=n)
+    _count_expired(tx, rows)
     remember(tx, rows, "expired", now, None)
     return rows
 
@@ -136,7 +138,7 @@ def flag_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
     """Flags what is overdue: rows of (list id, jobid, stage)."""
     rows = tx.all(_FLAG, now=now, n=n)
     for list_id, _jobid, stage in rows:
-        tx.count(list_id, stage, flagged=1)
+        tx.count(list_id, stage, flagged=1, expired=1)
     return rows
 
 
@@ -159,9 +161,19 @@ def forget(tx: Transaction, before: int, n: int) -> int:
     return tx.run(_FORGET, before=before, n=n)
 
 
+def _count_expired(tx: Transaction, rows: list[Row]) -> None:
+    for row in rows:
+        tx.count(row[1], row[3], expired=1)
+
+
 def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: str | None) -> None:
     """Counts jobs that just moved, and writes their claims' ends into the history."""
     for row_id, list_id, _jobid, old, new, flag, claim, started, worker in rows:
+        if claim is not None:
+            failed = outcome in ("failed", "expired") or error is not None
+            tx.tallies.heard(list_id, worker, now, done=int(new > old), failures=int(failed))
+            if new > old:
+                tx.tallies.finished(list_id, old, max(0, now - started), now)
         if old == new:
             tx.count(list_id, old, flagged=int(flag == 2), failed=1)
         else:

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobserver.database import Connection, Row
+from jobserver.storage.tallies import Tallies
 
-ADD = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed)
-    VALUES (:list, :stage, :jobs, :flagged, :failed)
+ADD = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired)
+    VALUES (:list, :stage, :jobs, :flagged, :failed, :expired)
     ON CONFLICT (list_id, stage) DO UPDATE SET jobs = stage_count.jobs + excluded.jobs,
-    flagged = stage_count.flagged + excluded.flagged, failed = stage_count.failed + excluded.failed"""
+    flagged = stage_count.flagged + excluded.flagged, failed = stage_count.failed + excluded.failed,
+    expired = stage_count.expired + excluded.expired"""
 
 
 class Transaction:
@@ -25,7 +27,8 @@ class Transaction:
         self.changes = 0
         self.notes: list[Any] = []
         self._connection = connection
-        self._counts: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._counts: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        self.tallies = Tallies()
 
     def all(self, sql: str, **values: Any) -> list[Row]:
         """The rows that a SELECT, or a change with RETURNING, gives."""
@@ -46,12 +49,15 @@ class Transaction:
         for values in rows:
             self.run(sql, **values)
 
-    def count(self, list_id: int, stage: int, jobs: int = 0, flagged: int = 0, failed: int = 0) -> None:
+    def count(
+        self, list_id: int, stage: int, jobs: int = 0, flagged: int = 0, failed: int = 0, expired: int = 0
+    ) -> None:
         """Adds to the counters of a stage. They are written once, by flush()."""
         counts = self._counts[list_id, stage]
         counts[0] += jobs
         counts[1] += flagged
         counts[2] += failed
+        counts[3] += expired
 
     def jobs_in(self, list_id: int, stage: int) -> int:
         """How many jobs the counters give for a stage, this transaction's own changes among them."""
@@ -64,7 +70,10 @@ class Transaction:
     def flush(self) -> None:
         """Writes the counters' changes, in order of their keys: two processes that write the same rows in another
         order would wait for each other for ever. It comes last, because these are the rows that everybody writes."""
-        for (list_id, stage), (jobs, flagged, failed) in sorted(self._counts.items()):
-            if jobs or flagged or failed:
-                self.run(ADD, list=list_id, stage=stage, jobs=jobs, flagged=flagged, failed=failed)
+        self.tallies.write(self.run)
+        for (list_id, stage), (jobs, flagged, failed, expired) in sorted(self._counts.items()):
+            if jobs or flagged or failed or expired:
+                self.run(
+                    ADD, list=list_id, stage=stage, jobs=jobs, flagged=flagged, failed=failed, expired=expired
+                )  # fmt: skip
         self._counts.clear()

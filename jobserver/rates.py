@@ -1,0 +1,79 @@
+"""How fast a list goes, and when it will be done: a range, for the future is not known. Pure: `now` is passed in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MS_PER_MINUTE = 60_000
+RECENT_MS = 5 * MS_PER_MINUTE
+WINDOWS_MS = (2 * MS_PER_MINUTE, 5 * MS_PER_MINUTE, 20 * MS_PER_MINUTE)
+STALLED_MS = 10 * MS_PER_MINUTE
+LEAST_MS = 10_000  # no rate is told from less
+
+
+class Slot(NamedTuple):
+    """What was finished in a working stage within a slot of time: from `start` (ms), `busy_ms` of work in all."""
+
+    start: int
+    stage: int
+    jobs: int
+    busy_ms: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`now` and `average`: jobs that went through a stage, a minute; None: too little is known. The time left is
+    between `least_ms` and `most_ms`; None where it can't be told. `stalled`: work is left, and nothing moves."""
+
+    now: float | None
+    average: float | None
+    least_ms: int | None
+    most_ms: int | None
+    stalled: bool
+
+
+def estimate(
+    slots: Sequence[Slot], left: Mapping[int, int], first: int | None, last: int | None, total: int, now: int
+) -> Estimate:
+    """What can be said of a list.
+
+    slots: of the last 20 minutes at least, in any order. left: by working stage, how many jobs have still to go
+    through it. first, last: when (ms) the first and the latest job went through a stage, `total` how many did.
+    """
+    todo = sum(left.values())
+    if first is None or last is None:
+        return Estimate(None, None, None, None, False)
+    average = _a_minute(total, now - first)
+    if not todo:
+        return Estimate(None, average, 0, 0, False)
+    if now - last > max(STALLED_MS, 20 * (last - first) / max(1, total)):
+        return Estimate(0.0, average, None, None, True)
+    spans = [span for span in (_left_ms(slots, left, first, window, now) for window in WINDOWS_MS) if span is not None]
+    if average and now - first >= LEAST_MS:
+        spans.append(todo / average * MS_PER_MINUTE)
+    recent = [slot for slot in slots if slot.start > now - RECENT_MS]
+    rate = _a_minute(sum(slot.jobs for slot in recent), min(RECENT_MS, now - first))
+    if not spans:
+        return Estimate(rate, average, None, None, False)
+    return Estimate(rate, average, round(min(spans) * 0.95), round(max(spans) * 1.05), False)
+
+
+def _left_ms(slots: Sequence[Slot], left: Mapping[int, int], first: int, window_ms: int, now: int) -> float | None:
+    """The time left if work goes on as in the window: what is left, weighed by how long a job takes in its stage, over
+    the work that was done in a time."""
+    begun = max(first, now - window_ms)
+    seen = [slot for slot in slots if slot.start + LEAST_MS > begun]
+    jobs = sum(slot.jobs for slot in seen)
+    if jobs == 0 or now - begun < LEAST_MS:
+        return None
+    mean = max(1.0, sum(slot.busy_ms for slot in seen) / jobs)
+    work = 0.0
+    for stage, number in left.items():
+        own = [slot for slot in slots if slot.stage == stage]
+        finished = sum(slot.jobs for slot in own)
+        work += number * (max(1.0, sum(slot.busy_ms for slot in own) / finished) if finished else mean)
+    return work * (now - begun) / (mean * jobs)
+
+
+def _a_minute(jobs: int, span_ms: int) -> float | None:
+    return jobs * MS_PER_MINUTE / span_ms if span_ms >= LEAST_MS else None
