@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.services import NAME, Services
     from jobserver.submitting import Submitting
     from jobserver.sweeper import Sweeper
+    from jobserver.tidying import Tidying
     from jobserver.waiting import Waiting
     from jobserver.writer import Writer
 
@@ -59,7 +60,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     waiting = Waiting(database)
     writer = Writer(database, Events(waiting).tell)
     keys = Keys(key, database)
-    expiring = Expiring(writer, database, settings.history_days)
+    expiring = Expiring(writer, database)
+    tidying = Tidying(writer, database, settings.history_days)
     app.extensions[NAME] = Services(
         settings=settings,
         database=database,
@@ -69,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         claims=Claims(writer, waiting, settings.require_claim),
         submitting=Submitting(writer, keys),
         expiring=expiring,
-        sweeper=Sweeper(expiring, settings.sweep_every_s),
+        sweeper=Sweeper(expiring, tidying, settings.sweep_every_s),
     )
     routes.register(app)
     return app

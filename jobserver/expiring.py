@@ -1,4 +1,4 @@
-"""The verbs on the clock: flag, fail and requeue what is overdue; send flagged jobs back; forget old history."""
+"""The verbs on the clock: flag, fail and requeue what is overdue; send flagged jobs back."""
 
 from collections import defaultdict
 
@@ -11,19 +11,16 @@ from jobserver.storage.transaction import Transaction
 from jobserver.writer import Writer
 
 TOGETHER = 500  # jobs in one transaction of the sweep, so that claims wait little for it
-MS_PER_DAY = 24 * 3_600_000
 
 _ANY_OVERDUE = "SELECT 1 FROM job WHERE deadline < :now AND flag <= 0 LIMIT 1"
-_ANY_OLD = "SELECT 1 FROM history WHERE ended < :before LIMIT 1"
 
 
 class Expiring:
     """The verbs, over one writer."""
 
-    def __init__(self, writer: Writer, database: Database, history_days: float) -> None:
+    def __init__(self, writer: Writer, database: Database) -> None:
         self._writer = writer
         self._database = database
-        self._history_ms = round(history_days * MS_PER_DAY)
 
     def sweep(self) -> int:
         """Flags, fails or requeues every job whose stage's lifetime is over; how many."""
@@ -31,13 +28,6 @@ class Expiring:
         while self._database.read(_ANY_OVERDUE, now=now_ms()):
             total += self._writer.run(_expire)
         return total
-
-    def forget(self) -> int:
-        """Deletes a step of the history that is older than history_days; how many rows."""
-        before = now_ms() - self._history_ms
-        if not self._database.read(_ANY_OLD, before=before):
-            return 0
-        return self._writer.run(lambda tx: ending.forget(tx, before, TOGETHER))
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:
         """Moves the flagged jobs of stage `old` to `new`, all of them or none; how many."""

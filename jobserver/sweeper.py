@@ -1,4 +1,4 @@
-"""Looks at the clock: every sweep_every_s, what is overdue is flagged, failed or requeued."""
+"""Looks at the clock: every sweep_every_s, what is overdue is flagged, failed or requeued, what is old tidied up."""
 
 import logging
 import random
@@ -7,6 +7,7 @@ import threading
 from jobserver.concurrency import spawn
 from jobserver.errors import DatabaseBusy
 from jobserver.expiring import Expiring
+from jobserver.tidying import Tidying
 
 log = logging.getLogger("jobserver.sweeper")
 
@@ -14,8 +15,9 @@ log = logging.getLogger("jobserver.sweeper")
 class Sweeper:
     """A thread of the server's that sweeps until it is stopped."""
 
-    def __init__(self, expiring: Expiring, every_s: float) -> None:
+    def __init__(self, expiring: Expiring, tidying: Tidying, every_s: float) -> None:
         self._expiring = expiring
+        self._tidying = tidying
         self._every_s = every_s
         self._stopped = threading.Event()
 
@@ -32,7 +34,7 @@ class Sweeper:
         while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
             try:
                 self._expiring.sweep()
-                self._expiring.forget()
+                self._tidying.step()
             except DatabaseBusy as error:
                 log.warning("the sweep is put off: %s", error)
             except Exception:
