@@ -40,17 +40,32 @@ class NewList:
         return f"list {self.list_id}: made, named {self.name}"
 
 
+@dataclass(frozen=True)
+class Said:
+    """Anything else that a person did to a list. `wakes`: those who wait for a job there shall look again."""
+
+    list_id: int
+    what: str
+    wakes: bool = False
+
+    def __str__(self) -> str:
+        return f"list {self.list_id}: {self.what}"
+
+
 class Events:
     """Tells of what was committed."""
 
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
 
-    def tell(self, notes: Iterable[Change | NewList]) -> None:
+    def tell(self, notes: Iterable[Change | NewList | Said]) -> None:
         """Tells of each, once it is committed."""
         for note in notes:
             log.info("%s", note)
             if isinstance(note, NewList):
                 self._waiting.wake_for_new_list()
+            elif isinstance(note, Said):
+                if note.wakes:
+                    self._waiting.wake_list(note.list_id)
             elif note.to % 2 == 0:
                 self._waiting.wake(note.list_id, note.to, note.jobs or len(note.jobids))

@@ -7,6 +7,8 @@ from jobserver.database import Database
 from jobserver.storage import lists
 from jobserver.storage.lists import Count, JobList
 
+MANY_STAGES = 200
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -53,6 +55,16 @@ class Progress:
     def percent(self) -> float:
         """Percent done, with one decimal, rounded down: 100 is all of them."""
         return self.done * 1000 // self.jobs / 10 if self.jobs else 0.0
+
+    def left(self) -> dict[int, int]:
+        """By working stage: how many jobs have still to go through it. Failed ones will not."""
+        far = self.last_stage > MANY_STAGES  # a list may number its stages by thousands
+        odd = {stage for stage in self.stages if stage % 2} if far else set(range(1, self.last_stage, 2))
+        return {
+            stage: sum(count.jobs - count.failed for below, count in self.stages.items() if below <= stage)
+            for stage in sorted(odd)
+            if stage < self.last_stage
+        }
 
     def as_answer(self) -> dict[str, object]:
         """What programs are told."""

@@ -12,9 +12,11 @@ from jobserver.errors import DatabaseBusy
 
 LOOK_EVERY_S = 0.25  # for jobs that another process made available
 ANY_NEW_LIST = 0
+EVERYONE = 1_000_000_000
 Place = tuple[int, int]  # list id, stage
 
-_STOCK = "SELECT list_id, stage, jobs FROM stage_count WHERE jobs > 0 AND stage % 2 = 0"
+_STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
+    WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0"""
 
 
 class Waiting:
@@ -58,9 +60,16 @@ class Waiting:
                 queue.popleft().set()
                 jobs -= 1
 
+    def wake_list(self, list_id: int) -> None:
+        """Wakes everyone who waits for a job of that list."""
+        with self._lock:
+            stages = [stage for waited, stage in self._places if waited == list_id]
+        for stage in stages:
+            self.wake(list_id, stage, EVERYONE)
+
     def wake_for_new_list(self) -> None:
         """Wakes everyone who asked with a secret that was unknown."""
-        self.wake(ANY_NEW_LIST, ANY_NEW_LIST, 1_000_000)
+        self.wake(ANY_NEW_LIST, ANY_NEW_LIST, EVERYONE)
 
     def close(self) -> None:
         """Wakes everyone, now and from now on: the server ends."""

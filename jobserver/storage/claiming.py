@@ -10,6 +10,7 @@ _PICK = """SELECT id FROM job
     WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND NOT EXISTS (
         SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
         AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
+    AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)
     ORDER BY priority DESC, jobid LIMIT :n"""
 
 _CLAIM = """UPDATE job SET previous_stage = jobstage, jobstage = :work, claim = :claim, chosen = :chosen,

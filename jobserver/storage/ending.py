@@ -59,18 +59,18 @@ _FAIL_OVERDUE = _FAIL.format(chosen=f"{_SOME_OVERDUE} AND {_LAST_TIME}")
 
 _REQUEUE_STAGE = """(SELECT requeue FROM lifetime
     WHERE lifetime.list_id = job.list_id AND lifetime.stage = job.jobstage)"""
-_BACK = f"""UPDATE job SET previous_stage = jobstage, jobstage = {{to}}, ended_claim = claim, claim = NULL, chosen = 0,
+BACK = f"""UPDATE job SET previous_stage = jobstage, jobstage = {{to}}, ended_claim = claim, claim = NULL, chosen = 0,
     cancel = 0, attempt = CASE WHEN {{to}} = previous_stage AND flag < 2 THEN attempt ELSE 0 END,
     failures = {{failures}}, error = {{error}}, datecommitted = :now, renewed = :now,
     deadline = :now + {_LIFETIME_OF_TARGET}, {UNFLAG}
     WHERE {{chosen}} {_RETURNING}"""
-_REQUEUE = _BACK.format(
+_REQUEUE = BACK.format(
     to=_REQUEUE_STAGE,
     failures="failures + jobstage % 2",
     error="CASE WHEN jobstage % 2 = 1 THEN 'expired' ELSE error END",
     chosen=f"{_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL",
 )
-_DEGRADE = _BACK.format(
+_DEGRADE = BACK.format(
     to=":to", failures="CASE WHEN flag >= 2 THEN 0 ELSE failures END", error="error",
     chosen="list_id = :list AND jobstage = :old AND flag > 0",
 )  # fmt: skip

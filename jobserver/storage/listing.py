@@ -1,12 +1,19 @@
-"""Queries for what a person looks at: some jobs of a list, by their ids."""
+"""Queries for what a person looks at: some jobs of a list, filtered, a page at a time by key."""
 
-from typing import NamedTuple
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from jobserver.storage.lists import Rows
 
+STATES = ("available", "working", "done", "expired", "failed")
+SCAN = 10_000  # rows looked through in one statement
+PATIENCE_S = 0.15  # then a search says how far it came
+LAST_ID = 2**63 - 1
+
 
 class Shown(NamedTuple):
-    """A job as a page shows it. Times in ms since 1970."""
+    """A job as a page shows it. Times in ms since 1970. What is long is cut."""
 
     jobid: int
     stage: int
@@ -15,23 +22,178 @@ class Shown(NamedTuple):
     worker: str | None
     since: int
     deadline: int | None
+    priority: int
+    renewed: int
     filename: str | None
     error: str | None
     jobcmd: str
 
 
-# No more of a jobcmd than a page shows: some are megabytes.
-_COLUMNS = """jobid, jobstage, flag, attempt, worker, datecommitted, deadline, filename, SUBSTR(error, 1, 500),
-    SUBSTR(jobcmd, 1, 200) FROM job"""
-_FIRST = f"SELECT {_COLUMNS} WHERE list_id = :list ORDER BY jobid LIMIT :n"
-_FLAGGED = f"SELECT {_COLUMNS} WHERE list_id = :list AND flag > 0 ORDER BY jobstage, jobid LIMIT :n"
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs: each part that is not None must hold. `text`: in jobcmd or path, case ignored for a to z."""
+
+    stage: int | None = None
+    state: str | None = None
+    worker: str | None = None
+    jobid: int | None = None
+    text: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filter()
 
 
-def first(rows: Rows, list_id: int, n: int) -> list[Shown]:
-    """The n jobs with the lowest ids."""
-    return [Shown(*row) for row in rows(_FIRST, list=list_id, n=n)]
+class Page(NamedTuple):
+    """Some jobs. `after`: the id after which the next page begins, None at the end, and `value`: what it is sorted by
+    there. `whole`: False when the search gave up for now before the page was full."""
+
+    jobs: list[Shown]
+    after: int | None
+    whole: bool
+    value: Any = None
+
+
+class Sort(NamedTuple):
+    """In which order: one of SORTS, downwards or up."""
+
+    by: str
+    down: bool = False
+
+
+# No more of a text than a page shows: some are megabytes.
+_COLUMNS = """jobid, jobstage, flag, attempt, worker, datecommitted, deadline, priority, renewed,
+    SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
+_PARTS = {
+    "stage": "jobstage = :stage",
+    "worker": "worker = :worker",
+    "jobid": "jobid = :jobid",
+    "text": "(jobcmd LIKE :text ESCAPE '!' OR filename LIKE :text ESCAPE '!')",
+}
+_STATES = {
+    "available": "jobstage % 2 = 0 AND jobstage < :last AND flag <= 0",
+    "working": "jobstage % 2 = 1 AND flag <= 0",
+    "done": "jobstage % 2 = 0 AND jobstage >= :last AND flag <= 0",
+    "expired": "flag = 1",
+    "failed": "flag > 1",
+}
+_FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND flag > 0 ORDER BY jobstage, jobid LIMIT :n"
+_FLAGGED_IDS = """SELECT jobid FROM job WHERE list_id = :list AND flag > 0 AND jobid > :after{parts}
+    ORDER BY jobid LIMIT :n"""
+_AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND flag <= 0
+    ORDER BY jobstage, jobid LIMIT :n"""
+_ONE = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
+_HISTORY = """SELECT from_stage, to_stage, outcome, started, ended, worker, error FROM history WHERE job_id = :id
+    ORDER BY id DESC LIMIT :n"""
+_END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
+_CHUNK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
+    ORDER BY jobid LIMIT :n"""
+_SORTED = f"""SELECT {{column}}, {_COLUMNS} FROM job WHERE list_id = :list{{parts}}
+    ORDER BY {{column}} {{way}}, jobid {{way}} LIMIT :n"""
+SORTS = {
+    "job": "jobid",
+    "stage": "jobstage",
+    "since": "datecommitted",
+    "attempt": "attempt",
+    "priority": "priority",
+    "worker": "COALESCE(worker, '')",
+}
+
+
+class Past(NamedTuple):
+    """One entry of a job's history. Times in ms since 1970."""
+
+    from_stage: int
+    to_stage: int
+    outcome: str
+    started: int | None
+    ended: int
+    worker: str | None
+    error: str | None
+
+
+class Whole(NamedTuple):
+    """One job with all that is known of it."""
+
+    shown: Shown
+    filename: str | None
+    error: str | None
+    jobcmd: str
+    result: str | None
+    history: list[Past]
 
 
 def flagged(rows: Rows, list_id: int, n: int) -> list[Shown]:
     """Up to n jobs that are overdue or failed."""
     return [Shown(*row) for row in rows(_FLAGGED, list=list_id, n=n)]
+
+
+def at_work(rows: Rows, list_id: int, n: int) -> list[Shown]:
+    """Up to n jobs that are being worked on, and in time."""
+    return [Shown(*row) for row in rows(_AT_WORK, list=list_id, n=n)]
+
+
+def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
+    """n jobs with ids above `after`, by id. It looks through the list in steps, and not for longer than a person waits:
+    a rare word among millions is found page by page."""
+    parts, values = _where(which, last_stage)
+    sql = _CHUNK.format(parts=parts)
+    give_up = time.monotonic() + PATIENCE_S
+    found: list[Shown] = []
+    if which.jobid is not None:
+        after = max(after, which.jobid - 1)
+    while True:
+        end = rows(_END, list=list_id, after=after, scan=SCAN) if which.jobid is None else []
+        until = end[0][0] if end else LAST_ID if which.jobid is None else which.jobid
+        left = n + 1 - len(found)
+        found += [Shown(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
+        if len(found) > n:
+            return Page(found[:n], found[n - 1].jobid, True)
+        if not end:
+            return Page(found, None, True)
+        after = until
+        if time.monotonic() > give_up:
+            return Page(found, after, False)
+
+
+def sorted_page(
+    rows: Rows, list_id: int, which: Filter, last_stage: int, sort: Sort, after: tuple[Any, int] | None, n: int
+) -> Page:
+    """The same in another order, those after (value, id). Costs a look at every job of the list."""
+    parts, values = _where(which, last_stage)
+    column, way, beyond = SORTS[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
+    if after is not None:
+        parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
+        values |= {"value": after[0], "after": after[1]}
+    sql = _SORTED.format(parts=parts, column=column, way=way)
+    found = rows(sql, list=list_id, n=n + 1, **values)
+    jobs = [Shown(*row[1:]) for row in found[:n]]
+    return Page(jobs, jobs[-1].jobid if len(found) > n else None, True, found[n - 1][0] if len(found) > n else None)
+
+
+def flagged_ids(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> list[int]:
+    """The ids of up to n flagged jobs that match, above `after`."""
+    parts, values = _where(which, last_stage)
+    return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
+
+
+def one(rows: Rows, list_id: int, jobid: int, n: int) -> Whole | None:
+    """One job, with the last n entries of its history, the latest first."""
+    found = rows(_ONE, list=list_id, jobid=jobid)
+    if not found:
+        return None
+    *shown, filename, error, jobcmd, result, row_id = found[0]
+    history = [Past(*row) for row in rows(_HISTORY, id=row_id, n=n)]
+    return Whole(Shown(*shown), filename, error, jobcmd, result, history)
+
+
+def _where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
+    values: dict[str, Any] = {name: value for name, value in vars(which).items() if value is not None}
+    parts = [_PARTS[name] for name in values if name in _PARTS]
+    state = values.pop("state", None)
+    if state is not None:
+        parts.append(_STATES[state])
+        if ":last" in _STATES[state]:
+            values["last"] = last_stage
+    if which.text is not None:
+        values["text"] = "%" + which.text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+    return "".join(f" AND {part}" for part in parts), values

@@ -36,6 +36,8 @@ _ALL = "SELECT id, name FROM job_list ORDER BY id"
 _CREATE = """INSERT INTO job_list (name, jobix_hash, created) VALUES (:name, :hash, :now)
     ON CONFLICT DO NOTHING RETURNING id, name"""
 _RENAME = "UPDATE job_list SET name = :name WHERE id = :list AND NOT EXISTS (SELECT 1 FROM job_list WHERE name = :name)"
+_PAUSED = "SELECT paused FROM job_list WHERE id = :list"
+_PAUSE = "UPDATE job_list SET paused = :paused WHERE id = :list AND paused <> :paused"
 _HIGHEST = "SELECT COALESCE(MAX(id), 0) FROM job_list"
 _LIFETIMES = "SELECT stage, lifetime_ms, requeue, max_attempts FROM lifetime WHERE list_id = :list ORDER BY stage"
 _SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts)
@@ -81,6 +83,16 @@ def create(tx: Transaction, jobix_hash: str, name: str | None, now: int) -> JobL
 def rename(tx: Transaction, list_id: int, name: str) -> bool:
     """Whether the list could have that name, and has it now."""
     return tx.run(_RENAME, list=list_id, name=name) == 1
+
+
+def is_paused(rows: Rows, list_id: int) -> bool:
+    """Whether nothing is handed out."""
+    return bool(rows(_PAUSED, list=list_id)[0][0])
+
+
+def pause(tx: Transaction, list_id: int, paused: bool) -> bool:
+    """Pauses the list, or has it go on; whether that is a change."""
+    return tx.run(_PAUSE, list=list_id, paused=int(paused)) == 1
 
 
 def lifetimes(rows: Rows, list_id: int) -> dict[int, Lifetime]:

@@ -20,7 +20,8 @@ _COLUMNS = "SELECT name, first_heard, last_heard, done, failures FROM worker"
 _WORKERS = f"{_COLUMNS} WHERE list_id = :list ORDER BY last_heard DESC, name DESC LIMIT :n"
 _WORKERS_AFTER = f"""{_COLUMNS} WHERE list_id = :list AND (last_heard, name) < (:heard, :name)
     ORDER BY last_heard DESC, name DESC LIMIT :n"""
-_HEARD_SINCE = "SELECT COUNT(*) FROM worker WHERE list_id = :list AND last_heard >= :since"
+_HOLDERS = """SELECT COUNT(DISTINCT worker) + COUNT(DISTINCT CASE WHEN worker IS NULL THEN jobid END) FROM job
+    WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL AND flag <= 0"""
 _HELD = "SELECT worker, COUNT(*) FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL GROUP BY 1"
 
 _OLD = """DELETE FROM throughput WHERE (list_id, stage, span_s, start) IN (
@@ -87,9 +88,9 @@ def workers(rows: Rows, list_id: int, n: int, after: tuple[int, str] | None = No
     return [Known(*row) for row in rows(_WORKERS_AFTER, list=list_id, n=n, heard=after[0], name=after[1])]
 
 
-def heard_since(rows: Rows, list_id: int, since: int) -> int:
-    """How many workers were heard since then."""
-    return int(rows(_HEARD_SINCE, list=list_id, since=since)[0][0])
+def holders(rows: Rows, list_id: int) -> int:
+    """How many workers hold a job that is not overdue; one without a name is counted for each of its jobs."""
+    return int(rows(_HOLDERS, list=list_id)[0][0])
 
 
 def held(rows: Rows, list_id: int) -> dict[str | None, int]:
