@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.schema import prepare
     from jobserver.secret_key import secret_key
     from jobserver.services import NAME, Services
+    from jobserver.steering import Steering
     from jobserver.submitting import Submitting
     from jobserver.sweeper import Sweeper
     from jobserver.tidying import Tidying
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         claims=Claims(writer, waiting, settings.require_claim),
         submitting=Submitting(writer, keys),
         expiring=expiring,
+        steering=Steering(writer, database),
         sweeper=Sweeper(expiring, tidying, settings.sweep_every_s),
     )
     routes.register(app)

@@ -124,12 +124,13 @@ class Database:
         """The rows of one statement that changes nothing."""
         return self.look(lambda connection: connection.all(sql, **values))
 
-    def look(self, reads: Callable[[Connection], T]) -> T:
+    def look(self, reads: Callable[[Connection], T], long: bool = False) -> T:
         """reads(connection), which sees one state of the database however many statements it makes.
 
-        DatabaseBusy when the database fails. On SQLite a short look doesn't wait for anything.
+        DatabaseBusy when the database fails. On SQLite a short look doesn't wait for anything. `long`: it goes through
+        many rows.
         """
-        return real_thread(self._look, reads) if self.postgresql else self._look(reads)
+        return real_thread(self._look, reads) if self.postgresql or long else self._look(reads)
 
     def _look(self, reads: Callable[[Connection], T]) -> T:
         connection = self._idle.popleft() if self._idle else self.connect()

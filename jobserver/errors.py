@@ -6,7 +6,9 @@ JobServerError
 ├── TooLarge                a body beyond max_body_mb, after inflation
 ├── Forbidden
 │   ├── JobixMissing        no secret came with the request
-│   └── JobixUnknown        the server is closed and knows no such list
+│   ├── JobixUnknown        the server is closed and knows no such list
+│   ├── NotSignedIn         a page's action without its person
+│   └── CsrfMismatch        a form that isn't ours
 ├── TooManyWrongSecrets     one address guesses secrets
 ├── NotFound
 │   ├── NoSuchJob
@@ -59,6 +61,18 @@ class JobixUnknown(Forbidden):
     """The server is closed, and no list has this `jobix`."""
 
     code = "jobix_unknown"
+
+
+class NotSignedIn(Forbidden):
+    """A page's action, and nobody is signed in to the list."""
+
+    code = "not_signed_in"
+
+
+class CsrfMismatch(Forbidden):
+    """A form that is not from a page of this server, or is too old."""
+
+    code = "csrf_mismatch"
 
 
 class TooManyWrongSecrets(JobServerError):

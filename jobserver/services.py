@@ -10,6 +10,7 @@ from jobserver.config import Settings
 from jobserver.database import Database
 from jobserver.expiring import Expiring
 from jobserver.jobix import Keys
+from jobserver.steering import Steering
 from jobserver.submitting import Submitting
 from jobserver.sweeper import Sweeper
 from jobserver.waiting import Waiting
@@ -30,6 +31,7 @@ class Services:
     claims: Claims
     submitting: Submitting
     expiring: Expiring
+    steering: Steering
     sweeper: Sweeper
     _started_in: int = field(default=0)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from jobserver.clock import now_ms
 from jobserver.errors import NameTaken
-from jobserver.events import Change, NewList
+from jobserver.events import Change, NewList, Said
 from jobserver.jobix import Keys
 from jobserver.lifetimes import Lifetime
 from jobserver.storage import ending, lists, loading
@@ -63,21 +63,17 @@ class Submitting:
         """Sets a stage's lifetime, for the jobs in it too. requeue UNCHANGED and max_attempts None leave what holds."""
 
         def work(tx: Transaction) -> Lifetime:
-            list_id, now = self._found_or_made(tx, jobix, None).id, now_ms()
-            before = lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage))
-            lifetime = Lifetime(
-                stage,
-                lifetime_ms,
-                before.requeue if requeue == UNCHANGED else requeue,
-                before.max_attempts if max_attempts is None else max_attempts,
-            )
-            lists.store_lifetime(tx, list_id, lifetime)
-            lists.apply_lifetime(tx, list_id, lifetime, now)
-            if lifetime.requeue is not None:
-                rows = ending.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
-                if rows:
-                    jobids = tuple(row[2] for row in rows)
-                    tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))
+            list_id = self._found_or_made(tx, jobix, None).id
+            return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
+
+        return self._writer.run(work, bulk=True)
+
+    def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, by: str) -> Lifetime:
+        """The same by a person who signed in: what else holds for the stage stays."""
+
+        def work(tx: Transaction) -> Lifetime:
+            lifetime = _set_lifetime(tx, job_list.id, stage, lifetime_ms, UNCHANGED, None)
+            tx.notes.append(Said(job_list.id, f"stage {stage} has a lifetime of {lifetime_ms} ms now, by {by}"))
             return lifetime
 
         return self._writer.run(work, bulk=True)
@@ -91,3 +87,24 @@ class Submitting:
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
             tx.notes.append(NewList(found.id, found.name))
         return found
+
+
+def _set_lifetime(
+    tx: Transaction, list_id: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
+) -> Lifetime:
+    now = now_ms()
+    before = lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage))
+    lifetime = Lifetime(
+        stage,
+        lifetime_ms,
+        before.requeue if requeue == UNCHANGED else requeue,
+        before.max_attempts if max_attempts is None else max_attempts,
+    )
+    lists.store_lifetime(tx, list_id, lifetime)
+    lists.apply_lifetime(tx, list_id, lifetime, now)
+    if lifetime.requeue is not None:
+        rows = ending.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
+        if rows:
+            jobids = tuple(row[2] for row in rows)
+            tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))
+    return lifetime

@@ -2,11 +2,13 @@
 
 from flask import Flask
 
-from jobserver.routes import errors, pages, worker
+from jobserver.routes import actions, errors, live, pages, shown, signin, worker
 
 
 def register(app: Flask) -> None:
     """Puts every route and error answer on the application."""
-    app.register_blueprint(worker.blueprint)
-    app.register_blueprint(pages.blueprint)
+    for part in (worker, pages, live, signin, actions):
+        app.register_blueprint(part.blueprint)
+    signin.prepare(app)
+    shown.register(app)
     errors.register(app)

@@ -10,12 +10,12 @@ from jobserver.claims import Claimed, Ended, Renewed
 from jobserver.errors import JobServerError
 from jobserver.lifetimes import timestamp
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer, kept by nobody on the way."""
-    response = Response(_encode(value), status, mimetype="application/json")
+    response = Response(encode(value), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     if headers:
         response.headers.update(headers)

@@ -34,12 +34,23 @@ def found_for_job(number: int, jobid: int) -> JobList:
     return job_list
 
 
-def _require_known(number: int) -> None:
-    """Guessing is slow: an address that sent too many unknown secrets is not looked up for the rest of the minute."""
-    bound = RateLimitItemPerMinute(services().settings.wrong_secrets_per_minute)
-    address = request.remote_addr or "unknown"
-    if not _wrong.test(bound, address):
+def require_patience() -> None:
+    """TooManyWrongSecrets for an address that sent too many unknown secrets within this minute: guessing is slow."""
+    if not _wrong.test(_bound(), request.remote_addr or "unknown"):
         raise TooManyWrongSecrets("Too many wrong secrets from this address. Wait a minute, and check the jobix.")
+
+
+def count_wrong() -> None:
+    """Notes that the address sent one."""
+    _wrong.hit(_bound(), request.remote_addr or "unknown")
+
+
+def _bound() -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(services().settings.wrong_secrets_per_minute)
+
+
+def _require_known(number: int) -> None:
+    require_patience()
     if services().keys.find(number) is None:
-        _wrong.hit(bound, address)
+        count_wrong()
         raise JobixUnknown("No list has this jobix, and this server is closed to new ones: ask whoever runs it.")

@@ -1,23 +1,41 @@
 """What a person sees, and the line at `/`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from jobserver import __version__, progress
+from jobserver import __version__, durations, overview, progress
 from jobserver.clock import now_ms
-from jobserver.errors import NoSuchList
-from jobserver.lifetimes import Lifetime, minutes, timestamp
-from jobserver.routes import worker
+from jobserver.errors import NoSuchJob
+from jobserver.lifetimes import Lifetime
+from jobserver.routes import asked, chosen, rows, worker
 from jobserver.routes.errors import wants_html
 from jobserver.services import services
-from jobserver.storage import listing, lists
-from jobserver.storage.lists import JobList
+from jobserver.storage import listing, lists, statistics
+from jobserver.storage.lists import Count, JobList
 
 blueprint = Blueprint("pages", __name__)
-SHOWN = 50  # jobs on a page
-REFRESH_S = 10
+SHOWN = 50  # workers on a page
+MOST_PAST = 200  # entries of a job's history
+MOST_TEXT = 100_000  # characters of a jobcmd or result
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """What the page of lifetimes tells of one stage."""
+
+    stage: int
+    lifetime: Lifetime
+    count: Count | None
+    took: dict[int, int]
+    expired: int
+
+    @property
+    def proposal_ms(self) -> int | None:
+        """The lifetime that the durations speak for."""
+        return durations.proposal_ms(self.took)
 
 
 @blueprint.get("/")
@@ -31,71 +49,102 @@ def hello() -> AnyResponse:
 @blueprint.get("/get")
 def progress_page() -> AnyResponse:
     """How far a list is, or all of them."""
-    return _page(_progress_of, "lists.html", worker.progress_answer)
+    return _page(_progress_of, worker.progress_answer)
 
 
 @blueprint.get("/lifetime")
 def lifetime_page() -> AnyResponse:
     """The lifetimes of a list's stages."""
-    return _page(_lifetimes_of, "lists.html", worker.lifetimes_answer)
+    return _page(_lifetimes_of, worker.lifetimes_answer)
 
 
-def _page(one: Callable[[JobList], str], many: str, for_programs: Callable[[], Response]) -> AnyResponse:
+@blueprint.get("/job/<jobid>")
+def job_page(jobid: str) -> Response:
+    """One job, and its history."""
+    job_list, number = chosen.job_list(), asked.whole(jobid, "A job's id")
+    database = services().database
+    job = database.look(lambda connection: listing.one(connection.all, job_list.id, number, MOST_PAST))
+    if job is None:
+        raise NoSuchJob(f"The list {job_list.name} has no job {number}.")
+    shown = progress.of(database, job_list)
+    return _html(render_template("job.html", progress=shown, job=job, now=now_ms(), most=MOST_TEXT))
+
+
+@blueprint.get("/workers")
+def workers_page() -> Response:
+    """Who works on a list."""
+    job_list, heard = chosen.job_list(), request.args.get("heard", "")
+    after = (asked.whole(heard, "heard"), request.args.get("name", "")) if heard else None
+    known, held = services().database.look(
+        lambda one: (
+            statistics.workers(one.all, job_list.id, SHOWN + 1, after),
+            statistics.held(one.all, job_list.id),
+        )
+    )
+    shown = progress.of(services().database, job_list)
+    return _html(
+        render_template(
+            "workers.html", progress=shown, workers=known, held=held, now=now_ms(), shown=SHOWN, first=not after
+        )
+    )
+
+
+def _page(one: Callable[[JobList], str], for_programs: Callable[[], Response]) -> AnyResponse:
     if "jobix" in request.headers and not wants_html():
         return for_programs()
+    if request.args.get("list") is not None:
+        return _html(one(chosen.job_list()))
     database = services().database
-    name = request.args.get("list")
     found = lists.all_lists(database.read)
-    if name is not None:
-        chosen = [job_list for job_list in found if job_list.name == name]
-        if not chosen:
-            raise NoSuchList(f"No list is named {name[:100]!r}. The lists are at {url_for('pages.progress_page')}.")
-        return _html(one(chosen[0]))
     if len(found) == 1:
-        return _html(one(found[0]))
+        return redirect(url_for(request.endpoint or "pages.progress_page", list=found[0].name))
     here = request.endpoint or "pages.progress_page"
-    return _html(render_template(many, lists=[progress.of(database, job_list) for job_list in found], here=here))
+    return _html(render_template("lists.html", lists=[progress.of(database, one) for one in found], here=here))
 
 
 def _progress_of(job_list: JobList) -> str:
-    database = services().database
-    jobs = database.look(lambda connection: listing.first(connection.all, job_list.id, SHOWN))
-    expired = database.look(lambda connection: listing.flagged(connection.all, job_list.id, SHOWN))
-    shown = progress.of(database, job_list)
-    return render_template("progress.html", progress=shown, jobs=jobs, expired=expired, now=now_ms(), shown=SHOWN)
+    shown = overview.of(services().database, job_list, now_ms())
+    return render_template("progress.html", overview=shown, **rows.of(job_list))
 
 
 def _lifetimes_of(job_list: JobList) -> str:
     database = services().database
     shown = progress.of(database, job_list)
-    kept = lists.lifetimes(database.read, job_list.id)
-    stages = range(max([shown.last_stage, *shown.stages, *kept]) + 1)
-    rows = [(stage, kept.get(stage, Lifetime(stage)), shown.stages.get(stage)) for stage in stages]
-    return render_template("lifetime.html", progress=shown, rows=rows)
+    kept, took, expired = database.look(
+        lambda one: (
+            lists.lifetimes(one.all, job_list.id),
+            statistics.durations(one.all, job_list.id),
+            statistics.expired(one.all, job_list.id),
+        )
+    )
+    stages = sorted({*range(min(shown.last_stage, progress.MANY_STAGES) + 1), *shown.stages, *kept})
+    table = [
+        StageRow(
+            stage,
+            kept.get(stage, Lifetime(stage)),
+            shown.stages.get(stage),
+            took.get(stage, {}),
+            expired.get(stage, 0),
+        )
+        for stage in stages
+    ]
+    return render_template("lifetime.html", progress=shown, rows=table)
 
 
 def _html(page: str) -> Response:
     response = Response(page, mimetype="text/html")
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Refresh"] = str(REFRESH_S)
     return response
 
 
-blueprint.add_app_template_filter(minutes, "minutes")
-blueprint.add_app_template_filter(timestamp, "timestamp")
-
-
-@blueprint.app_template_filter("duration")
-def duration(ms: int | None) -> str:
-    """A span of time in two units at most: 41 s, 2 min 10 s, 3 h 5 min, 2 d 4 h."""
-    if ms is None:
-        return "–"
-    seconds = max(0, ms) // 1000
-    for unit_s, unit, smaller_s, smaller in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= unit_s:
-            rest = seconds % unit_s // smaller_s
-            return f"{seconds // unit_s} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
+@blueprint.after_app_request
+def _guarded(response: Response) -> Response:
+    """No page takes anything from elsewhere, or stands in somebody else's frame."""
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:;"
+            " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+    return response

@@ -1,0 +1,74 @@
+"""What an open page asks for again and again: numbers as JSON, rows as HTML, each with an ETag that saves the rest."""
+
+import hashlib
+
+from flask import Blueprint, Response, render_template, request
+
+from jobserver import overview
+from jobserver.clock import now_ms
+from jobserver.errors import BadRequest
+from jobserver.routes import chosen, rows
+from jobserver.routes.answers import encode
+from jobserver.services import services
+from jobserver.storage import statistics
+
+blueprint = Blueprint("live", __name__)
+MINUTE_MS = 60_000
+SPANS = {
+    "15min": (15 * MINUTE_MS, 10_000),
+    "hour": (60 * MINUTE_MS, MINUTE_MS),
+    "day": (1440 * MINUTE_MS, 10 * MINUTE_MS),
+}
+MOST_SLOTS = 300  # in the chart of all time
+
+
+@blueprint.get("/live")
+def numbers() -> Response:
+    """The overview of a list."""
+    return _tagged(
+        encode(overview.of(services().database, chosen.job_list(), now_ms()).as_answer()), "application/json"
+    )
+
+
+@blueprint.get("/rows")
+def tables() -> Response:
+    """The tables of the progress page, as they are in it."""
+    return _tagged(render_template("rows.html", **rows.of(chosen.job_list())).encode(), "text/html")
+
+
+@blueprint.get("/chart")
+def chart() -> Response:
+    """How many jobs went through each working stage, by slots of time: {step_ms, starts, stages: {stage: jobs}}."""
+    job_list, name, now = chosen.job_list(), request.args.get("span", "hour"), now_ms()
+    if name not in (*SPANS, "all"):
+        raise BadRequest(f"span is one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
+    database = services().database
+    if name == "all":
+        first = database.look(lambda connection: statistics.span(connection.all, job_list.id)).first
+        span_ms = max(15 * MINUTE_MS, now - (now if first is None else first))
+        step_ms = next(step for step in _steps() if span_ms / step <= MOST_SLOTS)
+    else:
+        span_ms, step_ms = SPANS[name]
+    since = (now - span_ms) // step_ms * step_ms
+    slots = database.look(lambda connection: statistics.series(connection.all, job_list.id, since, step_ms))
+    starts = list(range(since, now, step_ms))
+    stages = {stage: [0] * len(starts) for stage in sorted({slot.stage for slot in slots})}
+    for slot in slots:
+        stages[slot.stage][(slot.start - since) // step_ms] += slot.jobs
+    told = {"step_ms": step_ms, "starts": starts, "stages": {str(stage): jobs for stage, jobs in stages.items()}}
+    return _tagged(encode(told), "application/json")
+
+
+def _steps() -> list[int]:
+    steps = [10_000]
+    for factor in (6, 10, 6, 6, 4, 7, 4, 12, 100, 100):
+        steps.append(steps[-1] * factor)
+    return steps
+
+
+def _tagged(body: bytes, mimetype: str) -> Response:
+    response = Response(body, mimetype=mimetype)
+    response.set_etag(hashlib.sha256(body).hexdigest()[:20], weak=True)
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,37 @@
+"""The tables of the progress page: what needs somebody, what is being worked on, and all jobs by the filter."""
+
+from typing import Any
+
+from flask import request
+
+from jobserver import progress
+from jobserver.clock import now_ms
+from jobserver.database import Connection
+from jobserver.routes import chosen
+from jobserver.services import services
+from jobserver.storage import listing
+from jobserver.storage.listing import Page, Sort
+from jobserver.storage.lists import JobList
+
+SHOWN = 50  # jobs on a page
+
+
+def of(job_list: JobList) -> dict[str, Any]:
+    """What rows.html shows."""
+    database, which, order, after = services().database, chosen.which(), chosen.sort(), chosen.after()
+    shown, place = progress.of(database, job_list), chosen.value_after(order)
+
+    def look(one: Connection) -> Page:
+        if order == Sort("job"):
+            return listing.page(one.all, job_list.id, which, shown.last_stage, after, SHOWN)
+        return listing.sorted_page(one.all, job_list.id, which, shown.last_stage, order, place, SHOWN)
+
+    page = database.look(look, long=True)
+    top = after < 0 and not which
+    trouble = database.look(lambda one: listing.flagged(one.all, job_list.id, SHOWN)) if top else []
+    at_work = database.look(lambda one: listing.at_work(one.all, job_list.id, SHOWN)) if top else []
+    return {
+        "progress": shown, "page": page, "trouble": trouble, "at_work": at_work, "which": which, "order": order,
+        "now": now_ms(), "shown": SHOWN, "first": after < 0,
+        "address": {name: value for name, value in request.args.items() if name not in ("after", "value") and value},
+    }  # fmt: skip
