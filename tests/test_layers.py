@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
         "jobserver.submitting",
         "jobserver.expiring",
         "jobserver.tidying",
+        "jobserver.steering",
         "jobserver.progress",
         "jobserver.submission",
     },
