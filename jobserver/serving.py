@@ -1,6 +1,7 @@
 """Runs the server until it is told to stop."""
 
 import logging
+import os
 import sys
 
 from jobserver import __version__, concurrency
@@ -36,6 +37,10 @@ def serve(settings: Settings) -> int:
     )
     services.start()
     concurrency.serve(app.wsgi_app, listener, services.drain, settings.drain_s)
+    if services.writer.busy:  # a database that doesn't answer holds a thread, for which Python would wait at its end
+        logging.getLogger("jobserver").error("ended while the database was still being written to")
+        logging.shutdown()
+        os._exit(1)
     services.writer.close()
     services.database.close()
     return 0
