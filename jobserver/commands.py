@@ -12,7 +12,7 @@ from rich.table import Table
 from jobserver import create_app, progress, schema
 from jobserver.clock import now_ms
 from jobserver.config import Settings
-from jobserver.database import refuse_unfit
+from jobserver.database import refuse_missing, refuse_unfit
 from jobserver.errors import NoSuchList
 from jobserver.lifetimes import Lifetime, minutes, timestamp
 from jobserver.secret_key import secret_key
@@ -28,6 +28,7 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     """Runs the command; its exit code."""
     if chosen.command == "db" and chosen.action == "upgrade":
         return _upgrade(chosen, settings)
+    refuse_missing(settings)
     services: Services = create_app(settings).extensions[NAME]
     command: Callable[[argparse.Namespace, Services], int] = {
         "db": _check, "lists": _lists, "status": _status, "sweep": _sweep, "cancel": _cancel,

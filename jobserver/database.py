@@ -1,5 +1,6 @@
 """Connections to SQLite and PostgreSQL, and what differs between the two."""
 
+import os
 import random
 import re
 import sqlite3
@@ -173,13 +174,26 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def refuse_missing(settings: Settings) -> None:
+    """CannotStart for a command on a database that isn't there: a new one would say that all is well."""
+    file = settings.sqlite_file
+    if file is not None and not file.exists():
+        raise CannotStart(
+            f"There is no database at {file}. Are JOBSERVER_INSTANCE and JOBSERVER_DATABASE_URI those of the server?"
+        )
+
+
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
-    """CannotStart where SQLite is too old, or its file would lie on a network file system, which corrupts it."""
-    if not settings.uri.startswith("sqlite"):
+    """CannotStart where SQLite is too old, its file can't be written, or would lie on a network file system, which
+    corrupts it."""
+    file = settings.sqlite_file
+    if file is None:
         return
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
-    path = settings.uri.removeprefix("sqlite:///").split("?")[0]
+    if file.exists() and not os.access(file, os.W_OK):
+        raise CannotStart(f"The database {file} can't be written to by this user.")
+    path = str(file)
     kind = _filesystem(path, (mounts or _mounts)())
     if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:
         raise CannotStart(

@@ -12,8 +12,8 @@ MANY_STAGES = 200
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a list is. `flagged` counts failed jobs too. Each job is available, working (in an odd stage), done (in the
-    last stage, or above) or failed."""
+    """How far a list is. `flagged` counts failed jobs too. Each job is available, working (in an odd stage), done (in
+    the last stage, or above) or failed."""
 
     name: str
     last_stage: int

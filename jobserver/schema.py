@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import time
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -80,9 +79,9 @@ class _Transaction:
     """One connection in one transaction that nobody else writes in: a kill leaves all of its work, or none."""
 
     def __init__(self, settings: Settings) -> None:
-        self._sqlite = settings.uri.startswith("sqlite")
-        if self._sqlite:
-            Path(settings.uri.removeprefix("sqlite:///").split("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+        self._sqlite = settings.sqlite_file is not None
+        if settings.sqlite_file is not None:
+            settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
         self._engine = create_engine(settings.uri, **engine_options(settings))
         if self._sqlite:
             # pysqlite would commit before each CREATE TABLE by itself

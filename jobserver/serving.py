@@ -11,7 +11,12 @@ from jobserver.errors import CannotStart
 
 def serve(settings: Settings) -> int:
     """Serves; the exit code. Nothing that blocks may be imported before this patches."""
-    concurrency.patch(settings.async_mode)
+    try:
+        concurrency.patch(settings.async_mode)
+    except ModuleNotFoundError as error:
+        raise CannotStart(f"{error}.") from error
+    file = settings.sqlite_file
+    new = ", a new one" if file is not None and not file.exists() else ""
 
     from jobserver import create_app
     from jobserver.services import NAME, Services
@@ -29,7 +34,7 @@ def serve(settings: Settings) -> int:
         ) from error
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    database = "PostgreSQL" if services.database.postgresql else f"SQLite {settings.uri.removeprefix('sqlite:///')}"
+    database = f"PostgreSQL {services.database.engine.url.database}" if file is None else f"SQLite {file}{new}"
     print(
         f"job_manager {__version__} serves http://{shown}:{port}/get ({database}, {settings.async_mode})",
         file=sys.stderr,
