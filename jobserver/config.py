@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         scheme, colon, rest = self.database_uri.partition("://")
         if scheme in ("postgres", "postgresql"):
             scheme = "postgresql+psycopg"
+        if scheme == "sqlite" and not rest.startswith("//") and len(rest) > 1:
+            rest = f"/{Path(rest[1:]).resolve()}"  # once and for all: libraries disagree on what it is relative to
         return scheme + colon + rest
 
     @property
@@ -132,6 +134,11 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         if name not in known:
             names = ", ".join(sorted(field.upper() for field in known))
             raise CannotStart(f"{where} is not a setting of this server. Settings are: {names}.")
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise CannotStart(f"{where} is wrong: it holds bytes that are not UTF-8.") from error
         try:
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as error:
