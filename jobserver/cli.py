@@ -43,7 +43,7 @@ def _run(arguments: Sequence[str]) -> int:
 
         return commands.run(chosen, settings)
     except JobServerError as error:
-        print(f"job_manager: {error}", file=sys.stderr)
+        print(f"job_manager: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
         return 130

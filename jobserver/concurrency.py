@@ -6,7 +6,6 @@ real_thread() for what would make the event loop wait.
 
 import _socket
 import errno
-import importlib.util
 import logging
 import os
 import signal
@@ -21,7 +20,6 @@ T = TypeVar("T")
 WSGIApp = Callable[..., Any]
 
 KEEPALIVE_S = 60
-PACKAGES = {"eventlet": "eventlet", "gevent": "gevent gevent-websocket"}
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 log = logging.getLogger("jobserver")
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
@@ -31,14 +29,12 @@ _mode = "threading"
 def patch(mode: str) -> None:
     """Makes the standard library cooperative. Only a program calls this, before anything else is imported."""
     global _mode
-    package = {"eventlet": "eventlet", "gevent": "geventwebsocket"}.get(mode)
-    if package and importlib.util.find_spec(package) is None:
-        raise ModuleNotFoundError(f"JOBSERVER_ASYNC_MODE={mode} needs a package: pip install {PACKAGES[mode]}")
     if mode == "eventlet":
         import eventlet
 
         eventlet.monkey_patch()
     elif mode == "gevent":
+        import geventwebsocket  # noqa: F401: serve() needs it
         from gevent import monkey
 
         monkey.patch_all()

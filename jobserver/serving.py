@@ -13,8 +13,11 @@ def serve(settings: Settings) -> int:
     """Serves; the exit code. Nothing that blocks may be imported before this patches."""
     try:
         concurrency.patch(settings.async_mode)
-    except ModuleNotFoundError as error:
-        raise CannotStart(f"{error}.") from error
+    except ImportError as error:
+        packages = {"gevent": "gevent gevent-websocket"}.get(settings.async_mode, settings.async_mode)
+        raise CannotStart(
+            f"JOBSERVER_ASYNC_MODE={settings.async_mode} can't be had ({error}): pip install {packages}."
+        ) from error
     file = settings.sqlite_file
     new = ", a new one" if file is not None and not file.exists() else ""
 
