@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,10 +35,10 @@ def patch(mode: str) -> None:
 
         eventlet.monkey_patch()
     elif mode == "gevent":
-        import geventwebsocket  # noqa: F401: serve() needs it
         from gevent import monkey
 
         monkey.patch_all()
+        import_module("geventwebsocket")  # serve() needs it: better now than never
     _mode = mode
 
 
