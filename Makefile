@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev run demo test lint clean
+.PHONY: help setup setup-dev .venv-anew run demo test lint clean
 
 help:
 	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
@@ -13,16 +13,23 @@ help:
 setup: .venv/installed
 setup-dev: .venv/installed-dev
 
-.venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
-	@echo "setting up .venv …"
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3-venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+# A .venv that is half made (a kill in the middle) has no whole pip, and is made anew.
+.venv/made:
+	@$(BIN)/python -c 'import importlib.metadata as m; assert m.files("pip")' 2>/dev/null || $(MAKE) --no-print-directory .venv-anew
+	@touch $@
 
-.venv/installed: requirements.txt | .venv/bin/python
+.venv-anew:
+	@test -w . || { echo "this folder can't be written: .venv would be made here"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	@echo "setting up .venv …"
+	@rm -rf .venv && $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/installed: requirements.txt | .venv/made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: tests/requirements.txt requirements.txt | .venv/bin/python
+.venv/installed-dev: tests/requirements.txt requirements.txt | .venv/made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch .venv/installed $@
 

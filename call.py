@@ -6,6 +6,7 @@ Then let call2.py do the jobs, in as many terminals as you like, and run this ag
 
 import json
 import os
+import sys
 import urllib.request as u
 import zlib
 
@@ -25,8 +26,13 @@ def call(route, data=None):
     body = None if data is None else zlib.compress(json.dumps(data).encode("utf8"))
     headers = authead if data is None else {**authead, "Content-Encoding": "gzip", "Content-Type": "application/json"}
     req = u.Request(f"{url}{route}", data=body, headers=headers)
-    with u.urlopen(req, context=context) as res:
-        info = json.loads(res.read().decode("utf8"))
+    try:
+        with u.urlopen(req, context=context) as res:
+            info = json.loads(res.read().decode("utf8"))
+    except u.HTTPError as problem:
+        sys.exit(f"{route}: {problem.read().decode('utf8')}")
+    except u.URLError as problem:
+        sys.exit(f"no server at {url} ({problem.reason}): is python app.py running?")
     print(f"{route}\n    {json.dumps(info)}")
     return info
 

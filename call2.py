@@ -5,6 +5,7 @@ It does the jobs that call.py sets, both stages. A worker with retries and renew
 
 import json
 import os
+import sys
 import time
 import urllib.request as u
 
@@ -13,17 +14,15 @@ my_secret_numeric_id = int(os.environ.get("JOBSERVER_JOBIX", 20190213))  # the s
 authead = {"jobix": str(my_secret_numeric_id)}
 
 
-def ask_for_job(job_stage):
-    """A job, moved from job_stage to job_stage + 1; or "nada"."""
-    with u.urlopen(u.Request(f"{url}/get/{job_stage}", headers=authead)) as res:
-        return json.loads(res.read().decode("utf8"))
-
-
-def update_job(job, next_stage):
-    """The job is done with, and goes to next_stage. If it took so long that another has it now, this raises (409)."""
-    headers = {**authead, "claim": job["claim"]}
-    with u.urlopen(u.Request(f"{url}/update_job/{job['jobid']}/{next_stage}", headers=headers)) as res:
-        print(json.loads(res.read().decode("utf8"))["message"])
+def ask(route, **headers):
+    """What the server answers. Where it refuses, this raises."""
+    try:
+        with u.urlopen(u.Request(url + route, headers={**authead, **headers})) as res:
+            return json.loads(res.read().decode("utf8"))
+    except u.URLError as problem:
+        if isinstance(problem, u.HTTPError):
+            raise
+        sys.exit(f"no server at {url} ({problem.reason}): is python app.py running?")
 
 
 def work_on(job):
@@ -33,6 +32,9 @@ def work_on(job):
 
 
 for stage in (0, 2):
-    while (job := ask_for_job(stage)) != "nada":
+    # A job, moved from this stage to stage + 1; or "nada".
+    while (job := ask(f"/get/{stage}")) != "nada":
         work_on(job)
-        update_job(job, stage + 2)  # two higher: odd stages are for jobs that are being worked on
+        # Two higher: odd stages are for jobs that are being worked on. If it took so long that another worker has
+        # the job now, this raises (409): the claim proves that it is ours.
+        print(ask(f"/update_job/{job['jobid']}/{stage + 2}", claim=job["claim"])["message"])

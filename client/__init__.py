@@ -4,6 +4,11 @@ client = JobClient("http://127.0.0.1:5000", jobix)
 Worker(client, 0, lambda job: len(job.jobcmd["file"])).run()
 """
 
+from .needed import AS_COMMAND, need
+
+need("requests", *(["rich"] if AS_COMMAND else []))  # before the imports below, which would fail
+
+# ruff: noqa: E402
 from .answers import (
     Lifetime,
     Outcome,
@@ -16,6 +21,7 @@ from .answers import (
 )
 from .api import JobClient
 from .errors import (
+    AllFailed,
     AnswerLost,
     BadAddress,
     BadJobix,
@@ -42,6 +48,7 @@ from .worker import Tally, Worker
 
 __all__ = [
     "UNSET",
+    "AllFailed",
     "AnswerLost",
     "BadAddress",
     "BadJobix",

@@ -2,10 +2,11 @@
 
 Exit codes
   0    done: everything asked for, or no job is left
-  1    the answer is no: get has no job, check found flagged jobs, watch saw jobs fail for good
+  1    the answer is no: get has no job, check found flagged jobs, watch saw jobs fail for good,
+       work ended because all its first attempts failed
   2    the command line is wrong, or a file it names: nothing was asked of the server
   3    the server refused
-  4    the jobix is missing, not a number, or unknown to the server
+  4    the jobix is missing, not a number, or no list's
   5    the server is out of reach, not trusted (TLS), or not a job server
   6    something is undelivered: a result, or an update without a claim whose answer was lost
   70   an error in this program itself
@@ -22,6 +23,7 @@ import sys
 from . import errors
 
 _CODES: list[tuple[type[errors.ClientError], int]] = [
+    (errors.AllFailed, 1),
     (errors.BadJobix, 4),
     (errors.WrongSecret, 4),
     (errors.Undelivered, 6),

@@ -7,22 +7,20 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
-from . import sources
+from .answers import Lifetime, Progress
 from .api import JobClient
+from .errors import BadJobix, ClaimLost
+from .filling import add
+from .hints import NO_LIST, Hints
 from .job import UNSET
 from .jobixfile import find_jobix, make_jobix
 from .watching import watch
-from .worker import Worker
+from .working import work
 
 OK, NO = 0, 1  # NO: it was asked, and the answer is no
-OF_A_SIGNAL = 128
 
 
 def connect(arguments: argparse.Namespace) -> JobClient:
@@ -38,23 +36,14 @@ def connect(arguments: argparse.Namespace) -> JobClient:
 
 def init(client: JobClient, arguments: argparse.Namespace) -> int:
     """Creates the list."""
-    for stage, minutes in client.init(arguments.minutes, name=arguments.name).items():
-        print(f"stage {stage}: {f'{minutes:g} minutes' if minutes else 'for ever'}")
-    return OK
-
-
-def add(client: JobClient, arguments: argparse.Namespace) -> int:
-    """Adds jobs, with a count in the terminal while that lasts."""
-    if arguments.files is not None:
-        jobs: Iterator[sources.Numbered] = iter(sources.from_files(arguments.files))
-    else:
-        jobs = sources.from_path(arguments.source)
-    columns = (SpinnerColumn(), TextColumn("jobs sent:"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-        answer = client.set(bars.track(jobs, total=None, update_period=0.2))
-    print(f"{answer.new} new, {answer.known} known")
-    if answer.new and answer.known:
-        print("the known ones were left as they are: do the numbers still stand for the same jobs?", file=sys.stderr)
+    held = client.init(arguments.minutes, name=arguments.name, requeue=arguments.requeue)
+    asked = dict(enumerate(arguments.minutes))
+    for stage, minutes in held.items():
+        line = _in_words(client.lifetime(stage))
+        if stage in asked and not _same(asked[stage], minutes):
+            again = Hints(arguments).command("lifetime", stage, f"{asked[stage]:g}")
+            line += f" (was set before: `{again}` changes it)"
+        print(line)
     return OK
 
 
@@ -62,6 +51,7 @@ def get(client: JobClient, arguments: argparse.Namespace) -> int:
     """Claims a job."""
     job = client.get(arguments.stage, arguments.working_stage, wait_s=arguments.wait_s)
     if job is None:
+        _progress(client)
         print('"nada"' if arguments.json else "nada")
         return NO
     facts = {name: getattr(job, name) for name in ("jobid", "jobcmd", "stage", "working_stage", "claim", "attempt")}
@@ -71,21 +61,28 @@ def get(client: JobClient, arguments: argparse.Namespace) -> int:
         return OK
     for name, value in facts.items():
         print(f"{name}: {json.dumps(value, ensure_ascii=False) if name == 'jobcmd' else value}")
-    print(f"when done: python -m client update {job.jobid} {job.done_stage} --claim {job.claim}")
+    done = Hints(arguments).command("update", job.jobid, job.done_stage, "--claim", job.claim)
+    print(f"when done: {done}")
     return OK
 
 
 def update(client: JobClient, arguments: argparse.Namespace) -> int:
     """Ends a claim."""
-    answer = client.update(
-        arguments.jobid,
-        arguments.next_stage,
-        claim=arguments.claim,
-        filename=arguments.filename,
-        jobcmd=getattr(arguments, "jobcmd", UNSET),
-        result=getattr(arguments, "result", UNSET),
-        error=arguments.error,
-    )
+    try:
+        answer = client.update(
+            arguments.jobid,
+            arguments.next_stage,
+            claim=arguments.claim,
+            filename=arguments.filename,
+            jobcmd=getattr(arguments, "jobcmd", UNSET),
+            result=getattr(arguments, "result", UNSET),
+            error=arguments.error,
+        )
+    except ClaimLost as problem:
+        if arguments.claim is not None:
+            raise
+        message = f"{problem} Here that is --claim TOKEN, as `get` printed it"
+        raise ClaimLost(message, problem.status, problem.code) from problem
     if arguments.json:
         facts = dataclasses.asdict(answer)
         del facts["next"]  # was not asked for
@@ -95,51 +92,58 @@ def update(client: JobClient, arguments: argparse.Namespace) -> int:
     return OK
 
 
-def work(client: JobClient, arguments: argparse.Namespace) -> int:
-    """Works until no job is left, or a signal."""
-    worker = Worker(
-        client,
-        arguments.stage,
-        arguments.words,
-        working_stage=arguments.working_stage,
-        wait_s=arguments.wait_s,
-        forever=arguments.forever,
-        filename=arguments.filename,
-    )
-    tally = worker.run()
-    counts = {"given back with an error": tally.failed, "given back": tally.given_back, "taken away": tally.lost}
-    words = [f"{tally.done} done"] + [f"{count} {name}" for name, count in counts.items() if count]
-    print(", ".join(words), file=sys.stderr)
-    return OK if tally.signum is None else OF_A_SIGNAL + tally.signum
-
-
 def check(client: JobClient, arguments: argparse.Namespace) -> int:
     """Flags overdue jobs, and moves them back."""
     answer = client.check_stages(arguments.old, arguments.new)
+    progress = _progress(client)
     if arguments.json:
         _print_json(dataclasses.asdict(answer))
-    else:
-        print("ok" if answer.ok else f"{answer.flagged} flagged", end="")
-        print(f", {answer.degraded} moved back to stage {arguments.new}" if arguments.new is not None else "")
+        return OK if answer.ok else NO
+    print("ok" if answer.ok else f"{answer.flagged} flagged", end="")
+    print(f", {answer.degraded} moved back to stage {arguments.new}" if arguments.new is not None else "")
+    Hints(arguments).say_stuck(progress)
     return OK if answer.ok else NO
 
 
 def lifetime(client: JobClient, arguments: argparse.Namespace) -> int:
     """Shows or sets a lifetime."""
     answer = client.lifetime(
-        arguments.stage, arguments.minutes, requeue=arguments.requeue, max_attempts=arguments.max_attempts
+        arguments.stage,
+        arguments.minutes,
+        requeue=getattr(arguments, "requeue", UNSET),
+        max_attempts=arguments.max_attempts,
     )
     if arguments.json:
         _print_json(dataclasses.asdict(answer))
-        return OK
-    print(f"stage {answer.stage}: {f'{answer.minutes:g} minutes' if answer.minutes else 'for ever'}", end="")
-    print(", then " + ("flagged" if answer.requeue is None else f"back to stage {answer.requeue}"), end="")
-    print(f", at most {answer.max_attempts} attempts" if answer.max_attempts else ", any number of attempts")
+    else:
+        print(_in_words(answer))
     return OK
 
 
 def _watch(client: JobClient, arguments: argparse.Namespace) -> int:
-    return watch(client)
+    return watch(client, _progress(client), Hints(arguments).stuck)
+
+
+def _progress(client: JobClient) -> Progress:
+    """The list's progress; BadJobix if there is no such list, which an open server doesn't call an error."""
+    progress = client.progress()
+    if not progress.name:
+        raise BadJobix(NO_LIST)
+    return progress
+
+
+def _in_words(lifetime: Lifetime) -> str:
+    words = [f"stage {lifetime.stage}: {f'{lifetime.minutes:g} minutes' if lifetime.minutes else 'for ever'}"]
+    if lifetime.minutes:
+        words.append("then flagged" if lifetime.requeue is None else f"then back to stage {lifetime.requeue}")
+    if lifetime.stage % 2:
+        words.append(f"at most {lifetime.max_attempts} attempts" if lifetime.max_attempts else "any number of attempts")
+    return ", ".join(words)
+
+
+def _same(asked_minutes: float, minutes: float) -> bool:
+    """The server keeps whole milliseconds, at least one."""
+    return bool(asked_minutes) == bool(minutes) and abs(asked_minutes - minutes) * 60_000 < 1
 
 
 def _print_json(value: Any) -> None:

@@ -1,25 +1,22 @@
-"""JobClient: one method a route of the server."""
+"""JobClient: all that can be asked of the server, one method a route; here, what a worker asks."""
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from . import wire
-from .answers import Lifetime, Outcome, Progress, Renewed, SetAnswer, StagesAnswer, UpdateAnswer
-from .batches import batches
+from .answers import Outcome, Renewed, UpdateAnswer
 from .errors import ClaimSpent, ClientError
 from .job import UNSET, Job, Report, as_json
+from .master import Master
 from .response import Answer
 from .tokens import with_fresh_token
-from .transport import Transport, identity
 
 LET_GO_FOR_S = 1.0  # somebody who pressed Ctrl-C waits for this
 
 
-class JobClient:
+class JobClient(Master):
     """Asks one server about one job list. Every method may raise what errors.py says.
 
     url: of the server. jobix: the list's secret, 0 to 2^63-1. worker: the name shown on the server's pages, host:pid
@@ -27,65 +24,6 @@ class JobClient:
     one. timeout_s: how long to wait for one answer. retry_for_s: how long to try again after a first failure.
     Safe to use from several threads.
     """
-
-    def __init__(
-        self,
-        url: str,
-        jobix: int,
-        *,
-        worker: str | None = None,
-        ca_file: str | None = None,
-        timeout_s: float = 30.0,
-        retry_for_s: float = 300.0,
-    ) -> None:
-        self.worker = f"{socket.gethostname()}:{os.getpid()}" if worker is None else worker
-        self._transport = Transport(url, identity(jobix, self.worker), ca_file, timeout_s, retry_for_s)
-
-    def __repr__(self) -> str:
-        return f"JobClient({self._transport.shown_url!r}, worker={self.worker!r})"
-
-    def another(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> JobClient:
-        """The same client with connections, and perhaps patience, of its own."""
-        twin = object.__new__(type(self))
-        twin.worker = self.worker
-        twin._transport = self._transport.another(
-            timeout_s=self._transport.timeout_s if timeout_s is None else timeout_s,
-            retry_for_s=self.retry_for_s if retry_for_s is None else retry_for_s,
-        )
-        return twin
-
-    @property
-    def retry_for_s(self) -> float:
-        """How long to try again after a first failure."""
-        return self._transport.retry_for_s
-
-    @retry_for_s.setter
-    def retry_for_s(self, seconds: float) -> None:
-        """From the next request on."""
-        self._transport.retry_for_s = seconds
-
-    def without_secret(self, text: str) -> str:
-        """`text` without the jobix in it: for what somebody else wrote and is about to be shown."""
-        return self._transport.without_secret(text)
-
-    def init(self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None) -> dict[int, float]:
-        """Creates the list with a lifetime for each stage; those already set stay. Answers minutes by stage."""
-        path = "/init" + "".join(f"/{wire.path_number(minutes)}" for minutes in lifetimes_minutes)
-        answer = self._transport.ask("POST", path, params={} if name is None else {"name": name})
-        return answer.told(lambda value, _: {int(stage): float(minutes) for stage, minutes in value.items()})
-
-    def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetAnswer:
-        """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are left alone.
-
-        An iterable is sent as it comes, 10,000 jobs or 1 MiB a request, so memory stays constant. A refused request
-        leaves those before it accepted; the whole may be sent again. A batch whose answer was lost counts as known.
-        """
-        new = known = 0
-        for body in batches(jobs.items() if isinstance(jobs, Mapping) else jobs):
-            answer = self._transport.ask("POST", "/set", body=body, headers={"Content-Encoding": "gzip"})
-            one = answer.told(lambda value, _: SetAnswer(int(value["new"]), int(value["known"])))
-            new, known = new + one.new, known + one.known
-        return SetAnswer(new, known)
 
     def get(self, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> Job | None:
         """Claims the first available job of that even stage; None when there is none, for `wait_s` (0 to 60) long."""
@@ -189,26 +127,3 @@ class JobClient:
         body = as_json([{"jobid": job.jobid, "claim": job.claim} for job in jobs])
         answer = self._transport.ask("POST", "/heartbeat", body=body)
         return answer.told(lambda value, now: [wire.renewed(one, now) for one in value["jobs"]])
-
-    def check_stages(self, old: int | None = None, new: int | None = None) -> StagesAnswer:
-        """Flags what is overdue; with `old` and `new` moves what is flagged in `old` to the lower even stage `new`."""
-        if (old is None) != (new is None):
-            raise ValueError("check_stages takes both old and new, or neither")
-        path = "/check_stages" if old is None else f"/check_stages/{old}/{new}"
-        return self._transport.ask("POST", path).told(lambda value, _: wire.stages(value))
-
-    def lifetime(
-        self, stage: int, minutes: float | None = None, *, requeue: int | None = None, max_attempts: int | None = None
-    ) -> Lifetime:
-        """That stage's lifetime; with `minutes` (0: for ever) sets it, and where expired jobs go, and how often."""
-        if minutes is None and (requeue is not None or max_attempts is not None):
-            raise ValueError("requeue and max_attempts are set along with minutes")
-        path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{wire.path_number(minutes)}"
-        asked = {"requeue": requeue, "max_attempts": max_attempts}
-        params = {name: value for name, value in asked.items() if value is not None}
-        answer = self._transport.ask("GET" if minutes is None else "POST", path, params=params)
-        return answer.told(lambda value, _: wire.a_lifetime(value))
-
-    def progress(self) -> Progress:
-        """The whole list, counted."""
-        return self._transport.ask("GET", "/get").told(lambda value, _: wire.a_progress(value))

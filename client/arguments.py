@@ -17,9 +17,34 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"not JSON ({problem}); text goes in double quotes: '\"text\"'") from problem
 
 
-def _common() -> argparse.ArgumentParser:
+def _stage_or_none(text: str) -> int | None:
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a stage nor none") from problem
+
+
+class _Command(argparse.ArgumentParser):
+    """The parser of a command. Options may stand between its positionals, which argparse doesn't allow by itself."""
+
+    _intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse calls it below a command; the way of mixing them that it has comes back here."""
+        if self._intermixed:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
+
+
+def _common() -> _Command:
     """What every command takes. No defaults here: the subparser's would win over what stands before the command."""
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common = _Command(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--url", help=f"the server, else JOBSERVER_URL, else {DEFAULT_URL}")
     secret = common.add_mutually_exclusive_group()
     secret.add_argument("--jobix-file", metavar="FILE", help="file with the job list's secret number")
@@ -31,15 +56,20 @@ def _common() -> argparse.ArgumentParser:
     return common
 
 
+def default_url() -> str:
+    """The server where no --url is given."""
+    return os.environ.get("JOBSERVER_URL", DEFAULT_URL)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line, but for the command that `work` runs (all after --)."""
     common = _common()
     top = argparse.ArgumentParser(prog="python -m client", description="Talk to a job server.", parents=[common])
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
 
-    def command(name: str, says: str) -> argparse.ArgumentParser:
+    def command(name: str, says: str, usage: str | None = None) -> argparse.ArgumentParser:
         """The parser of one command."""
-        return commands.add_parser(name, help=says, description=says, parents=[common])
+        return commands.add_parser(name, help=says, description=says, parents=[common], usage=usage)
 
     def with_json(one: argparse.ArgumentParser) -> None:
         """Adds --json."""
@@ -48,11 +78,13 @@ def parser() -> argparse.ArgumentParser:
     init = command("init", "create a job list; a --jobix-file that isn't there is made")
     init.add_argument("minutes", nargs="*", type=float, help="lifetime of stage 0, 1, …; 0 is for ever")
     init.add_argument("--name", help="the list's public name")
+    init.add_argument(
+        "--requeue", action="store_true", help="jobs that expire in an odd stage go back to the even one below"
+    )
 
     add = command("set", "add jobs to the list; ids that it knows are left alone")
-    source = add.add_mutually_exclusive_group(required=True)
-    source.add_argument("source", nargs="?", help="a .json, .jsonl, .ndjson or .csv file")
-    source.add_argument("--files", metavar="PATTERN", help="a job a file, in quotes: 'data/*.fits'")
+    add.add_argument("source", nargs="?", help="a .json, .jsonl, .ndjson or .csv file")
+    add.add_argument("--files", metavar="PATTERN", help="a job a file, in quotes: 'data/*.fits'")
 
     get = command("get", "claim a job and print it")
     get.add_argument("stage", type=int, help="the even stage to take it from")
@@ -70,7 +102,11 @@ def parser() -> argparse.ArgumentParser:
     update.add_argument("--error", metavar="TEXT", help="why the attempt failed; with a lower stage")
     with_json(update)
 
-    work = command("work", "work on jobs: python -m client work 0 -- fit {jobcmd[file]} --out {jobid}.npy")
+    work = command(
+        "work",
+        "work on jobs: python -m client work 0 -- fit {jobcmd[file]} --out {jobid}.npy",
+        usage="%(prog)s [options] stage [working_stage] -- COMMAND …",
+    )
     work.add_argument("stage", type=int, help="the even stage to take jobs from")
     work.add_argument("working_stage", type=int, nargs="?", help="the odd stage to work in (default: stage + 1)")
     work.add_argument("--wait-s", type=float, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
@@ -82,10 +118,16 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("new", type=int, nargs="?", help="the lower even stage to move them to")
     with_json(check)
 
-    lifetime = command("lifetime", "show a stage's lifetime; with MINUTES set it")
+    lifetime = command("lifetime", "show a stage's lifetime; with MINUTES or an option set it")
     lifetime.add_argument("stage", type=int)
     lifetime.add_argument("minutes", type=float, nargs="?", help="0 is for ever")
-    lifetime.add_argument("--requeue", type=int, metavar="STAGE", help="even stage that expired jobs go back to")
+    lifetime.add_argument(
+        "--requeue",
+        type=_stage_or_none,
+        metavar="STAGE",
+        default=argparse.SUPPRESS,
+        help="even stage that expired jobs go back to; none: they are flagged",
+    )
     lifetime.add_argument("--max-attempts", type=int, metavar="N", help="then a job has failed (0: no bound)")
     with_json(lifetime)
 
@@ -97,11 +139,13 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The arguments, and the command line after the first `--`, which argparse must not touch."""
     cut = words.index("--") if "--" in words else len(words)
     top = parser()
-    arguments = argparse.Namespace(url=os.environ.get("JOBSERVER_URL", DEFAULT_URL), jobix=None, jobix_file=None)
+    arguments = argparse.Namespace(url=default_url(), jobix=None, jobix_file=None)
     arguments.ca_file, arguments.retry_for_s = None, 300.0
     top.parse_args(words[:cut], arguments)
     if (arguments.command == "work") != (cut < len(words) - 1):
         top.error("the command to run stands at the end of `work`, after --: work 0 -- fit {jobcmd[file]}")
+    if arguments.command == "set" and (arguments.source is None) == (arguments.files is None):
+        top.error("set takes a file, or --files PATTERN in quotes")
     if arguments.command == "check" and (arguments.old is None) != (arguments.new is None):
         top.error("check takes both OLD and NEW, or neither")
     return arguments, words[cut + 1 :]

@@ -13,6 +13,7 @@ from .errors import BadTemplate
 from .job import UNSET, Done, Job, as_json
 from .stopping import Abort, Stopping
 from .template import Template
+from .where import place
 
 ERROR_CHARACTERS = 2000
 
@@ -95,9 +96,8 @@ def bounded(text: str) -> str:
 
 
 def _in_words(problem: BaseException) -> str:
-    """`TypeName: message`, then the traceback from the function on."""
-    described = traceback.TracebackException.from_exception(problem)
-    title = "".join(described.format_exception_only()).strip()
-    frames = [frame for frame in described.stack if frame.filename != __file__]
-    where = "".join(traceback.StackSummary.from_list(frames).format())
-    return bounded(f"{title}\n{where}".strip())
+    """`TypeName: message (fit.py, line 12)`, and what an exception of many lines says in the others."""
+    title = "".join(traceback.format_exception_only(type(problem), problem)).strip()
+    first, newline, rest = title.partition("\n")
+    where = place(problem)
+    return bounded(f"{first} ({where}){newline}{rest}" if where else title)

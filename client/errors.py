@@ -1,7 +1,7 @@
 """What a caller of this package can catch; each message says what to do next.
 
 ClientError
-├── BadJobix             the secret is missing, or isn't a whole number from 0 to 2^63-1
+├── BadJobix             the secret is missing, isn't a whole number from 0 to 2^63-1, or is no list's
 ├── BadAddress           the URL, or the CA file, can't be used
 ├── BadSource            a file of jobs can't be read
 ├── BadTemplate          a command line has a field that isn't offered
@@ -9,6 +9,7 @@ ClientError
 ├── NotAJobServer        something answers there, but not a job server
 ├── ServerUnreachable    no answer, or "later", for longer than `retry_for_s`
 ├── AnswerLost           a request that must not be repeated was sent, and its answer did not come
+├── AllFailed            a worker's first jobs all failed, so that it is rather the work that is wrong
 ├── Undelivered          the worker had to end with something that the server does not know yet
 └── Refused              the server said no: `.status`, `.code`
     ├── BadRequest       400
@@ -30,7 +31,7 @@ class ClientError(Exception):
 
 
 class BadJobix(ClientError):
-    """The secret is missing, or isn't a whole number from 0 to 2^63-1. The message never repeats it."""
+    """The secret is missing, isn't a whole number from 0 to 2^63-1, or is no list's. The message never repeats it."""
 
 
 class BadAddress(ClientError):
@@ -59,6 +60,10 @@ class ServerUnreachable(ClientError):
 
 class AnswerLost(ClientError):
     """A request without a claim was sent and its answer did not come: it may or may not have been done."""
+
+
+class AllFailed(ClientError):
+    """A worker's first attempts all failed and no job was done: before it fails them all, it ends."""
 
 
 class Undelivered(ClientError):

@@ -23,11 +23,12 @@ def find_jobix(option: str | None, path: str | None, environment: Mapping[str, s
 def read_jobix(path: str) -> int:
     """The number that the file holds."""
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", errors="replace") as file:
             return _whole(file.read(100), f"the file {path}")
-    except (OSError, UnicodeDecodeError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "not a number"
-        raise BadJobix(f"no jobix in {path} ({why}): `init --jobix-file {path}` makes one") from problem
+    except FileNotFoundError as problem:
+        raise BadJobix(f"there is no file {path}: `init --jobix-file {path}` makes it, with a new list") from problem
+    except OSError as problem:
+        raise BadJobix(f"the jobix can't be read from {path} ({problem.strerror})") from problem
 
 
 def make_jobix(path: str) -> int:
@@ -44,5 +45,5 @@ def make_jobix(path: str) -> int:
 def _whole(text: str, where: str) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 19):
-        raise BadJobix(f"{where} must have a whole number from 0 to 2^63-1")
+        raise BadJobix(f"{where} must have a whole number from 0 to 2^63-1, and nothing else")
     return int(text)

@@ -13,6 +13,7 @@ import requests
 
 from .errors import NotAJobServer, refused
 
+MESSAGE_CHARACTERS = 500
 CLOCKS_AGREE_S = 2.0  # the Date header has whole seconds: finer differences can't be told from none
 
 T = TypeVar("T")
@@ -53,6 +54,15 @@ def read(response: requests.Response, shown_url: str, without_secret: Callable[[
     if status >= 400 and isinstance(value, dict) and "error" in value and not _no_such_route(status, value):
         raise refused(status, str(value["error"]), without_secret(str(value.get("message") or value["error"])))
     raise NotAJobServer(f"{shown_url} answers {status}, and not as a job server does: is the URL right?")
+
+
+def refusal(response: requests.Response) -> str:
+    """A refusal that may pass, in words, with the server's own where it has any."""
+    try:
+        message = json.loads(response.content)["message"]
+    except (ValueError, TypeError, KeyError):
+        return f"it answers {response.status_code}"
+    return f"it answers {response.status_code}: {str(message)[:MESSAGE_CHARACTERS].rstrip('.')}"
 
 
 def _no_such_route(status: int, value: dict[str, Any]) -> bool:

@@ -65,19 +65,31 @@ def _json_lines(path: str) -> Iterator[Numbered]:
 
 def _csv(path: str) -> Iterator[Numbered]:
     with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, strict=True)
+        yield from _numbered(_csv_rows(csv.reader(file, strict=True), path))
+
+
+def _csv_rows(rows: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each row by the names in the first one, with the line on which it begins."""
+    names: list[str] | None = None
+    while True:
+        where = f"{path}, line {rows.line_num + 1}"
         try:
-            yield from _numbered(_checked_rows(rows, path))
+            row = next(rows)
+        except StopIteration:
+            return
         except csv.Error as problem:
-            raise BadSource(f"{path}, line {rows.line_num}: {problem}") from problem
-
-
-def _checked_rows(rows: csv.DictReader[str], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
-        if None in row or None in row.values():
-            raise BadSource(f"{where}: as many values as the first line has names, which are {rows.fieldnames}")
-        yield where, dict(row)
+            never_closed = ": is there a quote that is never closed?" if "end of data" in str(problem) else ""
+            raise BadSource(f"{where}: {problem}{never_closed}") from problem
+        if not row:
+            continue  # an empty line
+        if names is None:
+            names = row
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise BadSource(f"{where}: the name {twice[0]!r} stands there twice, and each column needs its own")
+        elif len(row) != len(names):
+            raise BadSource(f"{where}: as many values as the first line has names, which are {names}")
+        else:
+            yield where, dict(zip(names, row, strict=True))
 
 
 def _numbered(items: Iterable[tuple[str, Any]]) -> Iterator[Numbered]:

@@ -24,6 +24,7 @@ class Stopping:
     def __init__(self) -> None:
         self.count = 0
         self.signum: int | None = None
+        self.busy = False  # with a job
         self._interruptible = False
         self._before: dict[signal.Signals, object] = {}
 
@@ -65,7 +66,8 @@ class Stopping:
         self.signum = signum
         if self.count == 1:
             # os.write, as print and logging may be in the middle of a line of their own.
-            os.write(2, b"stopping when the running job has ended; a second signal gives it back at once\n")
+            running = b" when the running job has ended; a second signal gives it back at once" if self.busy else b""
+            os.write(2, b"stopping" + running + b"\n")
         if self.now and self._interruptible:
             self._interruptible = False
             raise Abort

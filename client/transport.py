@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import requests
 
 from .errors import AnswerLost, BadAddress, BadJobix, ServerUnreachable, UntrustedServer
-from .response import Answer, read, retry_after_s
-from .troubles import in_words, last_cause, never_sent
+from .response import Answer, read, refusal, retry_after_s
+from .troubles import in_words, last_cause, never_sent, seconds, speaks_no_tls
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,16 @@ LOST = (
 )
 
 
+def shown(url: str) -> str:
+    """The URL without the user:password@ that it may carry."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def identity(jobix: int, worker: str) -> dict[str, str]:
     """The headers that say who asks: the list's secret, 0 to 2^63-1, and the worker's name."""
+    if isinstance(jobix, str):
+        raise BadJobix("the jobix must be a whole number, and this is text: use int(…)")
     if not isinstance(jobix, int) or isinstance(jobix, bool) or not 0 <= jobix <= LARGEST_ID:
         raise BadJobix("the jobix must be a whole number from 0 to 2^63-1")
     if not (worker.isascii() and worker.isprintable()):
@@ -53,8 +61,7 @@ class Transport:
         if ca_file is not None and not os.path.exists(ca_file):
             raise BadAddress(f"the CA file {ca_file} isn't there: name a PEM file or a folder of them")
         self._url = url.rstrip("/")
-        # What is shown never has the user:password@ that a URL may carry.
-        self.shown_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.shown_url = shown(url)
         self._headers = dict(headers)
         self._ca_file = ca_file
         self.timeout_s = timeout_s
@@ -94,7 +101,7 @@ class Transport:
                 if response.status_code not in AGAIN:
                     return read(response, self.shown_url, self.without_secret)
                 handled = response.status_code not in NOT_HANDLED
-                trouble = f"it answers {response.status_code}"
+                trouble = self.without_secret(refusal(response))
                 after_s = retry_after_s(response)
             if handled and not repeatable:
                 raise AnswerLost(
@@ -105,10 +112,10 @@ class Transport:
             if give_up_at is None:
                 give_up_at = now + self.retry_for_s
                 if self.retry_for_s > 0:
-                    log.warning("%s: %s; trying again for %g s", self.shown_url, trouble, self.retry_for_s)
+                    log.warning("%s: %s; trying again for %s", self.shown_url, trouble, seconds(self.retry_for_s))
             if now + after_s >= give_up_at:
                 raise ServerUnreachable(
-                    f"{self.shown_url} is out of reach, {self.retry_for_s:g} s long ({trouble}): "
+                    f"{self.shown_url} is out of reach, {seconds(self.retry_for_s)} long ({trouble}): "
                     "is the server running, and the URL right?"
                 )
             # Full jitter: a thousand workers that lost the same server don't come back in the same moment.
@@ -138,6 +145,10 @@ class Transport:
         except requests.exceptions.SSLError as problem:
             if "EOF" in str(problem):  # a server that went away in the handshake: try again
                 raise requests.exceptions.ConnectionError("connection lost") from problem
+            if speaks_no_tls(problem):
+                raise UntrustedServer(
+                    f"{self.shown_url} does not speak TLS: is it http:// that the URL begins with?"
+                ) from problem
             raise UntrustedServer(
                 f"no trusted TLS connection to {self.shown_url}: where the server has a certificate of its own, "
                 f"give its authority as CA file ({last_cause(problem)})"

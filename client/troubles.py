@@ -12,6 +12,11 @@ def never_sent(problem: Exception) -> bool:
     return timed_out or isinstance(last_cause(problem), NewConnectionError)
 
 
+def speaks_no_tls(problem: Exception) -> bool:
+    """True when what answered an https:// is a plain HTTP server: OpenSSL takes its first words for a version."""
+    return any(words in str(problem) for words in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"))
+
+
 def last_cause(problem: BaseException) -> object:
     """What urllib3 says under the wrapping of requests."""
     cause: object = problem.args[0] if problem.args else problem
@@ -30,3 +35,8 @@ def in_words(problem: Exception) -> str:
     if isinstance(cause, NewConnectionError):
         return "connection refused" if "refused" in str(cause) else "no connection"
     return "connection lost"
+
+
+def seconds(value: float) -> str:
+    """Seconds as a person would say them: 300 s, 2 s, 0.4 s."""
+    return f"{round(value, 1 if value >= 1 else 2):g} s"

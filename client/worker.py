@@ -10,7 +10,7 @@ from .api import JobClient
 from .asking import Asking
 from .attempt import Attempt, Ending, Failed, GivenBack, Work, bounded
 from .delivery import Delivery
-from .errors import BadRequest, ClaimSpent, Conflict, NoSuchJob, TooLarge
+from .errors import AllFailed, BadRequest, ClaimSpent, Conflict, NoSuchJob, TooLarge
 from .job import Done, Job, Report
 from .renewal import Renewal
 from .stopping import Stopping
@@ -21,11 +21,13 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_S = 60.0  # the protocol's
 WAIT_FOREVER_S = 20.0  # a request, when nobody said how long
 PAUSE_S = 1.0  # between two requests, should the server not wait as it was asked to
+FAILURES_IN_VAIN = 5  # without a job done: it is rather the work that is wrong, and would fail the whole list
+CANCELLED = Failed("cancelled")
 
 
 @dataclass
 class Tally:
-    """What a worker did. failed: given back with an error; given_back: without one; lost: taken away meanwhile.
+    """What a worker did. failed: attempts that failed; given_back: unfinished; lost: taken away meanwhile.
 
     signum: the signal that ended it, if one did.
     """
@@ -67,6 +69,7 @@ class Worker:
         self._stopping = Stopping()
         self._attempt = Attempt(work, filename, self._stopping)
         self._delivery = Delivery(client, self._stopping)
+        self._in_vain = 0  # attempts that failed before any job was done
 
     def stop(self) -> None:
         """Ends `run` after the running job, from any thread. Called twice, a running command is given back at once."""
@@ -75,10 +78,11 @@ class Worker:
     def run(self) -> Tally:
         """Works until no job is left (or for ever), or until SIGTERM or SIGINT. Nothing stays claimed.
 
-        The first signal lets the running job end, the second gives it back. Raises what JobClient does, and
-        Undelivered when the server still has to be told something and can't be.
+        The first signal lets the running job end, the second gives it back. Raises what JobClient does, AllFailed
+        after 5 failures without a job done, Undelivered when the server has to be told something and can't be.
         """
         tally = Tally()
+        self._in_vain = 0
         renewal = Renewal(self.client)
         try:
             with self._stopping:
@@ -126,6 +130,7 @@ class Worker:
         if self._stopping.soon:
             return self._report(job, GivenBack(), tally)
         hold = renewal.hold(job)
+        self._stopping.busy = True
         try:
             try:
                 ending = self._attempt(job)
@@ -136,14 +141,17 @@ class Worker:
                 tally.lost += 1
                 log.warning("job %d was taken away: its result is not reported", job.jobid)
                 return None
-            return self._report(job, Failed("cancelled") if hold.state == "cancel" else ending, tally)
+            return self._report(job, CANCELLED if hold.state == "cancel" else ending, tally)
         finally:
+            self._stopping.busy = False
             renewal.release()
 
     def _report(self, job: Job, ending: Ending, tally: Tally) -> Job | None:
         report = self._as_report(job, ending)
-        # `next` claims into stage + 1: with another working stage, or when stopping, the report goes alone.
-        alone = self._stopping.soon or self.working_stage not in (None, self.stage + 1)
+        in_vain = isinstance(ending, Failed) and ending is not CANCELLED and not tally.done
+        gives_up = in_vain and self._in_vain + 1 == FAILURES_IN_VAIN
+        # `next` claims into stage + 1: with another working stage, or at the end, the report goes alone.
+        alone = gives_up or self._stopping.soon or self.working_stage not in (None, self.stage + 1)
         try:
             answer = self._delivery.deliver(report, None if alone else self.stage)
         except (Conflict, NoSuchJob) as problem:
@@ -156,7 +164,14 @@ class Worker:
             return self._report(job, Failed(bounded(f"the server refused the report: {problem}")), tally)
         if isinstance(ending, Failed):
             tally.failed += 1
-            log.warning("job %d given back: %s", job.jobid, (report.error or "").partition("\n")[0])
+            what, why = "failed for good" if answer.failed else "given back", (report.error or "").partition("\n")[0]
+            log.warning("job %d %s: %s", job.jobid, what, why)
+            self._in_vain += in_vain
+            if gives_up:
+                raise AllFailed(
+                    f"stopped: {self._in_vain} failures in a row and no job done; the last, of job {job.jobid}: {why}; "
+                    f"mend it and start again. `check {job.working_stage} {job.stage}` sends back what failed for good"
+                )
         elif isinstance(ending, GivenBack):
             tally.given_back += 1
         else:

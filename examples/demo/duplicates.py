@@ -1,18 +1,23 @@
 """After stage 4: joins the fingerprints of all files and finds the code that stands twice.
 
 Two equal fingerprints are a seed; a seed grows to both sides for as long as the two shapes are equal, so that a
-duplicate's ends are exact to the token. Places that are copies of the same code are told together.
+duplicate's ends are exact to the token. The longest is taken first, and takes its lines: a shorter one gets what is
+left of it outside of them. So no line is part of two duplicates, or of two places of one.
 """
 
+import heapq
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from examples.demo.fingerprint import RUN_TOKENS, WINDOW, Fingerprints
+from examples.demo.territory import Territory, line_start
 
 LEAST_TOKENS = RUN_TOKENS + WINDOW - 1  # what winnowing is sure to find; shorter ones would be told by chance
 MOST_PLACES = 20  # a run that stands in more places than this is a habit of the language, not a copy
+
+Start = tuple[str, int]  # (path, index of the first token)
 
 
 @dataclass(frozen=True)
@@ -25,15 +30,10 @@ class Place:
     first_line: int
     last_line: int
 
-    def overlaps(self, other: "Place") -> bool:
-        """True where the two share more than half of the longer one: near enough to be the same code."""
-        shared = min(self.end, other.end) - max(self.start, other.start)
-        return self.path == other.path and 2 * shared > max(self.end - self.start, other.end - other.start)
-
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Code that stands in two or more places. tokens: what the first two share; any other shares half of it or more."""
+    """Code that stands in two or more places. tokens: what the first two share; any other has at least a part of it."""
 
     tokens: int
     places: tuple[Place, ...]
@@ -46,29 +46,35 @@ class Duplicate:
 
 def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
     """All code of LEAST_TOKENS and more that stands twice in these files (by path), the longest first."""
-    pairs = sorted(_pairs(files), key=lambda pair: (-pair[0], pair[1], pair[2]))
-    groups: list[tuple[int, list[Place]]] = []
-    groups_of: dict[str, set[int]] = defaultdict(set)  # path -> the groups that have a place in it
-    for tokens, (path, start), (other_path, other_start) in pairs:
-        pair = [_place(files, path, start, tokens), _place(files, other_path, other_start, tokens)]
-        near = [
-            number
-            for number in sorted(groups_of[path] | groups_of[other_path])
-            if any(place.overlaps(known) for place in pair for known in groups[number][1][:2])
-        ]
-        number = near[0] if near else len(groups)
-        if not near:
-            groups.append((tokens, []))
-        known_places = groups[number][1]
-        known_places += [place for place in pair if not any(place.overlaps(known) for known in known_places)]
-        groups_of[path].add(number)
-        groups_of[other_path].add(number)
-    return [Duplicate(tokens, tuple(places)) for tokens, places in groups]
+    left = [(-tokens, one, other) for tokens, one, other in _pairs(files)]
+    heapq.heapify(left)
+    taken = Territory({path: file.starts for path, file in files.items()})
+    found: list[tuple[int, list[Place]]] = []
+    while left:
+        minus_tokens, *pair = heapq.heappop(left)
+        parts = taken.cut(*pair, -minus_tokens)
+        if len(parts) > 1:
+            for at, tokens in parts:
+                if tokens >= LEAST_TOKENS:
+                    heapq.heappush(left, (-tokens, *((path, start + at) for path, start in pair)))
+            continue
+        owners = {taken.by(start) for start in pair}
+        if owners == {None}:
+            number = len(found)
+            found.append((-minus_tokens, []))
+        elif None in owners:  # one more place of what is found already
+            [number] = owners - {None}
+        for path, start in pair:
+            if taken.by((path, start)) is None:
+                place = _place(files, path, start, -minus_tokens)
+                found[number][1].append(place)
+                taken.take((path, start), -minus_tokens, number)
+    return [Duplicate(tokens, tuple(places)) for tokens, places in found]
 
 
-def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, tuple[str, int], tuple[str, int]]]:
+def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, Start, Start]]:
     """Every longest run that two places share: its tokens, and (path, index of its first token) of both."""
-    places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    places: dict[int, list[Start]] = defaultdict(list)
     for path, file in sorted(files.items()):
         for mark, index in file.marks:
             places[mark].append((path, index))
@@ -89,8 +95,8 @@ def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, tuple[str, 
         tokens = back + _equal_after(shape, index, other_shape, other_index)
         start, other_start = index - back, other_index - back
         grown_to[diagonal] = start + tokens
-        if path == other_path:  # a run that repeats itself: only what does not overlap stands twice
-            tokens = min(tokens, other_start - start)
+        if path == other_path:  # a run that repeats itself: only up to the line on which it begins anew
+            tokens = min(tokens, line_start(files[path].starts, other_start) - start)
         if tokens >= LEAST_TOKENS:
             yield tokens, (path, start), (other_path, other_start)
 

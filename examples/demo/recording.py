@@ -20,7 +20,6 @@ class RecordingClient(JobClient):
 
     def another(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> "RecordingClient":
         twin = super().another(timeout_s=timeout_s, retry_for_s=retry_for_s)
-        assert isinstance(twin, RecordingClient)
         twin._log = self._log
         return twin
 

@@ -1,6 +1,7 @@
 """The results of all files: joined from the workers' outputs, and written as one CSV."""
 
 import csv
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -62,15 +63,28 @@ def collect(run_folder: Path, jobs: Mapping[int, str]) -> dict[int, FileResult]:
     }
 
 
+def require_writable(path: Path) -> None:
+    """OSError now, where write_csv() would raise it in the end."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    part = _part(path)
+    part.open("w").close()
+    part.unlink()
+
+
 def write_csv(path: Path, results: Sequence[FileResult], duplicates: Sequence[Duplicate]) -> None:
     """One row a file; over an earlier one, whole or not at all."""
     duplicated = _duplicated_lines(duplicates)
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     with part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         rows.writerows(_row(result, duplicated.get(result.path, 0)) for result in results)
     os.replace(part, path)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _row(result: FileResult, duplicated_lines: int) -> list[object]:

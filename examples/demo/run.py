@@ -22,7 +22,7 @@ from examples.demo.duplicates import find_duplicates
 from examples.demo.files import OUTPUTS, python_files
 from examples.demo.history import judge
 from examples.demo.processes import Children, Interrupted, Interruptions
-from examples.demo.results import collect, write_csv
+from examples.demo.results import collect, require_writable, write_csv
 from examples.demo.server import CannotRun, Server, make_list, start_server
 from examples.demo.show import Show
 from examples.demo.team import Team
@@ -61,6 +61,7 @@ def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
     files, left_out = python_files(input_folder)
     if not files:
         raise CannotRun(f"there is no .py file in {input_folder}")
+    csv_path = _csv_path()
     jobs = dict(enumerate(files))
     show = Show(jobs)
     with tempfile.TemporaryDirectory(prefix="job_manager-demo-") as temporary:
@@ -78,20 +79,29 @@ def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
                 _watch(server, client, team, show, len(jobs))
             died = team.died()
             team.stop()
-            right = _conclude(run_folder, jobs, team, client.progress().done, show)
+            right = _conclude(run_folder, csv_path, jobs, team, client.progress().done, show)
             return not show.troubles(died) and right
         finally:
             children.stop_all()
 
 
-def _conclude(run_folder: Path, jobs: dict[int, str], team: Team, server_done: int, show: Show) -> bool:
+def _csv_path() -> Path:
+    """Where the results will go. Raises CannotRun now, not after the work, where they can't."""
+    path = Path.cwd() / CSV
+    try:
+        require_writable(path)
+    except OSError as problem:
+        raise CannotRun(f"{path} can't be written ({problem.strerror}): run the demo from another folder") from None
+    return path
+
+
+def _conclude(run_folder: Path, csv_path: Path, jobs: dict[int, str], team: Team, server_done: int, show: Show) -> bool:
     """The tables, the CSV and the counts; True where these are right."""
     results = collect(run_folder, jobs)
     prints = {result.path: result.fingerprints for result in results.values()}
     duplicates = find_duplicates({path: found for path, found in prints.items() if found is not None})
     show.most_complex(list(results.values()))
     show.longest(duplicates)
-    csv_path = Path.cwd() / CSV
     write_csv(csv_path, list(results.values()), duplicates)
     show.results(csv_path)
     show.taken_over(team.kill, team.holds)

@@ -69,6 +69,4 @@ def start_server(children: Children, folder: Path) -> Server:
 def make_list(client: JobClient) -> None:
     """Makes the job list: two steps, each with a short lifetime from which a job comes back by itself."""
     minutes = LIFETIME_S / 60
-    client.init([0, minutes, 0, minutes], name=LIST_NAME)
-    client.lifetime(1, minutes, requeue=0)
-    client.lifetime(3, minutes, requeue=2)
+    client.init([0, minutes, 0, minutes], name=LIST_NAME, requeue=True)

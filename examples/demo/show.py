@@ -146,14 +146,14 @@ class Show:
     def longest(self, duplicates: Sequence[Duplicate]) -> None:
         """The table of the longest duplicates."""
         table = _table(f"The ten longest of {len(duplicates)} duplicates (names, numbers and strings aside)")
-        table.add_column("lines", justify="right")
         table.add_column("tokens", justify="right")
+        table.add_column("lines", justify="right")
         table.add_column("stands at", overflow="fold")
         for duplicate in duplicates[:SHOWN]:
             places = [f"{place.path}:{place.first_line}-{place.last_line}" for place in duplicate.places[:PLACES_SHOWN]]
             if more := len(duplicate.places) - PLACES_SHOWN:
                 places += [f"and {more} more"] if more > 0 else []
-            table.add_row(str(duplicate.lines), str(duplicate.tokens), Text("\n".join(places)))
+            table.add_row(str(duplicate.tokens), str(duplicate.lines), Text("\n".join(places)))
         self.console.print(table)
 
     def _count(self, line: str, right: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from client import JobClient
+from client.__main__ import main
 from tests.client.lossy_proxy import LossyProxy
 from tests.conftest import Server
 
@@ -92,6 +94,25 @@ class Terminal:
         out, err = process.communicate(timeout=30)
         return process.returncode, out, err
 
+    def run_in_a_pty(self, *words: str) -> tuple[int, str]:
+        """python -m client <words> in a pseudo terminal: exit code, and what was shown."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "client", *words],
+            cwd=self.folder,
+            env=self.environment | {"TERM": "xterm", "COLUMNS": "120"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        os.close(ours)
+        return process.wait(timeout=10), shown.decode()
+
     def close(self) -> None:
         for process in self._started:
             if process.poll() is None:
@@ -114,6 +135,25 @@ def terminal(url, jobix, tmp_path):
     one = Terminal(url, jobix, tmp_path)
     yield one
     one.close()
+
+
+@pytest.fixture
+def run(url, jobix, monkeypatch, tmp_path, capsys):
+    """Runs one command in this process: exit code, stdout, stderr."""
+    monkeypatch.setenv("JOBSERVER_URL", url)
+    monkeypatch.setenv("JOBSERVER_JOBIX", str(jobix))
+    monkeypatch.chdir(tmp_path)
+
+    def one(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(list(words))
+        except SystemExit as ended:  # argparse
+            code = ended.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return one
 
 
 @pytest.fixture

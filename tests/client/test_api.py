@@ -12,6 +12,7 @@ from client import (
     BadSource,
     ClaimLost,
     JobClient,
+    Lifetime,
     NoSuchJob,
     NotAJobServer,
     Report,
@@ -123,6 +124,13 @@ def test_lifetimes_are_read_as_they_were_set(client):
     assert (client.lifetime(1).minutes, client.lifetime(1).requeue, client.lifetime(1).max_attempts) == (0.05, 0, 3)
 
 
+def test_a_lifetimes_parts_are_changed_each_alone(client):
+    client.init([0, 10], requeue=True)
+    assert client.lifetime(1, max_attempts=2) == Lifetime(1, 10, 0, 2)
+    assert client.lifetime(1, 20) == Lifetime(1, 20, 0, 2)
+    assert client.lifetime(1, requeue=None) == Lifetime(1, 20, None, 2)
+
+
 def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
     through = JobClient(proxy.url, jobix)
     requests_before: list[int] = []
@@ -153,6 +161,8 @@ def test_the_jobix_is_a_whole_number_of_63_bits_and_no_message_repeats_it(url):
         with pytest.raises(BadJobix) as told:
             JobClient(url, bad)
         assert str(bad) not in str(told.value)
+    with pytest.raises(BadJobix, match=r"this is text: use int"):
+        JobClient(url, "123")
 
 
 def test_a_url_that_is_no_job_server_is_said_to_be_none(url, jobix):

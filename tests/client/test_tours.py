@@ -14,16 +14,16 @@ from tests.client.conftest import ROOT
 def python(terminal):
     """Runs a script of the top folder, without any of our packages; its output."""
 
-    def run(script: str) -> str:
+    def run(script: str, expected: int = 0, **environment: str) -> str:
         ended = subprocess.run(
             [sys.executable, "-I", str(ROOT / script)],
-            env=terminal.environment,
+            env=terminal.environment | environment,
             capture_output=True,
             text=True,
             timeout=20,
         )
-        assert (ended.returncode, ended.stderr) == (0, "")
-        return ended.stdout
+        assert ended.returncode == expected, ended.stderr
+        return ended.stdout + ended.stderr
 
     return run
 
@@ -43,3 +43,16 @@ def test_the_smallest_worker_does_all_that_the_tour_has_set(python, client):
     progress = client.progress()
     assert (progress.jobs, progress.done) == (11, 11)
     assert python("call2.py") == ""
+
+
+@pytest.mark.parametrize("script", ["call.py", "call2.py"])
+def test_without_a_server_they_end_with_one_clear_line(python, script):
+    told = python(script, expected=1, JOBSERVER_URL="http://127.0.0.1:9")
+    assert told.startswith("no server at http://127.0.0.1:9 (")
+    assert told.count("\n") == 1
+
+
+def test_a_refusal_shows_what_the_server_says(python):
+    told = python("call.py", expected=1, JOBSERVER_JOBIX="-1")
+    assert told.startswith("/init/0/10/0/40: ")
+    assert "jobix" in told

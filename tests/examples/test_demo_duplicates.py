@@ -96,6 +96,34 @@ def test_code_that_repeats_itself_stands_twice_only_where_it_does_not_overlap() 
         assert first.end <= second.start
 
 
+def test_no_line_is_told_twice_however_the_copies_overlap() -> None:
+    lines = _filler(60, 7).splitlines(keepends=True)
+    one, two, three = lines[:40], lines[20:], lines[10:30]
+    found = _find(
+        a="".join(lines) + "pass\n" + PLANTED * 3,
+        b="".join(one) + "del x\n" + PLANTED * 5,
+        c="pass\n" + "".join(two) + "assert x\n" + "".join(three),
+        d="".join(three) + "del y\n" + "".join(two) + "(a, b, (PLANTED,\n" + "  c))\n",
+    )
+    told = [(path, line) for one in found for path, first, last in _lines(one) for line in range(first, last + 1)]
+    assert len(told) == len(set(told))
+    assert {("c", line) for line in range(2, 42)} < set(told)  # and nothing of a copy is lost by it
+    assert [one.tokens for one in found] == sorted((one.tokens for one in found), reverse=True)
+
+
+def test_a_repetition_that_begins_in_the_middle_of_a_line_is_not_told_of_that_line_twice() -> None:
+    items = "".join(f"[a {'<>'[number % 2]} b, c{'.d' * (number % 5)}],\n" for number in range(40))
+    for one in _find(a="x = [\n" + items.replace("\n", "", 1) + items + "]\n"):
+        lines = [line for _, first, last in _lines(one) for line in range(first, last + 1)]
+        assert len(lines) == len(set(lines))
+
+
+def test_a_copy_of_a_part_is_one_more_place_of_the_whole() -> None:
+    lines = _filler(60, 7).splitlines(keepends=True)
+    [found] = _find(a="".join(lines), b="".join(lines), c="".join(lines[20:40]) + "pass\n")
+    assert _lines(found) == [("a", 1, 60), ("b", 1, 60), ("c", 1, 20)]
+
+
 def test_a_line_that_repeats_itself_without_end_is_no_duplicate() -> None:
     assert _find(one="call(a, b)\n" * 400, two="call(a, b)\n" * 400) == []
 

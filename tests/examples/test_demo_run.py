@@ -87,7 +87,7 @@ def test_a_worker_is_killed_and_every_job_is_done_once(tmp_path: Path, files: Pa
     assert "done = 12, files = 12 (the server counts 12)" in output
     assert "claimed twice at once = 0 (of 25 claims)" in output  # two a file, and the one that was killed
     assert "lost = 0" in output
-    assert re.search(r"one\.py:3-64\s+two\.py:3-64", output)
+    assert re.search(r"tokens +lines +stands at *\n +\d+ +62 +one\.py:3-64\s+two\.py:3-64", output)
     assert "\x1b" not in output  # not a terminal: plain lines
     assert max(map(len, output.splitlines())) < 200
     page = PAGE.search(output)
@@ -169,6 +169,16 @@ def test_what_cannot_run_is_one_line(tmp_path: Path, folder: str, says: str) -> 
     assert demo.returncode == 1
     assert (output, errors.count("\n")) == ("", 1)
     assert says in errors
+
+
+@pytest.mark.parametrize("in_the_way", ["demo-results.csv", "demo-results.csv.part"])
+def test_results_that_can_not_be_written_are_told_first(tmp_path: Path, files: Path, in_the_way: str) -> None:
+    (tmp_path / in_the_way).mkdir()
+    demo = _demo(tmp_path, "--input", str(files))
+    output, errors = demo.communicate(timeout=30)
+    assert (demo.returncode, output) == (1, "")
+    where = tmp_path / "demo-results.csv"
+    assert errors == f"demo: {where} can't be written (Is a directory): run the demo from another folder\n"
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""`set` that stops half-way: what was accepted is said."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+
+def many(count: int) -> str:
+    """JSON lines, of which 10,000 go into a request."""
+    return "".join(f'"{number}.fits"\n' for number in range(count))
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A file whose last line, the 10,011th, isn't JSON."""
+    (tmp_path / "jobs.jsonl").write_text(many(10_010) + "{\n")
+
+
+def test_a_set_that_stops_half_way_says_how_many_were_accepted(run, client, broken):
+    code, out, err = run("set", "jobs.jsonl")
+    assert (code, out) == (2, "")
+    stopped, error = err.splitlines()
+    assert stopped == "stopped: 10000 new, 0 known were accepted before; to send all of it again does no harm"
+    assert "jobs.jsonl, line 10011" in error
+    assert client.progress().jobs == 10_000
+
+
+def test_ctrl_c_says_it_too(terminal, client, proxy, until, tmp_path):
+    (tmp_path / "jobs.jsonl").write_text(many(10_010))
+    client.set({0: {}})
+    proxy.delay("/set", 0)
+    proxy.delay("/set", 30)
+    process = terminal.start("set", "jobs.jsonl", JOBSERVER_URL=proxy.url)
+    until(lambda: proxy.count("/set") == 2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert err == "stopped: 9999 new, 1 known were accepted before; to send all of it again does no harm\n"
+
+
+def test_a_set_of_which_all_is_known_asks_whether_the_numbers_are_right(run, tmp_path):
+    (tmp_path / "jobs.json").write_text("[1, 2]")
+    assert run("set", "jobs.json") == (0, "2 new, 0 known\n", "")
+    code, out, err = run("set", "jobs.json")
+    assert (code, out) == (0, "0 new, 2 known\n")
+    assert "do the numbers still stand for the same jobs" in err

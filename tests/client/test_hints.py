@@ -1,0 +1,120 @@
+"""What the command line advises: it works when it is pasted, and comes when it is needed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+
+def pasted(terminal, said: str) -> subprocess.CompletedProcess[str]:
+    """What a shell does with the command that was printed between backquotes, or after `when done:`."""
+    command = re.search(r"(?:`|when done: )([^`\n]+ -m client [^`\n]+)", said)[1]
+    return subprocess.run(
+        command, shell=True, cwd=terminal.folder, env=terminal.environment, capture_output=True, text=True, timeout=20
+    )
+
+
+@pytest.fixture
+def elsewhere(terminal, url, jobix):
+    """A terminal in which only the options say which list on which server."""
+    (terminal.folder / "my secret").write_text(str(jobix))
+    del terminal.environment["JOBSERVER_JOBIX"], terminal.environment["JOBSERVER_URL"]
+    terminal.options = ("--url", url, "--jobix-file", "my secret")
+    return terminal
+
+
+@pytest.fixture
+def expired(client, until):
+    """Has job 1 of a new list expire in stage 1, without a requeue."""
+    client.init([0, 0.0001])
+    client.set({1: {}})
+    client.get(0)
+    until(lambda: client.check_stages().flagged == 1)
+
+
+def test_the_update_that_get_advises_works_when_pasted_although_options_say_which_list(elsewhere, client):
+    client.set({1: {}})
+    code, out, _ = elsewhere.run("get", "0", *elsewhere.options)
+    assert code == 0
+    ended = pasted(elsewhere, out)
+    assert ended.stdout == "Success, job 1 was updated to stage 2!\n", ended.stderr
+
+
+def test_a_secret_that_was_an_option_is_not_in_the_advice(terminal, client, jobix):
+    client.set({1: {}})
+    _, out, err = terminal.run("get", "0", "--jobix", str(jobix))
+    assert "when done" in out
+    assert str(jobix) not in out + err
+
+
+def test_check_says_how_expired_jobs_are_sent_back(elsewhere, client, expired):
+    code, out, err = elsewhere.run("check", *elsewhere.options)
+    assert (code, out) == (1, "1 flagged\n")
+    assert err.startswith("1 expired: `")
+    assert pasted(elsewhere, err).stdout == "ok, 1 moved back to stage 0\n"
+    assert client.progress().available == 1
+
+
+def test_work_says_at_its_end_how_expired_jobs_are_sent_back(elsewhere, expired):
+    code, _, err = elsewhere.run("work", "0", *elsewhere.options, "--", "true")
+    assert code == 0
+    assert err.startswith("0 done\n1 expired: `")
+    assert pasted(elsewhere, err).returncode == 0
+
+
+def test_watch_says_how_expired_jobs_are_sent_back(terminal, client, expired):
+    process = terminal.start("watch")
+    said = "".join(process.stdout.readline() for _ in range(3))
+    assert "0/1 done, 1 working, 1 expired\n" in said
+    assert pasted(terminal, said).returncode == 0
+    client.update(client.get(0), 2)
+    assert process.wait(10) == 0
+
+
+def test_watch_says_it_in_a_terminal_too(terminal, client):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({1: {}})
+    client.update(client.get(0), 0, error="broken")
+    code, shown = terminal.run_in_a_pty("watch")
+    assert code == 1
+    assert "1 failed for good: `" in shown
+
+
+def test_init_says_which_lifetimes_were_set_before_and_how_to_change_them(elsewhere):
+    elsewhere.run("init", "0", "10", *elsewhere.options)
+    code, out, _ = elsewhere.run("init", "0", "99.5", "0", *elsewhere.options)
+    told = out.splitlines()
+    assert (code, told[0], told[2]) == (0, "stage 0: for ever", "stage 2: for ever")
+    assert told[1].startswith("stage 1: 10 minutes, then flagged, at most 5 attempts (was set before: `")
+    assert "lifetime 1 99.5 " in told[1]
+    assert pasted(elsewhere, out).stdout == "stage 1: 99.5 minutes, then flagged, at most 5 attempts\n"
+
+
+def test_a_lifetime_that_the_server_rounds_is_not_said_to_be_another(elsewhere):
+    _, out, _ = elsewhere.run("init", "0", "0.000001", "0", "0.3333333", *elsewhere.options)
+    assert "was set before" not in out
+
+
+@pytest.mark.parametrize("words", [("watch",), ("get", "0"), ("get", "0", "--json"), ("check",)])
+def test_a_jobix_that_is_no_lists_is_an_error(terminal, words):
+    code, out, err = terminal.run(*words)
+    assert (code, out) == (4, "")
+    assert err == "error: this server has no list with this jobix: is it the right one? `init` makes a new list\n"
+
+
+def test_a_jobix_that_is_no_lists_is_worth_a_warning_before_a_worker_waits(terminal):
+    process = terminal.start("work", "0", "--forever", "--", "true")
+    assert "warning: this server has no list with this jobix" in process.stderr.readline()
+    assert process.poll() is None
+
+
+def test_an_update_that_lacks_the_claim_is_told_the_option(terminal, client):
+    client.set({1: {}})
+    client.get(0)
+    code, _, err = terminal.run("update", "1", "2")
+    assert code == 3
+    assert "--claim TOKEN, as `get` printed it" in err
+    _, _, err = terminal.run("update", "1", "2", "--claim", "0" * 32)
+    assert "--claim" not in err

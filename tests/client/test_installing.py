@@ -1,0 +1,53 @@
+"""The client on another machine: by pip, by copying its folder, and without what it needs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.client.conftest import ROOT
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The folder `client/` alone, somewhere else; answers the environment in which it is found."""
+    shutil.copytree(ROOT / "client", tmp_path / "node" / "client", ignore=shutil.ignore_patterns("__pycache__"))
+    return {"PYTHONPATH": str(tmp_path / "node")}
+
+
+def python(copied, folder, *words: str) -> subprocess.CompletedProcess[str]:
+    """python <words> in that environment."""
+    return subprocess.run([sys.executable, *words], cwd=folder, env=copied, capture_output=True, text=True, timeout=20)
+
+
+def test_what_pip_installs_is_the_whole_client_with_what_it_needs():
+    project = pytest.importorskip("tomllib").loads((ROOT / "pyproject.toml").read_text())
+    assert project["build-system"]["build-backend"] == "setuptools.build_meta"
+    assert project["tool"]["setuptools"]["packages"] == ["client"]
+    assert [path for path in (ROOT / "client").rglob("*.py") if path.parent != ROOT / "client"] == []
+    needed = [line for line in (ROOT / "requirements.txt").read_text().split("\n") if re.match("requests|rich", line)]
+    assert project["project"]["dependencies"] == needed
+
+
+def test_the_folder_client_is_all_that_is_to_be_copied(copied, tmp_path, url, jobix):
+    ended = python(copied | {"JOBSERVER_JOBIX": str(jobix)}, tmp_path, "-m", "client", "init", "0", "10", "--url", url)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "stage 1: 10 minutes" in ended.stdout
+
+
+def test_libraries_that_are_missing_are_one_line_that_says_what_to_install(copied, tmp_path):
+    ended = python(copied, tmp_path, "-S", "-m", "client", "watch")  # -S: as if nothing were installed
+    assert (ended.returncode, ended.stdout) == (2, "")
+    told = f"error: the client needs requests and rich: {sys.executable} -m pip install requests rich\n"
+    assert ended.stderr == told
+
+
+def test_who_imports_the_client_is_told_so_by_the_exception_and_needs_no_rich(copied, tmp_path):
+    ended = python(copied, tmp_path, "-S", "-c", "import client")
+    assert "ModuleNotFoundError: the client needs requests: " in ended.stderr
+    code = "import sys; sys.modules['rich'] = None; import client; client.Worker"
+    assert python(copied, tmp_path, "-c", code).returncode == 0

@@ -1,0 +1,53 @@
+"""make setup: what a kill has left half made is made anew, and what can't be done is said as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import ROOT
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder():
+    """A folder that anybody may enter, with the Makefile in it."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        shutil.copy(ROOT / "Makefile", name)
+        yield Path(name)
+
+
+def make(folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    """make .venv/made: a .venv with a pip that works, and nothing installed yet."""
+    command = ["make", ".venv/made", f"PYTHON={sys.executable}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, **options)
+
+
+def test_a_venv_that_a_kill_left_half_made_is_repaired_and_a_whole_one_left_alone(folder):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
+    pip = next((folder / ".venv").glob("lib/python*/site-packages")) / "pip"
+    pip.mkdir()  # the first files of it, as far as the kill let it come
+    (pip / "__init__.py").touch()
+    ended = make(folder)
+    assert (ended.returncode, ended.stdout) == (0, "setting up .venv …\n"), ended.stderr
+    subprocess.run([folder / ".venv/bin/python", "-m", "pip", "--version"], check=True, stdout=subprocess.DEVNULL)
+    (folder / ".venv/made").unlink()
+    (folder / ".venv/mine").touch()
+    assert make(folder).stdout == ""
+    assert (folder / ".venv/mine").exists()
+
+
+def test_a_folder_that_can_not_be_written_is_said_to_be_that_and_no_package_is_blamed(folder):
+    (folder).chmod(0o555)
+    ended = make(folder, user=NOBODY if os.geteuid() == 0 else None)
+    assert ended.returncode != 0
+    assert "this folder can't be written" in ended.stdout
+    assert "python3-venv" not in ended.stdout + ended.stderr

@@ -1,0 +1,72 @@
+"""A worker whose work can't succeed at all: it does not fail the whole list."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from client import AllFailed, Tally, Worker
+from client.worker import FAILURES_IN_VAIN
+
+
+def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
+    client.set({jobid: {} for jobid in range(20)})
+    code, _, err = terminal.run("work", "0", "--", "sh", "-c", "echo mistyped >&2; exit 2")
+    assert code == 1
+    assert "job 0 given back: exit code 2: mistyped\n" in err
+    assert "job 0 failed for good: exit code 2: mistyped\n" in err
+    hint, told = err.splitlines()[-2:]
+    assert hint.startswith("1 failed for good: `")
+    assert hint.endswith(" check 1 0` sends them back")
+    assert told.startswith(
+        "error: stopped: 5 failures in a row and no job done; the last, of job 0: exit code 2: mistyped; mend it"
+    )
+    progress = client.progress()
+    assert (progress.failed, progress.available, progress.working) == (1, 19, 0)
+
+
+def test_a_worker_that_has_done_a_job_goes_on_whatever_fails_then(client):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({jobid: {} for jobid in range(20)})
+
+    def work(job):
+        if job.jobid:
+            raise ValueError("bad")
+
+    assert Worker(client, 0, work).run() == Tally(done=1, failed=19)
+
+
+def test_the_same_worker_begins_to_count_anew(client):
+    client.lifetime(1, 0, max_attempts=FAILURES_IN_VAIN - 1)
+
+    def work(job):
+        raise ValueError("bad")
+
+    worker = Worker(client, 0, work)
+    for jobid in (1, 2):
+        client.set({jobid: {}})
+        assert worker.run() == Tally(failed=FAILURES_IN_VAIN - 1)
+
+
+def test_no_job_stays_claimed_by_a_worker_that_gives_up_and_the_rest_is_for_others(client):
+    client.lifetime(1, 0, max_attempts=0)
+    client.set({1: {}, 2: {}})
+    with pytest.raises(AllFailed, match="of job 1: TypeError"):
+        Worker(client, 0, lambda job: job + 1).run()
+    assert (client.progress().available, client.progress().working) == (2, 0)
+    assert Worker(client, 0, lambda job: None).run() == Tally(done=2)
+
+
+def test_jobs_that_somebody_cancels_are_no_failures_of_the_work(shared, client, caplog):
+    caplog.set_level(logging.ERROR)
+    client.init([0, 0.01])
+    client.set({jobid: {} for jobid in range(FAILURES_IN_VAIN + 1)})
+    name = client.progress().name
+
+    def work(job):
+        if job.jobid < FAILURES_IN_VAIN:
+            shared.run("cancel", name, str(job.jobid))
+            assert job.stopped.wait(5)
+
+    assert Worker(client, 0, work).run() == Tally(done=1, failed=FAILURES_IN_VAIN)

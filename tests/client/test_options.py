@@ -1,0 +1,101 @@
+"""The command line's words: where options may stand, and what those of init, lifetime and work do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import client.__main__
+from client import JobClient
+from tests.client.conftest import ROOT
+
+
+def test_a_killed_workers_job_comes_back_by_itself_if_init_was_asked_to_requeue(run, client, until):
+    code, out, _ = run("init", "--requeue", "0", "0.0001", "0.5", "40", "0", "0")
+    assert code == 0
+    assert out.splitlines()[1] == "stage 1: 0.0001 minutes, then back to stage 0, at most 5 attempts"
+    assert [client.lifetime(stage).requeue for stage in range(6)] == [None, 0, None, 2, None, None]
+    client.set({1: {}})
+    assert client.get(0).attempt == 1
+    until(lambda: client.progress().available == 1)
+
+
+def test_init_with_requeue_leaves_a_requeue_that_was_set_before(client):
+    client.lifetime(3, 10, requeue=0)
+    client.init([0, 10, 0, 10], requeue=True)
+    assert (client.lifetime(1).requeue, client.lifetime(3).requeue) == (0, 0)
+
+
+def test_a_requeue_or_attempts_alone_leave_the_minutes_as_they_are(run):
+    run("lifetime", "1", "20")
+    told = "stage 1: 20 minutes, then back to stage 0, at most 5 attempts\n"
+    assert run("lifetime", "1", "--requeue", "0") == (0, told, "")
+    assert run("lifetime", "1", "--max-attempts", "2")[1] == told.replace("5", "2")
+    assert run("lifetime", "1", "30")[1] == told.replace("5", "2").replace("20", "30")
+
+
+def test_requeue_none_has_expired_jobs_flagged_again(run, client):
+    client.init([0, 20], requeue=True)
+    assert run("lifetime", "1", "--requeue", "none")[1] == "stage 1: 20 minutes, then flagged, at most 5 attempts\n"
+    assert client.lifetime(1).requeue is None
+
+
+def test_a_stage_without_a_lifetime_is_not_said_to_flag_its_jobs(run):
+    assert run("lifetime", "99")[1] == "stage 99: for ever, at most 5 attempts\n"
+    assert run("lifetime", "2")[1] == "stage 2: for ever\n"
+    assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: for ever, any number of attempts\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "lifetime --requeue 0 --max-attempts 3 1 20",
+        "lifetime 1 --requeue 0 20 --max-attempts 3",
+        "lifetime 1 --requeue 0 --max-attempts 3 20",
+        "lifetime 1 20 --max-attempts 3 --requeue 0",
+    ],
+)
+def test_options_may_stand_anywhere_after_the_command(run, words):
+    expected = (0, "stage 1: 20 minutes, then back to stage 0, at most 3 attempts\n", "")
+    assert run(*words.split()) == expected
+
+
+def test_what_all_commands_take_may_stand_before_the_command_and_between_its_words(run, url, jobix, tmp_path):
+    (tmp_path / "s").write_text(str(jobix))
+    before = ("--url", "http://127.0.0.1:9", "--retry-for-s", "0")
+    assert run(*before, "init", "0", "--url", url, "10", "--jobix-file", "s", "0", "20")[0] == 0
+    assert JobClient(url, jobix).lifetime(3).minutes == 20
+    assert run("--jobix-file", "s", "--url", url, "get", "0", "--json", "1")[0] == 1
+
+
+@pytest.mark.parametrize("words", [["set"], ["set", "a.csv", "--files", "*"]])
+def test_set_takes_a_file_or_a_pattern(run, words):
+    code, _, err = run(*words)
+    assert code == 2
+    assert "set takes a file, or --files PATTERN" in err
+
+
+def test_a_requeue_that_is_no_stage_is_told_what_it_may_be(run):
+    code, _, err = run("lifetime", "1", "--requeue", "nothing")
+    assert code == 2
+    assert "'nothing' is neither a stage nor none" in err
+
+
+def test_the_help_of_work_shows_where_the_command_goes(run):
+    assert "work [options] stage [working_stage] -- COMMAND …\n" in run("work", "--help")[1]
+
+
+def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
+    reference = (ROOT / "docs" / "client.md").read_text()
+    described = client.__main__.__doc__
+    shown = run("--help")[1]
+    commands = re.findall(r"^    (\w+) ", shown, re.M)
+    assert len(commands) == 8
+    for command in commands:
+        row = re.search(rf"^\| `{command}\b.*", reference, re.M)
+        assert row
+        options = set(re.findall(r"--[a-z-]+", run(command, "--help")[1])) - {"--help"}
+        assert [option for option in options if not re.search(rf"[`\[ ]{option}\b", reference)] == []
+    for code in re.findall(r"^  (\d+) ", described, re.M):
+        assert f"\n| {code} |" in reference
