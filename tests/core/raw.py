@@ -1,6 +1,7 @@
 """Requests with anything in them, past what a decent client would send; and how they must be answered."""
 
 import json
+import socket
 from http.client import HTTPConnection
 
 from tests.conftest import Server
@@ -22,6 +23,14 @@ def send(
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def send_and_end(server: Server, raw: bytes) -> bytes:
+    """Sends these bytes, and says that no more will come; all that comes back."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def judge(status: int, body: bytes, method: str = "GET") -> None:

@@ -1,11 +1,10 @@
 """What cannot be read is refused with an error's body: whatever comes, never a 500, and nothing changes."""
 
 import json
-import socket
 
 import pytest
 
-from tests.core.raw import judge, send, without_fault
+from tests.core.raw import judge, send, send_and_end, without_fault
 from tests.core.snapshot import opened
 
 DEEP = b"[" * 100_000
@@ -120,10 +119,7 @@ def test_a_number_out_of_range_anywhere_is_no_fault(shared, ask, number):
 
 @pytest.mark.parametrize("raw", RAW, ids=[repr(raw[:40]) + str(number) for number, raw in enumerate(RAW)])
 def test_a_broken_request_is_refused(shared, raw):
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
-        connection.sendall(raw)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    answer = send_and_end(shared, raw)
     assert not answer.startswith(b"HTTP/1.1 5"), answer
     assert b"root:" not in answer
 
@@ -133,11 +129,8 @@ def test_a_broken_request_is_refused(shared, raw):
 def test_a_report_whose_body_was_cut_off_on_the_way_is_not_taken_for_one_without(shared, ask, came, how):
     ask("/set", {"1": {"jobstage": 1}})
     sent = came if b"Length" in how else b"3c\r\n" + came
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
-        head = b"POST /update_job/1/2 HTTP/1.1\r\nHost: x\r\njobix: %d\r\n%s\r\n\r\n" % (ask.jobix, how)
-        connection.sendall(head + sent)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head = b"POST /update_job/1/2 HTTP/1.1\r\nHost: x\r\njobix: %d\r\n%s\r\n\r\n" % (ask.jobix, how)
+    answer = send_and_end(shared, head + sent)
     assert not answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 5")), answer
     assert ask("/get").json()["working"] == 1
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Asker
+from tests.core.locks import locked
 from tests.core.snapshot import opened
 
 CHANGES = [
@@ -31,19 +32,6 @@ def ask(impatient, jobix):
     ask("/set", {"1": {}, "2": {}})
     ask("/get/0")
     return ask
-
-
-@contextmanager
-def locked(server):
-    """Somebody else holds the database."""
-    with opened(server) as database:
-        if database.postgresql:
-            database.run("BEGIN")
-            database.run("LOCK TABLE job, job_list, lifetime IN ACCESS EXCLUSIVE MODE")
-        else:
-            database.run("BEGIN IMMEDIATE")
-        yield
-        database.run("ROLLBACK")
 
 
 @contextmanager

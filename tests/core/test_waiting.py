@@ -2,31 +2,12 @@
 
 import signal
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import Asker
 from tests.core.snapshot import opened
-
-FOREVER = 60
-AT_ONCE_S = 10  # far below FOREVER, far above what a loaded machine needs
-
-
-class Waiter:
-    """Somebody who asks with ?wait=; there are many at once."""
-
-    def __init__(self, url, jobix):
-        self._pool = ThreadPoolExecutor(32)
-        self._url, self._jobix = url, jobix
-
-    def ask(self, path: str, url: str = "", **headers: str) -> "Future[object]":
-        """The answer to come. It was sent when another request, made after it, has been answered."""
-        asker = Asker(url or self._url, self._jobix)
-        asker("/")  # its connection stands, so that nothing but the request is left to send
-        answer = self._pool.submit(lambda: asker(path, **headers).json())
-        Asker(url or self._url, self._jobix)("/")
-        return answer
+from tests.core.waiter import AT_ONCE_S, FOREVER, Waiter
 
 
 @pytest.fixture
