@@ -18,7 +18,7 @@ T = TypeVar("T")
 WSGIApp = Callable[..., Any]
 
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
-_mode = "threading"
+_mode = ""
 
 
 def patch(mode: str) -> None:
@@ -37,7 +37,12 @@ def patch(mode: str) -> None:
 
 def mode() -> str:
     """What this process runs on: what patch() was told, else threading."""
-    return _mode
+    return _mode or "threading"
+
+
+def serves() -> bool:
+    """Whether this process is a server of ours, whose connections may stay open: a program called patch()."""
+    return bool(_mode)
 
 
 def real_thread(work: Callable[..., T], *values: Any) -> T:
@@ -80,23 +85,28 @@ def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drai
     )
 
 
+def connection(environ: Mapping[str, Any]) -> Any:
+    """The request's socket, if this server lets it be seen."""
+    return environ.get("werkzeug.socket") or environ.get(SOCKET)
+
+
 def client_gone(environ: Mapping[str, Any]) -> bool:
     """Whether the other end has closed the request's connection, as far as this server lets that be seen."""
-    found = environ.get("werkzeug.socket") or environ.get(SOCKET)
+    found = connection(environ)
     if found is None:
         return False
     try:
-        connection = _socket.socket(fileno=os.dup(found.fileno()))  # not the patched one, which would wait
+        copy = _socket.socket(fileno=os.dup(found.fileno()))  # not the patched one, which would wait
     except OSError:
         return True
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:
         return True
     finally:
-        connection.close()
+        copy.close()
 
 
 def _wait_for_signal() -> None:
@@ -192,7 +202,11 @@ class _Running:
             self._count += 1
         from werkzeug.wsgi import ClosingIterator
 
-        return ClosingIterator(self._app(environ, start_response), self._ended)
+        try:
+            return ClosingIterator(self._app(environ, start_response), self._ended)
+        except BaseException:  # a WebSocket's end is told so
+            self._ended()
+            raise
 
     def _ended(self) -> None:
         with self._lock:

@@ -17,12 +17,14 @@ LAYERS: list[set[str]] = [
     {"jobserver"},  # create_app()
     {"jobserver.routes"},
     {"jobserver.services"},
-    {"jobserver.sweeper", "jobserver.overview"},
+    {"jobserver.sweeper", "jobserver.live"},
+    {"jobserver.overview", "jobserver.live_rooms"},
     {
         "jobserver.claims",
         "jobserver.submitting",
         "jobserver.expiring",
         "jobserver.tidying",
+        "jobserver.steering",
         "jobserver.progress",
         "jobserver.submission",
     },
