@@ -198,15 +198,13 @@ class _Running:
         self._count = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            return self._app(environ, start_response)  # not waited for: drain() ends it
         with self._lock:
             self._count += 1
         from werkzeug.wsgi import ClosingIterator
 
-        try:
-            return ClosingIterator(self._app(environ, start_response), self._ended)
-        except BaseException:  # a WebSocket's end is told so
-            self._ended()
-            raise
+        return ClosingIterator(self._app(environ, start_response), self._ended)
 
     def _ended(self) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ MOST_SLOTS = 300  # in the chart of all time
 LIBRARIES = {  # by npm, at set-up
     "socket": "node_modules/socket.io-client/dist/socket.io.esm.min.js",
     "uplot": "node_modules/uplot/dist/uPlot.iife.min.js",
+    "uplot css": "node_modules/uplot/dist/uPlot.min.css",
 }
 
 
