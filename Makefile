@@ -10,8 +10,8 @@ help:
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
 	@echo "make setup   .venv and the dependencies; the others call it"
 
-setup: .venv/installed
-setup-dev: .venv/installed-dev
+setup: .venv/installed .venv/page
+setup-dev: .venv/installed-dev .venv/page-dev
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
@@ -25,6 +25,13 @@ setup-dev: .venv/installed-dev
 .venv/installed-dev: tests/requirements.txt requirements.txt | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch .venv/installed $@
+
+# What the live page takes from others, by npm; without it the page polls, and says so.
+.venv/page: static/package.json static/package-lock.json | .venv/installed
+	@! sh static/install.sh static || touch $@
+
+.venv/page-dev: tests/browser/package.json tests/browser/package-lock.json | .venv/installed-dev
+	@! sh static/install.sh tests/browser || touch $@
 
 run: setup
 	@exec $(BIN)/python app.py
@@ -41,4 +48,4 @@ lint: setup-dev
 	@$(BIN)/mypy
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv static/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache

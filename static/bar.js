@@ -2,7 +2,7 @@
 import { number } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEAST = 0.5; // percent: a stage with one job can be seen
+const LEAST = 1; // percent: a stage with one job can be seen
 const WORDS = { work: "working", done: "done", wait: "waiting" };
 
 export const kind = (stage, last) => (stage % 2 ? "work" : stage >= last ? "done" : "wait");

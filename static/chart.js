@@ -5,6 +5,7 @@ import { palette, stripes } from "./colours.js";
 const EVERY_MS = { "15min": 10e3, hour: 20e3, day: 120e3, all: 120e3 };
 const WORDS = { "15min": "15 minutes", hour: "hour", day: "day", all: "whole time" };
 const HEIGHT = 190;
+const FEWEST = 18; // slots
 
 function library(address) {
   return new Promise((done, failed) => {
@@ -20,9 +21,11 @@ function perMinute(told) {
   const minutes = told.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
   let length = told.starts.length;
   if (length > 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1;
-  const times = told.starts.slice(0, length).map(start => start / 1000);
   const stages = Object.keys(told.stages).map(Number).sort((one, other) => one - other);
-  const rates = stages.map(stage => told.stages[stage].slice(0, length).map((jobs, at) => jobs / minutes[at]));
+  const begun = Math.min(...stages.map(stage => told.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
+  const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // what was before the list's first job is left out
+  const times = told.starts.slice(from, length).map(start => start / 1000);
+  const rates = stages.map(stage => told.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
   return { times, stages, rates, step };
 }
 
@@ -37,7 +40,7 @@ function moment(seconds, step) {
 function stacked({ times, rates }) {
   const sums = [];
   rates.forEach((one, at) => sums.push(one.map((value, slot) => value + (at ? sums[at - 1][slot] : 0))));
-  return [times, ...sums.reverse()];
+  return [times, ...sums.reverse().map(one => one.map(sum => sum || null))];
 }
 
 export function startChart(list, address) {
@@ -51,12 +54,13 @@ export function startChart(list, address) {
   function describe(slot = null) {
     const { stages, rates, times } = told;
     const colours = palette(place, stages.length);
+    const idle = Math.max(0, times.findIndex((_, at) => rates.some(values => values[at] > 0))); // before the first job
     legend.replaceChildren(...stages.map((stage, at) => {
       const item = document.createElement("span");
       const mark = document.createElement("i");
       mark.style.background = colours[at];
       const values = rates[at];
-      const value = slot === null ? values.reduce((sum, one) => sum + one, 0) / (values.length || 1) : values[slot];
+      const value = slot === null ? values.reduce((sum, one) => sum + one, 0) / Math.max(1, values.length - idle) : values[slot];
       item.append(mark, `${stage} → ${stage + 1} `, Object.assign(document.createElement("b"), { textContent: rate(value) }));
       return item;
     }), slot === null ? "on average" : `at ${moment(times[slot], told.step / 1000)}`);
@@ -69,11 +73,11 @@ export function startChart(list, address) {
     const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
     const bars = UPlot.paths.bars({ size: [0.86, 40], align: 1 });
     return {
-      width: place.clientWidth, height: HEIGHT, legend: { show: false },
+      width: place.clientWidth, height: HEIGHT, padding: [10, 8, 0, 0], legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { setScale: false } },
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 80, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
+        { ...axis, grid: { show: false }, size: 30, space: 80, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
         { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
       ],
       series: [{}, ...colours.map((colour, at) => ({
