@@ -87,7 +87,9 @@ class Live:
                     self._told_behind.clear()
                     return
                 new, self._new = self._new, {}
+                connected = list(self._connected)
             try:
+                self._rooms.cut_slow(connected)
                 self._tell(new)
             except DatabaseBusy as error:
                 with self._lock:  # they are told later
@@ -104,7 +106,6 @@ class Live:
         if behind:
             self._behind_due = time.monotonic() + BEHIND_EVERY_S
         joining = {known[one.name] for one in new.values() if one.name in known}
-        self._rooms.cut_slow()
         numbers: dict[int, Numbers] = {}
         for job_list in self._rooms.watched(behind) | joining:
             numbers[job_list.id] = overview.of(self._database, job_list, now_ms()).as_answer()

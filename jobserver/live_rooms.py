@@ -1,7 +1,7 @@
 """The open pages, by what they look at; and the bound on what waits for one of them."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -57,9 +57,9 @@ class Rooms:
         """Sends to a room, or a page."""
         self._server.emit(event, what, to=to, namespace="/")
 
-    def cut_slow(self) -> None:
+    def cut_slow(self, pages: Iterable[str]) -> None:
         """Cuts off who doesn't read: what is sent to it waits here, in memory."""
-        for sid in list(self._pages):
+        for sid in pages:
             engine = self._engine(sid)
             if engine is not None and engine.queue.qsize() > MOST_WAITING:
                 self._cut(sid, engine)
