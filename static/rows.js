@@ -106,7 +106,11 @@ export function startRows(list) {
 
 // Ages and what is left of lifetimes go on by themselves.
 function age(place, passed) {
-  for (const cell of place.querySelectorAll("[data-age]")) cell.textContent = duration(Number(cell.dataset.age) + passed);
+  for (const cell of place.querySelectorAll("[data-age]")) {
+    const ms = Number(cell.dataset.age) + passed;
+    const text = duration(ms < 600e3 ? ms : Math.floor(ms / 60e3) * 60e3); // from ten minutes on, without seconds
+    if (cell.textContent !== text) cell.textContent = text;
+  }
   for (const left of place.querySelectorAll("[data-left]")) {
     const rest = Number(left.dataset.left) - passed;
     left.textContent = `${duration(Math.max(0, rest))} left`;
