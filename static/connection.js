@@ -73,6 +73,7 @@ export async function connect({ list, socket: library }, say, tell) {
     asking.start();
     return;
   }
+  asking.start(1500); // unless the server has told something by then
   let known = null;
   const socket = io({ transports: ["websocket"], reconnectionDelay: 500, reconnectionDelayMax: 8000, timeout: 8000 });
   const look = () => socket.emit("look", { list, behind: document.hidden });
