@@ -56,10 +56,11 @@ function segment(svg, one, last) {
     late.firstChild.textContent = `stage ${one.stage}: ${number(one.flagged)} expired or failed`;
     parts.push(late);
   }
-  if (one.width >= 7) {
+  const clear = one.width - one.late; // what is not hatched
+  if (clear >= 7) {
     const text = element(svg, "text", `${one.stage} text`);
-    place(text, { x: percents(one.x + one.width / 2),
-      class: `${kind(one.stage, last)}${one.width < 22 ? " narrow" : ""}` });
+    place(text, { x: percents(one.x + clear / 2),
+      class: `${kind(one.stage, last)}${clear < 22 ? " narrow" : ""}` });
     text.textContent = number(one.jobs);
     parts.push(text);
   }

@@ -75,7 +75,7 @@ export function startChart(list, address) {
     return {
       width: place.clientWidth, height: HEIGHT, padding: [10, 8, 0, 0], legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { setScale: false } },
-      scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+      scales: { x: { range: (_, from, to) => [from, to + told.step / 1000] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 30, space: 80, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
         { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
