@@ -20,9 +20,9 @@ function perMinute(told) {
   const now = Date.now(), { step_ms: step } = told;
   const minutes = told.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
   let length = told.starts.length;
-  if (length > 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1;
   const stages = Object.keys(told.stages).map(Number).sort((one, other) => one - other);
   const begun = Math.min(...stages.map(stage => told.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
+  if (begun < length - 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1; // too young to tell a rate
   const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // what was before the list's first job is left out
   const times = told.starts.slice(from, length).map(start => start / 1000);
   const rates = stages.map(stage => told.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
@@ -136,7 +136,8 @@ export function startChart(list, address) {
 
   function changed() {
     if (timer || !UPlot) return;
-    timer = setTimeout(() => (document.hidden ? (timer = 0) : load()), Math.max(500, EVERY_MS[span] - (performance.now() - last)));
+    const every = plot ? EVERY_MS[span] : 1000; // the first bar comes at once
+    timer = setTimeout(() => (document.hidden ? (timer = 0) : load()), Math.max(500, every - (performance.now() - last)));
   }
 
   async function start() {

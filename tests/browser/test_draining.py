@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.browser.conftest import holds, make_list, name_of, shoot, shown, wait_for
+from tests.browser.conftest import holds, make_list, name_of, shoot, shown, wait_for, work
 from tests.conftest import ROOT, Asker, Server
 from tests.database import rows
 
@@ -91,3 +91,19 @@ def test_the_whole_page_is_small(shared: Server, ask: Asker, visit: Any) -> None
     assert any("socket.io-client" in url for url in loaded)
     sizes = {url: len(gzip.compress(requests.get(url, timeout=10).content)) / 1000 for url in set(loaded)}
     assert sum(sizes.values()) < SENT_KB, sizes
+
+
+def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask: Asker, visit: Any) -> None:
+    make_list(shared, ask.jobix - 1)  # with one list alone, there is no page of lists
+    lists, workers = visit(ask, live=False), visit(ask, "/workers", live=False)
+    lists.goto(f"{shared.url}/get")
+    row = f"document.querySelector('[data-key={name_of(ask)}]')"
+    assert lists.evaluate(f"{row}.cells[1].innerText") == "0 %"
+    work(ask, 30)
+    work(ask, 30, stage=2)
+    holds(lists, f"{row}.cells[1].innerText === '50 %'")
+    holds(workers, "document.querySelector('[data-key=\"node1:1\"]')?.cells[3].innerText === '60'")
+    shoot(lists, "lists")
+    lists.set_viewport_size({"width": 360, "height": 800})
+    shoot(lists, "lists-360")
+    assert not lists.evaluate("document.documentElement.scrollWidth > innerWidth")
