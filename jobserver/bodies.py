@@ -3,12 +3,12 @@
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import IO
 
 from werkzeug.exceptions import ClientDisconnected
 
-from jobserver.errors import BadRequest, BodyLost, TooLarge
+from jobserver.errors import BadRequest, BodyLost, DiskFull, TooLarge
 
 PIECE = 64 * 1024
 IN_MEMORY = 1024 * 1024
@@ -37,10 +37,20 @@ def spool(stream: IO[bytes], max_bytes: int) -> IO[bytes]:
     with ExitStack() as unless_whole:
         file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
         for piece in inflated(stream, max_bytes):
-            file.write(piece)
+            with room():
+                file.write(piece)
         unless_whole.pop_all()
     file.seek(0)
     return file
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """What is written in here needs room for temporary files; DiskFull if there is none."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFull(f"The server has no room for a temporary file ({error.strerror}); try again later.") from error
 
 
 def _read(stream: IO[bytes]) -> bytes:
@@ -57,17 +67,19 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
             yield first
             first = _read(stream)
         return
-    inflater = zlib.decompressobj(GZIP_OR_ZLIB)
+    left = first
     try:
-        while first and not inflater.eof:
-            yield inflater.decompress(first, PIECE)
-            while inflater.unconsumed_tail:
-                yield inflater.decompress(inflater.unconsumed_tail, PIECE)
-            first = b"" if inflater.eof else _read(stream)
+        while left:  # gzip files may stand one behind the other
+            inflater = zlib.decompressobj(GZIP_OR_ZLIB)
+            while left and not inflater.eof:
+                yield inflater.decompress(left, PIECE)
+                while inflater.unconsumed_tail:
+                    yield inflater.decompress(inflater.unconsumed_tail, PIECE)
+                left = inflater.unused_data or _read(stream)
+            if not inflater.eof:
+                raise BadRequest("The body begins like gzip or zlib, and ends too early.")
     except zlib.error as error:
         raise BadRequest(f"The body begins like gzip or zlib, and is broken: {error}.") from error
-    if not inflater.eof:
-        raise BadRequest("The body begins like gzip or zlib, and ends too early.")
 
 
 def _is_deflated(start: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Commands for whoever runs the server: python -m jobserver."""
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,23 @@ def main(arguments: Sequence[str]) -> int:
     """Runs one command; its exit code: 0 fine, 1 a check found something, 2 the command can't be done."""
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated.*")
     warnings.filterwarnings("ignore", message="(?s).*pkg_resources.*")
-    chosen = _parser().parse_args(arguments)
+    try:
+        return _flushed(_run(arguments))
+    except BrokenPipeError:  # whoever read has seen enough; Python would complain at its end once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _flushed(code: int) -> int:
+    sys.stdout.flush()
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        chosen = _parser().parse_args(arguments)
+    except SystemExit as ended:  # --help, or a wrong command line
+        return int(ended.code or 0)
     try:
         settings = config.load()
         if chosen.command == "serve":
@@ -26,12 +43,10 @@ def main(arguments: Sequence[str]) -> int:
 
         return commands.run(chosen, settings)
     except JobServerError as error:
-        print(f"job_manager: {error}", file=sys.stderr)
+        print(f"job_manager: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"job_manager {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("serve", help="serve until Ctrl-C", description="Serve until Ctrl-C (SIGINT) or SIGTERM.")
+    commands.add_parser(
+        "serve",
+        help="serve until Ctrl-C",
+        description="Serve until Ctrl-C (SIGINT) or SIGTERM. All settings are JOBSERVER_* variables: docs/settings.md.",
+    )
 
     database = commands.add_parser("db", help="upgrade or check the database").add_subparsers(
         dest="action", required=True, metavar="ACTION"

@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jobserver import create_app, progress, schema
 from jobserver.clock import now_ms
 from jobserver.config import Settings
-from jobserver.database import refuse_unfit
+from jobserver.database import refuse_missing, refuse_unfit
 from jobserver.errors import NoSuchList
+from jobserver.jobix import HIGHEST
 from jobserver.lifetimes import Lifetime, minutes, timestamp
 from jobserver.secret_key import secret_key
 from jobserver.services import NAME, Services
@@ -28,6 +29,7 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     """Runs the command; its exit code."""
     if chosen.command == "db" and chosen.action == "upgrade":
         return _upgrade(chosen, settings)
+    refuse_missing(settings)
     services: Services = create_app(settings).extensions[NAME]
     command: Callable[[argparse.Namespace, Services], int] = {
         "db": _check, "lists": _lists, "status": _status, "sweep": _sweep, "cancel": _cancel,
@@ -114,7 +116,8 @@ def _sweep(chosen: argparse.Namespace, services: Services) -> int:
 
 
 def _cancel(chosen: argparse.Namespace, services: Services) -> int:
-    held = services.claims.cancel(_named(chosen.list, services), chosen.jobid)
+    job_list, jobid = _named(chosen.list, services), chosen.jobid
+    held = 0 <= jobid <= HIGHEST and services.claims.cancel(job_list, jobid)
     said = "Its worker will be told at its next heartbeat." if held else "Nobody holds that job; nothing was changed."
     _say(chosen, {"cancelled": held}, said)
     return 0 if held else 1
@@ -128,11 +131,19 @@ def _named(name: str, services: Services) -> JobList:
     return found
 
 
+class _Terminal(Console):
+    """Rich's, without its own end of the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Left to cli.py."""
+        raise BrokenPipeError
+
+
 def _say(chosen: argparse.Namespace, for_programs: Any, for_people: Any) -> None:
     if chosen.json:
         print(msgspec.json.format(msgspec.json.encode(for_programs)).decode())
     else:
-        Console(highlight=False).print(for_people, markup=False)
+        _Terminal(highlight=False, emoji=False).print(for_people, markup=False)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -140,5 +151,11 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(str(cell or "")) for cell in row))
+        table.add_row(*(_plain(cell) for cell in row))
     return table
+
+
+def _plain(cell: object) -> Text:
+    """A cell as text, whatever is in it: no markup, and nothing that would steer the terminal."""
+    text = f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell)
+    return Text("".join(char if char.isprintable() else " " for char in text))

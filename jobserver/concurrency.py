@@ -5,6 +5,7 @@ real_thread() for what would make the event loop wait.
 """
 
 import _socket
+import errno
 import logging
 import os
 import signal
@@ -12,11 +13,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 WSGIApp = Callable[..., Any]
 
+KEEPALIVE_S = 60
+PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
+log = logging.getLogger("jobserver")
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
 _mode = ""
 
@@ -32,6 +38,7 @@ def patch(mode: str) -> None:
         from gevent import monkey
 
         monkey.patch_all()
+        import_module("geventwebsocket")  # serve() needs it: better now than never
     _mode = mode
 
 
@@ -72,6 +79,10 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; answers are small
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a node that crashed doesn't keep its connection
+    for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+        if hasattr(socket, option):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE_S)
     listener.bind((host, port))
     listener.listen(1024)
     return listener
@@ -80,6 +91,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
     """Serves until SIGINT or SIGTERM. Then calls drain(), and returns when the running requests have ended, or after
     drain_s. A second signal ends at once."""
+    _more_files()
     {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[_mode](
         app, listener, drain, drain_s
     )
@@ -109,8 +121,18 @@ def client_gone(environ: Mapping[str, Any]) -> bool:
         copy.close()
 
 
-def _wait_for_signal() -> None:
-    """Returns after SIGINT or SIGTERM. It looks again and again: an event loop may sleep through a signal."""
+def _more_files() -> None:
+    """Raises the limit of open files to what is allowed: each worker's connection is one."""
+    import resource
+
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
+    """Returns after SIGINT or SIGTERM, or when the server is dead. It looks again and again: an event loop may sleep
+    through a signal."""
     came = []
 
     def handler(number: int, _frame: object) -> None:
@@ -120,7 +142,7 @@ def _wait_for_signal() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
-    while not came:
+    while not came and not dead():
         time.sleep(0.1)
 
 
@@ -134,12 +156,30 @@ def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], N
         environ[SOCKET] = environ["wsgi.input"].get_socket()
         return app(environ, start_response)
 
+    class Listener:
+        """The listener, which goes on when a connection can't be accepted; eventlet's server would end."""
+
+        def accept(self) -> Any:
+            while True:
+                try:
+                    return listener.accept()
+                except OSError as error:
+                    if error.errno not in PASSING:
+                        raise
+                    log.warning("a connection could not be accepted: %s", error.strerror)
+                    eventlet.sleep(0.05)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(listener, name)
+
     pool = eventlet.GreenPool(10_000)
     server = eventlet.spawn(
-        eventlet.wsgi.server, listener, completed, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
+        eventlet.wsgi.server, Listener(), completed, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
         log_output=False, debug=False, keepalive=True,
     )  # fmt: skip
-    _wait_for_signal()
+    _wait_for_signal(lambda: server.dead)
+    if server.dead:
+        server.wait()  # raises what it died of
     drain()
     server.kill(KeyboardInterrupt)  # it closes idle connections and waits for the running requests
     with eventlet.Timeout(drain_s, False):

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ PREFIX = "JOBSERVER_"
 FILE_VARIABLE = "JOBSERVER_CONFIG"
 CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
 SECRET = {"secret_key", "database_uri"}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 ROOT = Path(__file__).resolve().parent.parent
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -82,7 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         scheme, colon, rest = self.database_uri.partition("://")
         if scheme in ("postgres", "postgresql"):
             scheme = "postgresql+psycopg"
+        if scheme == "sqlite" and not rest.startswith("//") and len(rest) > 1:
+            rest = f"/{Path(rest[1:]).resolve()}"  # once and for all: libraries disagree on what it is relative to
         return scheme + colon + rest
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, if it is SQLite's."""
+        uri = self.uri
+        return Path(uri.removeprefix("sqlite:///").split("?")[0]) if uri.startswith("sqlite") else None
 
 
 def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -111,6 +121,9 @@ def _file(path: str) -> dict[str, Any]:
         names = runpy.run_path(path)
     except Exception as error:
         raise CannotStart(f"{FILE_VARIABLE}={path} can't be read: {type(error).__name__}: {error}") from error
+    for name in names:
+        if not name.isupper() and name.lower() in Settings.__struct_fields__:
+            raise CannotStart(f"{name} in {path}: settings are written in capitals, {name.upper()}.")
     return {name: value for name, value in names.items() if name.isupper()}
 
 
@@ -121,11 +134,16 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         if name not in known:
             names = ", ".join(sorted(field.upper() for field in known))
             raise CannotStart(f"{where} is not a setting of this server. Settings are: {names}.")
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise CannotStart(f"{where} is wrong: it holds bytes that are not UTF-8.") from error
         try:
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as error:
             shown = "" if name in SECRET else f" ({str(value)[:80]!r})"
-            raise CannotStart(f"{where}{shown} is wrong: {str(error).split(' - at')[0]}.") from error
+            raise CannotStart(f"{where}{shown} is wrong: {_in_words(name, error)}.") from error
     settings: Settings = msgspec.convert(values, Settings, strict=False)
     if not settings.uri.startswith(("sqlite:///", "postgresql+psycopg://")):
         where = origin.get("database_uri", "database_uri")
@@ -133,3 +151,13 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
     if settings.uri == "sqlite:///" or ":memory:" in settings.uri:
         raise CannotStart("DATABASE_URI names SQLite in memory, which would lose every job: name a file.")
     return settings
+
+
+def _in_words(name: str, error: msgspec.ValidationError) -> str:
+    said = str(error).split(" - at")[0]
+    hint = typing.get_type_hints(Settings)[name]
+    if typing.get_origin(hint) is Literal:
+        return f"it is one of {', '.join(typing.get_args(hint))}"
+    if "got" in said or "Invalid" in said:
+        return f"it is {KINDS[hint]}"
+    return said[:1].lower() + said[1:].replace("`", "")

@@ -1,5 +1,6 @@
 """Connections to SQLite and PostgreSQL, and what differs between the two."""
 
+import os
 import random
 import re
 import sqlite3
@@ -27,6 +28,10 @@ _DURABLE = """SELECT set_config('synchronous_commit', 'on', false)
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # and not: is misused
+COLLISIONS = (  # with another server process: the same again will do
+    psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation
+)  # fmt: skip
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock{}(5704261)"
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -49,13 +54,14 @@ class Connection:
         rows: list[Row] = self.execute(sql, values).fetchall()
         return rows
 
-    def begin(self) -> None:
-        """Begins to write. On SQLite this waits for its turn; DatabaseBusy after busy_timeout_s.
+    def begin(self, exclusive: bool = False) -> None:
+        """Begins to write. On SQLite this waits for its turn; DatabaseBusy after busy_timeout_s. `exclusive`: alone on
+        PostgreSQL too, where else many write.
 
         SQLite's own waiting sleeps up to 100 ms between two tries, and starves beside a busy process: so it is ours.
         """
         if self.postgresql:
-            self.driver.execute("BEGIN")
+            self.driver.execute(_BEGIN.format("" if exclusive else "_shared"))
             return
         give_up = time.monotonic() + self._busy_timeout_s
         while not self.try_begin():
@@ -158,16 +164,36 @@ def engine_options(settings: Settings) -> dict[str, Any]:
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:
-    return {} if settings.uri.startswith("sqlite") else {"connect_timeout": max(2, round(settings.busy_timeout_s))}
+    """For PostgreSQL: no endless wait for a server that is gone, nor for one that fell silent."""
+    if settings.uri.startswith("sqlite"):
+        return {}
+    silent_s = max(2, round(settings.busy_timeout_s))
+    return {
+        "connect_timeout": silent_s, "tcp_user_timeout": silent_s * 1000,
+        "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3,
+    }  # fmt: skip
+
+
+def refuse_missing(settings: Settings) -> None:
+    """CannotStart for a command on a database that isn't there: a new one would say that all is well."""
+    file = settings.sqlite_file
+    if file is not None and not file.exists():
+        raise CannotStart(
+            f"There is no database at {file}. Are JOBSERVER_INSTANCE and JOBSERVER_DATABASE_URI those of the server?"
+        )
 
 
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
-    """CannotStart where SQLite is too old, or its file would lie on a network file system, which corrupts it."""
-    if not settings.uri.startswith("sqlite"):
+    """CannotStart where SQLite is too old, its file can't be written, or would lie on a network file system, which
+    corrupts it."""
+    file = settings.sqlite_file
+    if file is None:
         return
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
-    path = settings.uri.removeprefix("sqlite:///").split("?")[0]
+    if file.exists() and not os.access(file, os.W_OK):
+        raise CannotStart(f"The database {file} can't be written to by this user.")
+    path = str(file)
     kind = _filesystem(path, (mounts or _mounts)())
     if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:
         raise CannotStart(

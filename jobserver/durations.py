@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from jobserver.lifetimes import MS_PER_MINUTE
 
 A_DOUBLING = 4  # buckets: each is 19 % wider than the one before, so a quantile is off by that at most
+LEAST_MINUTES = 1  # a worker must be able to renew its claim though the network is away for a moment
 NICE = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 Counts = Mapping[int, int]  # bucket -> jobs
@@ -41,7 +42,7 @@ def proposal_ms(counts: Counts) -> int | None:
     longest = quantile_ms(counts, 0.99)
     if longest is None:
         return None
-    minutes = max(longest / MS_PER_MINUTE, 0.001)
+    minutes = max(longest / MS_PER_MINUTE, LEAST_MINUTES)
     unit: float = 10.0 ** math.floor(math.log10(minutes))
     step = next(step for step in NICE if step * unit >= minutes * (1 - 1e-9))
     return round(step * unit * MS_PER_MINUTE)

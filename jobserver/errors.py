@@ -20,6 +20,8 @@ JobServerError
 │   └── NameTaken
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
+│   ├── DiskFull
+│   ├── OutcomeUnknown      the only one after which something may have changed
 │   └── ShuttingDown
 └── CannotStart             a setting, a file or a database that the server refuses to start with
 """
@@ -127,7 +129,7 @@ class NameTaken(Conflict):
 
 
 class Unavailable(JobServerError):
-    """The server can't do it now; nothing was changed, unless a commit's outcome is unknown."""
+    """The server can't do it now; nothing was changed (but see OutcomeUnknown)."""
 
     retry_after_s = 1
 
@@ -136,6 +138,18 @@ class DatabaseBusy(Unavailable):
     """The database is locked by somebody else, full, or out of reach."""
 
     code = "database_busy"
+
+
+class OutcomeUnknown(Unavailable):
+    """The database was lost in the middle of a commit."""
+
+    code = "outcome_unknown"
+
+
+class DiskFull(Unavailable):
+    """There is no room for temporary files."""
+
+    code = "disk_full"
 
 
 class ShuttingDown(Unavailable):

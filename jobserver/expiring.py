@@ -1,6 +1,7 @@
 """The verbs on the clock: flag, fail and requeue what is overdue; send flagged jobs back."""
 
 from collections import defaultdict
+from functools import partial
 
 from jobserver.clock import now_ms
 from jobserver.database import Database, Row
@@ -25,8 +26,9 @@ class Expiring:
     def sweep(self) -> int:
         """Flags, fails or requeues every job whose stage's lifetime is over; how many."""
         total = 0
-        while self._database.read(_ANY_OVERDUE, now=now_ms()):
-            total += self._writer.run(_expire)
+        while self._database.read(_ANY_OVERDUE, now=(now := now_ms())):
+            # As of now, not of when its turn comes: a heartbeat that is in the queue before it came in time.
+            total += self._writer.run(partial(_expire, now=now))
         return total
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:
@@ -44,8 +46,7 @@ class Expiring:
         return sum(count.flagged for count in lists.counts(self._database.read, job_list.id).values())
 
 
-def _expire(tx: Transaction) -> int:
-    now = now_ms()
+def _expire(tx: Transaction, now: int) -> int:
     failed = ending.fail_overdue(tx, now, TOGETHER)
     back = ending.requeue_overdue(tx, now, TOGETHER)
     flagged = ending.flag_overdue(tx, now, TOGETHER)

@@ -34,11 +34,14 @@ class Keys:
         return hmac.digest(self._key, str(jobix).encode(), "sha256").hex()
 
     def find(self, jobix: int) -> JobList | None:
-        """The list that this secret opens, if there is one. Lists stay for ever, so a known one is not looked up."""
+        """The list that this secret opens, if there is one. Lists stay for ever, so a known one is not looked up; its
+        name may be an old one."""
+        return self._known.get(self.hash(jobix)) or self.look_up(jobix)
+
+    def look_up(self, jobix: int) -> JobList | None:
+        """The same with the name that it has now."""
         hashed = self.hash(jobix)
-        found = self._known.get(hashed)
-        if found is None:
-            found = lists.by_hash(self._database.read, hashed)
-            if found is not None:
-                self._known[hashed] = found
+        found = lists.by_hash(self._database.read, hashed)
+        if found is not None:
+            self._known[hashed] = found
         return found

@@ -12,14 +12,17 @@ MANY_STAGES = 200
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a list is. `flagged` counts failed jobs too; `working`: in odd stages; `done`: in the last stage."""
+    """How far a list is. `flagged` counts failed jobs too. Each job is available, working (in an odd stage), done (in
+    the last stage, or above) or failed."""
 
     name: str
     last_stage: int
     stages: dict[int, Count]
 
     def _jobs(self, parity: int, below: int) -> int:
-        return sum(count.jobs for stage, count in self.stages.items() if stage % 2 == parity and stage < below)
+        return sum(
+            count.jobs - count.failed for stage, count in self.stages.items() if stage % 2 == parity and stage < below
+        )
 
     @property
     def jobs(self) -> int:
@@ -28,7 +31,7 @@ class Progress:
 
     @property
     def working(self) -> int:
-        """In odd stages."""
+        """In odd stages, and not failed."""
         return self._jobs(1, stages.MAX_STAGE + 1)
 
     @property
@@ -39,7 +42,7 @@ class Progress:
     @property
     def done(self) -> int:
         """In the last stage, or above it."""
-        return self.jobs - self.working - self.available
+        return self.jobs - self.working - self.available - self.failed
 
     @property
     def flagged(self) -> int:

@@ -6,6 +6,8 @@ from jobserver.storage import ending
 from jobserver.storage.ending import Report
 from jobserver.storage.transaction import Transaction
 
+FAILED = 2
+
 
 def before_or_refused(tx: Transaction, list_id: int, report: Report) -> tuple[int, bool]:
     """The outcome of this very report when it was taken before: (stage, whether the job failed). Else raises what is
@@ -14,7 +16,7 @@ def before_or_refused(tx: Transaction, list_id: int, report: Report) -> tuple[in
     found = ending.where_is(tx, list_id, job)
     if found is None:
         raise NoSuchJob(f"This list has no job {job}.")
-    row_id, stage, claim, chosen = found
+    row_id, stage, claim, chosen, flag = found
     if report.claim is not None:
         before = ending.remembered(tx, row_id, report.claim)
         if before is not None:
@@ -30,6 +32,8 @@ def before_or_refused(tx: Transaction, list_id: int, report: Report) -> tuple[in
         raise WrongStage(f"Job {job} is in stage {stage}; from there it goes to {choices(stage)}, not {target}.")
     if report.error is not None and target > stage:
         raise BadRequest(f"An error goes with a lower stage; {target} would say that job {job} is done with {stage}.")
+    if flag >= FAILED:
+        raise WrongStage(f"Job {job} has failed in stage {stage}: it can only be sent back, to a lower even stage.")
     if claim is None:
         raise ClaimLost(f"Nobody holds job {job}, and this server requires a claim: it can only be sent back.")
     why = "its worker chose the claim's token" if chosen else "this server requires it"

@@ -3,17 +3,16 @@
 import hashlib
 import hmac
 import time
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from jobserver.config import ROOT, Settings
-from jobserver.database import engine_options
+from jobserver.database import DRIVER_ERRORS, engine_options
 from jobserver.errors import CannotStart
 
 UPGRADE = "python -m jobserver db upgrade"
@@ -30,15 +29,17 @@ def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
     try:
         with _Transaction(settings) as connection:
             return _prepared(connection, secret_key, upgrade)
-    except OperationalError as error:
-        why = str(error.orig).strip().partition("\n")[0]
-        raise CannotStart(f"The database of JOBSERVER_DATABASE_URI can't be opened: {why}.") from error
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        raise _cannot_open(settings, getattr(error, "orig", error)) from error
 
 
 def revision(settings: Settings) -> tuple[str | None, str]:
     """The revision that the database has, None for an empty one, and the one that the code needs."""
-    with _Transaction(settings) as connection:
-        return _current(connection), _head()
+    try:
+        with _Transaction(settings) as connection:
+            return _current(connection), _head()
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        raise _cannot_open(settings, getattr(error, "orig", error)) from error
 
 
 def _prepared(connection: Connection, secret_key: str, upgrade: bool) -> str:
@@ -76,14 +77,27 @@ def _check_key(connection: Connection, secret_key: str) -> None:
         )
 
 
+def _cannot_open(settings: Settings, why: object) -> CannotStart:
+    variable = "JOBSERVER_DATABASE_URI" if settings.database_uri else "JOBSERVER_INSTANCE"
+    shown = " ".join(str(why).split())[:300].rstrip(".")
+    return CannotStart(f"The database of {variable} can't be opened: {shown}.")
+
+
 class _Transaction:
     """One connection in one transaction that nobody else writes in: a kill leaves all of its work, or none."""
 
     def __init__(self, settings: Settings) -> None:
-        self._sqlite = settings.uri.startswith("sqlite")
-        if self._sqlite:
-            Path(settings.uri.removeprefix("sqlite:///").split("?")[0]).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(settings.uri, **engine_options(settings))
+        self._sqlite = settings.sqlite_file is not None
+        if settings.sqlite_file is not None:
+            folder = settings.sqlite_file.parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise _cannot_open(settings, f"{folder}: {error.strerror}") from error
+        try:
+            self._engine = create_engine(settings.uri, **engine_options(settings))
+        except (ValueError, ArgumentError) as error:
+            raise _cannot_open(settings, "this is not a database's URI") from error
         if self._sqlite:
             # pysqlite would commit before each CREATE TABLE by itself
             event.listen(self._engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))

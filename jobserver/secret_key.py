@@ -29,7 +29,8 @@ def secret_key(settings: Settings) -> str:
         key = path.read_text().strip()
     except OSError as error:
         raise CannotStart(
-            f"The secret key can't be kept in {path}: {error.strerror}. Set JOBSERVER_SECRET_KEY."
+            f"The secret key can't be kept in {path}: {error.strerror}. See to JOBSERVER_INSTANCE; or give the key that"
+            " the database was made with, in JOBSERVER_SECRET_KEY."
         ) from error
     if not key:
         raise CannotStart(

@@ -1,6 +1,7 @@
 """Runs the server until it is told to stop."""
 
 import logging
+import os
 import sys
 
 from jobserver import __version__, concurrency
@@ -10,7 +11,15 @@ from jobserver.errors import CannotStart
 
 def serve(settings: Settings) -> int:
     """Serves; the exit code. Nothing that blocks may be imported before this patches."""
-    concurrency.patch(settings.async_mode)
+    try:
+        concurrency.patch(settings.async_mode)
+    except ImportError as error:
+        packages = {"gevent": "gevent gevent-websocket"}.get(settings.async_mode, settings.async_mode)
+        raise CannotStart(
+            f"JOBSERVER_ASYNC_MODE={settings.async_mode} can't be had ({error}): pip install {packages}."
+        ) from error
+    file = settings.sqlite_file
+    new = ", a new one" if file is not None and not file.exists() else ""
 
     from jobserver import create_app
     from jobserver.services import NAME, Services
@@ -28,7 +37,7 @@ def serve(settings: Settings) -> int:
         ) from error
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    database = "PostgreSQL" if services.database.postgresql else f"SQLite {settings.uri.removeprefix('sqlite:///')}"
+    database = f"PostgreSQL {services.database.engine.url.database}" if file is None else f"SQLite {file}{new}"
     print(
         f"job_manager {__version__} serves http://{shown}:{port}/get ({database}, {settings.async_mode})",
         file=sys.stderr,
@@ -36,6 +45,10 @@ def serve(settings: Settings) -> int:
     )
     services.start()
     concurrency.serve(app.wsgi_app, listener, services.drain, settings.drain_s)
+    if services.writer.busy:  # a database that doesn't answer holds a thread, for which Python would wait at its end
+        logging.getLogger("jobserver").error("ended while the database was still being written to")
+        logging.shutdown()
+        os._exit(1)
     services.writer.close()
     services.database.close()
     return 0

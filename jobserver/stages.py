@@ -57,8 +57,9 @@ def choices(stage: int) -> str:
 
 
 def last_stage(lifetime_stages: list[int], seen_stages: list[int]) -> int:
-    """The even stage in which a job is done: from the lifetimes, else the highest even stage seen, at least 2."""
-    if lifetime_stages:
-        highest = max(lifetime_stages)
-        return highest + highest % 2
-    return max([DEFAULT_LAST_STAGE, *(stage for stage in seen_stages if is_available(stage))])
+    """The even stage in which a job is done: the highest with a lifetime. Without lifetimes, or where that stage is odd
+    and so no end: the highest even stage that was seen or comes after one, at least 2."""
+    highest = max(lifetime_stages, default=1)
+    if is_available(highest):
+        return highest
+    return max(stage + stage % 2 for stage in [DEFAULT_LAST_STAGE, highest, *seen_stages])

@@ -13,7 +13,7 @@ from typing import IO, Any
 import ijson
 import msgspec
 
-from jobserver.bodies import IN_MEMORY, PIECE
+from jobserver.bodies import IN_MEMORY, PIECE, room
 from jobserver.errors import BadRequest
 from jobserver.jobix import HIGHEST
 from jobserver.stages import require_stage
@@ -23,8 +23,12 @@ MAX_DEPTH = 200  # the parser's memory grows with the square of the depth
 MAX_PRIORITY = 2**31 - 1
 KEYS = {"jobstage", "jobcmd", "priority"}
 
-# yajl, the fast parser, ends the whole process at a number of more digits than Python turns into an integer.
-_LONG_NUMBER = re.compile(rb"[0-9]{640}")
+MAX_VALUES = 1_000_000  # in one job: each becomes an object while it is read
+READ_AHEAD = 4 * 1024 * 1024  # the parser begins a long text anew with each piece
+
+# yajl, the fast parser, ends the whole process at a number of more digits than Python turns into an integer, and makes
+# half a surrogate pair a question mark. The slow one refuses both.
+_HARD = re.compile(rb"[0-9]{640}|\\u[dD][89a-fA-F]")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -37,11 +41,11 @@ class Submission:
         with ExitStack() as unless_whole:
             self._file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
             try:
-                parser = ijson.get_backend("python") if _has_long_number(body) else ijson
-                self._check_shape(parser.basic_parse(body))
+                parser = ijson.get_backend("python") if _is_hard(body) else ijson
+                self._check_shape(parser.basic_parse(body, buf_size=READ_AHEAD))
                 body.seek(0)
-                self._fill(parser.kvitems(body, ""))
-            except (ijson.JSONError, ValueError) as error:
+                self._fill(parser.kvitems(body, "", buf_size=READ_AHEAD))
+            except (ijson.JSONError, ValueError, ArithmeticError) as error:
                 raise BadRequest(f"The body is not JSON: {_told(error)}.") from error
             unless_whole.pop_all()
 
@@ -56,8 +60,11 @@ class Submission:
 
     @staticmethod
     def _check_shape(events: Iterable[tuple[str, Any]]) -> None:
-        depth = 0
+        depth = values = 0
         for event, _value in events:
+            values = 0 if depth == 1 else values + 1
+            if values > MAX_VALUES:
+                raise BadRequest(f"A job holds more than {MAX_VALUES} values. Put them into a file, and name that.")
             if depth == 0 and event != "start_map":
                 raise BadRequest('The body is an object of jobs: {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}.')
             if event in ("start_map", "start_array"):
@@ -73,17 +80,20 @@ class Submission:
             chunk.append(_row(key, value))
             self.jobs += 1
             if len(chunk) == CHUNK:
-                self._file.write(_encode(chunk) + b"\n")
+                self._keep(chunk)
                 chunk = []
-        if chunk:
-            self._file.write(_encode(chunk) + b"\n")
+        self._keep(chunk)
+
+    def _keep(self, chunk: list[list[Any]]) -> None:
+        with room():
+            self._file.write(_encode(chunk) + b"\n" if chunk else b"")
 
 
-def _has_long_number(body: IO[bytes]) -> bool:
-    """Whether one may be there (or a text of that many digits). Leaves the body at its start."""
+def _is_hard(body: IO[bytes]) -> bool:
+    """Whether something may be there that only the slow parser reads rightly. Leaves the body at its start."""
     before, found = b"", False
     while not found and (piece := body.read(PIECE)):
-        found = _LONG_NUMBER.search(before + piece) is not None
+        found = _HARD.search(before + piece) is not None
         before = piece[-640:]
     body.seek(0)
     return found

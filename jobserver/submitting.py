@@ -23,26 +23,27 @@ class Submitting:
         self._keys = keys
 
     def init(self, jobix: int, given: list[Lifetime], name: str | None) -> dict[int, Lifetime]:
-        """Makes the list if it is new, and sets its lifetimes if it has none; the lifetimes that hold now."""
+        """Makes the list if it is new, and sets its lifetimes if that was not done; those that hold now."""
 
         def work(tx: Transaction) -> dict[int, Lifetime]:
             job_list = self._found_or_made(tx, jobix, name)
             if name is not None and job_list.name != name and not lists.rename(tx, job_list.id, name):
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
             current = lists.lifetimes(tx.all, job_list.id)
-            if given and not current:
-                for lifetime in given:
+            initialised = 0 in current  # else `/lifetime` has set some, and leaves the others to `/init`
+            for lifetime in given:
+                if not initialised and lifetime.stage not in current:
                     lists.store_lifetime(tx, job_list.id, lifetime)
                     lists.apply_lifetime(tx, job_list.id, lifetime, now_ms())
-                return {lifetime.stage: lifetime for lifetime in given}
+                    current[lifetime.stage] = lifetime
             return current
 
-        return self._writer.run(work)
+        return self._writer.run(work, exclusive=bool(given) or name is not None)
 
-    def submit(self, jobix: int, chunks: Iterable[str], jobs: int) -> tuple[int, int]:
+    def submit(self, jobix: int, chunks: Iterable[str], jobs: int, large: bool = False) -> tuple[int, int]:
         """Adds jobs to the list, made if it is new: (how many were new, how many it knew).
 
-        chunks: see add_jobs(); iterated once a try. jobs: how many they hold.
+        chunks: see add_jobs(); iterated once a try. jobs: how many they hold. large: they hold much text.
         """
 
         def work(tx: Transaction) -> int:
@@ -54,7 +55,7 @@ class Submitting:
                     total += new
             return total
 
-        new = self._writer.run(work, bulk=jobs > 500)
+        new = self._writer.run(work, bulk=large or jobs > 500)
         return new, jobs - new
 
     def set_lifetime(
@@ -66,7 +67,7 @@ class Submitting:
             list_id = self._found_or_made(tx, jobix, None).id
             return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
 
-        return self._writer.run(work, bulk=True)
+        return self._writer.run(work, exclusive=True)
 
     def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, by: str) -> Lifetime:
         """The same by a person who signed in: what else holds for the stage stays."""
@@ -76,13 +77,15 @@ class Submitting:
             tx.notes.append(Said(job_list.id, f"stage {stage} has a lifetime of {lifetime_ms} ms now, by {by}"))
             return lifetime
 
-        return self._writer.run(work, bulk=True)
+        return self._writer.run(work, exclusive=True)
 
     def _found_or_made(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
         hashed = self._keys.hash(jobix)
         found = lists.by_hash(tx.all, hashed)
         if found is None:
             found = lists.create(tx, hashed, name, now_ms())
+            if found is None and (found := lists.by_hash(tx.all, hashed)) is not None:
+                return found  # made by another server process a moment ago
             if found is None:
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
             tx.notes.append(NewList(found.id, found.name))

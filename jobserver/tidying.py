@@ -28,8 +28,8 @@ class Tidying:
         self._history_ms = round(history_days * 24 * MS_PER_HOUR)
         self._next = 0
 
-    def step(self) -> int:
-        """Does a small part of what there is to tidy, if it is time to; how many rows."""
+    def step(self, steps: int = 20) -> int:
+        """Does some of what there is to tidy, if it is time to, in small steps; how many rows."""
         now = now_ms()
         if now < self._next:
             return 0
@@ -42,7 +42,7 @@ class Tidying:
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):
             done += self._fold(span_s, into_s, now - after_ms)
         self._next = 0 if done else now + LOOK_EVERY_MS
-        return done
+        return done + (self.step(steps - 1) if done and steps > 1 else 0)
 
     def _fold(self, span_s: int, into_s: int, before: int) -> int:
         before -= before % (into_s * 1000)  # whole slots only

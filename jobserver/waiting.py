@@ -1,5 +1,6 @@
 """Requests that wait for a job: woken when one comes, by this server process or another."""
 
+import logging
 import threading
 import time
 from collections import defaultdict, deque
@@ -7,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobserver.concurrency import spawn
-from jobserver.database import Database
+from jobserver.database import Database, Row
 from jobserver.errors import DatabaseBusy
 
 LOOK_EVERY_S = 0.25  # for jobs that another process made available
 ANY_NEW_LIST = 0
+FEW = 20  # lists are asked about one by one
 EVERYONE = 1_000_000_000
+log = logging.getLogger("jobserver.waiting")
 Place = tuple[int, int]  # list id, stage
 
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
@@ -88,10 +91,19 @@ class Waiting:
                 if self.closed or not self._places:
                     self._looking = False
                     return
+                waited = {list_id for list_id, _stage in self._places}
             try:
-                stock = self._database.read(_STOCK)
+                stock = self._stock(waited)
             except DatabaseBusy:
+                continue
+            except Exception:
+                log.exception("looking for other servers' jobs failed; it goes on")
                 continue
             for list_id, stage, jobs in stock:
                 self.wake(list_id, stage, jobs)
             self.wake_for_new_list()
+
+    def _stock(self, waited: set[int]) -> list[Row]:
+        if len(waited) > FEW:
+            return self._database.read(_STOCK)
+        return [row for list_id in waited for row in self._database.read(f"{_STOCK} AND list_id = :list", list=list_id)]

@@ -14,16 +14,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from jobserver.concurrency import real_thread
-from jobserver.database import DATABASE_FAILS, DRIVER_ERRORS, Connection, Database
-from jobserver.errors import DatabaseBusy, JobServerError
+from jobserver.database import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Database
+from jobserver.errors import DatabaseBusy, JobServerError, OutcomeUnknown, Unavailable
 from jobserver.storage.transaction import Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
+Aside = Callable[[Callable[[], None]], None]
 
+TRIES = 3  # of what collides with another server process
 MAX_TOGETHER = 128  # requests in one commit: bounds how long the first of them waits
 log = logging.getLogger("jobserver.writer")
 
@@ -39,9 +42,10 @@ class _RunEachAlone(Exception):
 class _Entry(Generic[T]):
     """One request's work, and what came of it."""
 
-    def __init__(self, work: Work[T], bulk: bool) -> None:
+    def __init__(self, work: Work[T], bulk: bool, exclusive: bool) -> None:
         self.work = work
-        self.bulk = bulk
+        self.bulk = bulk or exclusive
+        self.exclusive = exclusive
         self.turn = threading.Event()
         self.done = False
         self.value: T
@@ -58,20 +62,22 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting: deque[_Entry[Any]] = deque()
         self._busy = False
+        self._bulk = False
         self._connection: Connection | None = None
 
-    def run(self, work: Work[T], bulk: bool = False) -> T:
+    def run(self, work: Work[T], bulk: bool = False, exclusive: bool = False) -> T:
         """Calls work(transaction), maybe beside others' works in one transaction, and returns its value once that is
         committed. Raises what work raised: then nothing of it remains. DatabaseBusy when the database fails.
 
         work may be called more than once, and must not touch anything but the transaction. `bulk`: it takes long.
+        `exclusive`: no other server process writes meanwhile; for what others' works read, the lifetimes.
         """
-        entry = _Entry(work, bulk)
+        entry = _Entry(work, bulk, exclusive)
         with self._lock:
             self._waiting.append(entry)
             first, self._busy = not self._busy, True
-        if not first:
-            entry.turn.wait()
+        while not first and not entry.turn.wait(self._database.settings.busy_timeout_s):
+            self._give_up(entry)
         if not entry.done:
             self._write(entry)
         if entry.error is not None:
@@ -80,11 +86,23 @@ class Writer:
             self._told(entry.notes)
         return entry.value
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written, or waits for that."""
+        return self._busy
+
     def close(self) -> None:
         """Closes the connection."""
         if self._connection:
             self._connection.close()
             self._connection = None
+
+    def _give_up(self, entry: _Entry[Any]) -> None:
+        """Takes out of the queue what has waited too long: none of it was done. Bulk work may take its time."""
+        with self._lock:
+            if entry in self._waiting and not entry.turn.is_set() and not self._bulk:
+                self._waiting.remove(entry)
+                raise DatabaseBusy("The database has not answered for some seconds; try again.")
 
     def _write(self, own: _Entry[Any]) -> None:
         """Writes for those that wait, `own` first, and hands on to the first of the rest."""
@@ -99,18 +117,19 @@ class Writer:
             with self._lock:
                 following = self._waiting[0] if self._waiting else None
                 self._busy = following is not None
+                if following is not None:
+                    following.turn.set()  # under the lock, so that it doesn't give up now
             for entry in batch:
                 entry.done = True
                 if entry is not own:
                     entry.turn.set()
-            if following is not None:
-                following.turn.set()
 
     def _take(self) -> list[_Entry[Any]]:
         with self._lock:
             batch = [self._waiting.popleft()]
             while not batch[0].bulk and self._waiting and not self._waiting[0].bulk and len(batch) < MAX_TOGETHER:
                 batch.append(self._waiting.popleft())
+            self._bulk = batch[0].bulk
         return batch
 
     def _commit(self, batch: list[_Entry[Any]]) -> None:
@@ -121,7 +140,7 @@ class Writer:
             alone = [entry for entry in batch if isinstance(entry.error, NeedsAlone)]
         except _RunEachAlone:
             pass  # nothing of it remains
-        except (DatabaseBusy, *DATABASE_FAILS) as error:
+        except (Unavailable, *DATABASE_FAILS, *COLLISIONS) as error:
             self._fail(batch, error)
             return
         for number, entry in enumerate(alone if len(batch) > 1 else []):
@@ -134,28 +153,30 @@ class Writer:
             except DatabaseBusy as error:
                 self._fail(alone[number:], error)
                 return
-            except DATABASE_FAILS as error:
+            except (OutcomeUnknown, *DATABASE_FAILS, *COLLISIONS) as error:
                 self._fail([entry], error)
 
     def _in_one(self, batch: list[_Entry[Any]], alone: bool) -> None:
-        if self._database.postgresql or batch[0].bulk:
-            real_thread(self._transact, batch, alone, _here)
-        else:
-            self._transact(batch, alone, real_thread)
+        for more in reversed(range(TRIES if alone else 1)):
+            try:
+                if self._database.postgresql or batch[0].bulk:
+                    real_thread(self._transact, batch, alone, _here)
+                else:
+                    self._transact(batch, alone, real_thread)
+                return
+            except COLLISIONS:  # the database took all of it back, for another transaction's sake
+                if not more:
+                    raise
 
-    def _transact(self, batch: list[_Entry[Any]], alone: bool, aside: Callable[[Callable[[], None]], None]) -> None:
+    def _transact(self, batch: list[_Entry[Any]], alone: bool, aside: Aside) -> None:
         """One transaction for the batch. `aside` calls what may wait."""
-        if self._connection is None:
-            self._connection = self._database.connect()
-        connection = self._connection
-        if connection.postgresql or not connection.try_begin():
-            aside(connection.begin)
+        connection = self._begun(aside, batch[0].exclusive)
         try:
             transaction = Transaction(connection, alone)
             keep = [self._call(entry, transaction, alone) for entry in batch]
             if any(keep) and transaction.changes:
                 transaction.flush()
-                aside(connection.commit)
+                self._end(connection, aside)
             else:
                 connection.rollback()
         except BaseException:
@@ -165,6 +186,33 @@ class Writer:
                 self._drop_connection()
             raise
 
+    def _begun(self, aside: Aside, exclusive: bool) -> Connection:
+        """The connection, in a new transaction. Another connection if the last one is lost: nothing was done yet."""
+        kept, self._connection = self._connection, self._connection or self._database.connect()
+        try:
+            if self._connection.postgresql or not self._connection.try_begin():
+                aside(partial(self._connection.begin, exclusive))
+        except DATABASE_FAILS:
+            self._drop_connection()
+            if kept is None or not kept.postgresql:
+                raise
+            self._connection = self._database.connect()
+            aside(partial(self._connection.begin, exclusive))
+        return self._connection
+
+    @staticmethod
+    def _end(connection: Connection, aside: Aside) -> None:
+        try:
+            aside(connection.commit)
+        except DATABASE_FAILS as error:
+            # SQLite has nobody in between who could lose the answer; a state says that PostgreSQL took it back
+            if connection.postgresql and (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57"):
+                raise OutcomeUnknown(
+                    "The database went away while this was being committed: it may have been done, or not. Send it"
+                    " again with the same claim, or look."
+                ) from error
+            raise
+
     @staticmethod
     def _call(entry: _Entry[Any], transaction: Transaction, alone: bool) -> bool:
         """Runs one work; whether what it did shall be kept."""
@@ -172,7 +220,7 @@ class Writer:
         transaction.notes = entry.notes = []
         try:
             entry.value = entry.work(transaction)
-        except DATABASE_FAILS as error:
+        except (*DATABASE_FAILS, *COLLISIONS) as error:
             if alone:
                 raise
             raise _RunEachAlone from error
@@ -184,7 +232,10 @@ class Writer:
         return True
 
     def _fail(self, entries: list[_Entry[Any]], error: BaseException) -> None:
-        if not isinstance(error, DatabaseBusy):
+        if isinstance(error, OutcomeUnknown):
+            log.error("the database was lost in a commit: %s", str(error.__cause__).partition("\n")[0])
+            self._drop_connection()
+        elif not isinstance(error, DatabaseBusy):
             log.error("the database failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             self._drop_connection()
             error = DatabaseBusy("The database could not take this now; try again.")

@@ -19,6 +19,7 @@ from tests.conftest import Asker, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+PAGES = (ROOT / "docs/pages.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 SERVER = (ROOT / "docs/server.md").read_text()
 CLIENT = (ROOT / "docs/client.md").read_text()
@@ -26,17 +27,20 @@ README = (ROOT / "README.md").read_text()
 NOT_OURS = {"static"}
 
 
-def routes(folder: Path) -> list[tuple[str, set[str]]]:
+def routes(folder: Path) -> list[tuple[str, str, set[str]]]:
     """Every route of a real application, as the docs write it, with its methods."""
     app = create_app(Settings(instance=str(folder)))
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in NOT_OURS and rule.rule != "/init/"]
-    return [(rule.rule, set(rule.methods or ()) - {"HEAD", "OPTIONS"}) for rule in rules]
+    return [(rule.rule, rule.endpoint, set(rule.methods or ()) - {"HEAD", "OPTIONS"}) for rule in rules]
 
 
-def test_every_route_is_in_the_protocol_and_in_the_readme(tmp_path: Path) -> None:
-    for rule, methods in routes(tmp_path):
+def test_every_route_is_in_its_docs_and_those_for_workers_in_the_readme(tmp_path: Path) -> None:
+    for rule, endpoint, methods in routes(tmp_path):
         shown = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
-        for place, text in (("docs/protocol.md", PROTOCOL), ("README.md", README)):
+        places = {"docs/protocol.md": PROTOCOL, "README.md": README}
+        if not endpoint.startswith("worker.") and rule not in ("/", "/get", "/lifetime"):
+            places = {"docs/pages.md": PAGES}
+        for place, text in places.items():
             written = f"`POST {shown}`" if methods == {"POST"} else f"`{shown}`"
             assert written in text, f"{written} is not in {place}"
 

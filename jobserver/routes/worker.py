@@ -1,5 +1,6 @@
 """The protocol: what masters and workers call. docs/protocol.md is its description."""
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from jobserver.submitting import UNCHANGED
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
+_few_at_once = threading.BoundedSemaphore(2)  # large sets are read in the threads that commits need too
 
 
 @blueprint.before_app_request
@@ -50,9 +52,13 @@ def set_jobs() -> Response:
     with bodies.spool(request.stream, asked.max_bytes()) as body:
         large = body.seek(0, 2) > SMALL
         body.seek(0)
-        submission = real_thread(Submission, body) if large else Submission(body)
+        if large:
+            with _few_at_once:
+                submission = real_thread(Submission, body)
+        else:
+            submission = Submission(body)
     try:
-        new, known = services().submitting.submit(number, submission, submission.jobs)
+        new, known = services().submitting.submit(number, submission, submission.jobs, large)
     finally:
         submission.close()
     return answer({"message": f"Accepted: {new} new, {known} known", "new": new, "known": known})
@@ -154,7 +160,7 @@ def lifetime(stage: str, value: str | None = None) -> Response:
 
 def progress_answer() -> Response:
     """How far the list is, for programs: `/get` without a stage."""
-    job_list = auth.found(auth.secret())
+    job_list = services().keys.look_up(auth.secret())
     if job_list is None:
         return answer(progress.Progress("", stages.DEFAULT_LAST_STAGE, {}).as_answer())
     page = url_for("pages.progress_page", list=job_list.name)

@@ -32,7 +32,7 @@ _RETURNING = "RETURNING id, list_id, jobid, previous_stage, jobstage, flag, ende
 _PROVED = """list_id = :list AND jobid = :jobid AND jobstage % 2 = 1
     AND (jobstage > :to OR (jobstage + 1 = :to AND CAST(:error AS TEXT) IS NULL))"""
 BY_CLAIM = f"{_PROVED} AND claim = :claim"
-BELIEVED = f"{_PROVED} AND (claim IS NULL OR chosen = 0)"
+BELIEVED = f"{_PROVED} AND (claim IS NULL OR chosen = 0) AND (flag < 2 OR jobstage > :to)"
 SENT_BACK = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
 
 _END = f"""UPDATE job SET previous_stage = jobstage, jobstage = :to, ended_claim = claim, claim = NULL, chosen = 0,
@@ -81,7 +81,7 @@ _FLAG = f"""UPDATE job SET flag = 1, failures = failures + jobstage % 2
 _REMEMBER = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker, error)
     VALUES (:id, :claim, :from, :to, :outcome, :started, :now, :worker, :error)"""
 _REMEMBERED = """SELECT to_stage, outcome FROM history WHERE claim = :claim AND job_id = :id ORDER BY id DESC LIMIT 1"""
-_WHERE = "SELECT id, jobstage, claim, chosen FROM job WHERE list_id = :list AND jobid = :jobid"
+_WHERE = "SELECT id, jobstage, claim, chosen, flag FROM job WHERE list_id = :list AND jobid = :jobid"
 _FORGET = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE ended < :before ORDER BY ended LIMIT :n)"
 
 
@@ -107,7 +107,7 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
 
 
 def where_is(tx: Transaction, list_id: int, jobid: int) -> Row | None:
-    """(row id, stage, claim, whether its worker chose it) of a job."""
+    """(row id, stage, claim, whether its worker chose it, flag) of a job."""
     rows = tx.all(_WHERE, list=list_id, jobid=jobid)
     return rows[0] if rows else None
 

@@ -82,7 +82,7 @@ class Model:
             return 404, None
         held = job.claim == claim if claim is not None else job.claim is None or not job.chosen
         working = job.stage % 2 == 1
-        if working and held and (to < job.stage or (to == job.stage + 1 and not error)):
+        if working and held and (to < job.stage or (to == job.stage + 1 and not error and not job.failed)):
             if error and not job.failed and job.is_last_failure():
                 job.fail()
             else:

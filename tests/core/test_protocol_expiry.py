@@ -113,7 +113,7 @@ def test_a_job_that_expired_too_often_fails_and_is_claimed_by_nobody(ask, shared
         expire(shared, ask, 1)
         ask("/check_stages")
     assert ask("/get/0").json() == "nada"
-    assert progress(ask, "failed", "flagged", "working") == (1, 1, 1)
+    assert progress(ask, "failed", "flagged", "working") == (1, 1, 0)
     assert rows(ask, shared)[1]["error"] == "expired"
     assert ask("/update_job/1/2", claim=job["claim"]).status_code == 409
     assert ask("/heartbeat", [{"jobid": 1, "claim": job["claim"]}]).json()["jobs"][0]["state"] == "lost"
@@ -128,7 +128,7 @@ def test_a_job_given_back_with_an_error_too_often_fails_with_its_last_error(ask,
     answer = ask("/update_job/1/0", {"error": "no memory"}, claim=claim).json()
     assert (answer["jobstage"], answer["failed"]) == (1, True)
     assert ask("/update_job/1/0", {"error": "no memory"}, claim=claim).json() == answer
-    assert progress(ask, "failed", "flagged", "working", "available") == (1, 1, 1, 0)
+    assert progress(ask, "failed", "flagged", "working", "available") == (1, 1, 0, 0)
     assert rows(ask, shared)[1]["error"] == "no memory"
     name = ask("/get").json()["list"]
     assert "no memory" in ask(f"/get?list={name}", Accept="text/html").text

@@ -37,6 +37,11 @@ def test_lifetimes_that_are_set_stay_as_they_are_when_init_comes_again(ask):
     assert ask("/init").json() == {"0": 0, "1": 10, "2": 0}
 
 
+def test_init_leaves_what_lifetime_has_set_and_sets_the_rest(ask):
+    ask("/lifetime/1/5")
+    assert ask("/init/0/10/0/20").json() == {"0": 0, "1": 5, "2": 0, "3": 20, "4": 0}
+
+
 @pytest.mark.parametrize("path", ["/init", "/init/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_init_without_values_makes_the_list_and_says_what_holds(ask, path, method):

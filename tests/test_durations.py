@@ -1,0 +1,33 @@
+"""Durations in buckets: near enough to the truth, whatever they are; and lifetimes proposed from them."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from jobserver import durations
+from jobserver.lifetimes import MS_PER_MINUTE
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99])
+@pytest.mark.parametrize("scale_ms", [3, 400, 90_000, 40_000_000])
+def test_a_quantile_is_off_by_a_bucket_at_most(share, scale_ms):
+    chance = random.Random(f"{share} {scale_ms}")
+    took = sorted(round(chance.lognormvariate(0, 1) * scale_ms) for _ in range(2000))
+    exact = took[round(share * len(took)) - 1]
+    told = durations.quantile_ms(Counter(map(durations.bucket, took)), share)
+    assert exact / 1.2 - 1 <= told <= exact * 1.2 + 1
+
+
+def test_nothing_is_told_of_no_jobs():
+    assert durations.quantile_ms({}, 0.5) is None
+    assert durations.proposal_ms({}) is None
+
+
+@pytest.mark.parametrize(
+    ("ms", "minutes"), [(0, 1), (30, 1), (61_000, 1.5), (170_000, 4), (3_000_000, 60), (10**8, 2000)]
+)
+def test_a_proposal_is_above_what_jobs_took_and_a_number_that_a_person_would_choose(ms, minutes):
+    proposed = durations.proposal_ms({durations.bucket(ms): 1000})
+    assert proposed == minutes * MS_PER_MINUTE
+    assert proposed >= ms

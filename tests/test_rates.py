@@ -1,0 +1,59 @@
+"""How fast a list goes and when it will be done, from slots of what was finished."""
+
+import pytest
+
+from jobserver.rates import Slot, estimate
+
+MINUTE = 60_000
+
+
+def steady(minutes, a_slot, busy_ms=5000, stage=1, begun=0):
+    """Slots of ten seconds, each with so many jobs."""
+    return [Slot(start, stage, a_slot, a_slot * busy_ms) for start in range(begun, begun + minutes * MINUTE, 10_000)]
+
+
+def told(slots, left, now):
+    """The estimate of these slots alone."""
+    first, last = min(slot.start for slot in slots), max(slot.start for slot in slots)
+    return estimate(slots, left, first, last, sum(slot.jobs for slot in slots), now)
+
+
+def test_a_steady_list_ends_when_its_rate_says():
+    found = told(steady(30, 10), {1: 600}, 30 * MINUTE)
+    assert found.now == pytest.approx(60, rel=0.05)
+    assert found.average == pytest.approx(60, rel=0.05)
+    assert found.least_ms <= 10 * MINUTE <= found.most_ms
+    assert found.most_ms < 12 * MINUTE
+    assert not found.stalled
+
+
+def test_a_list_that_became_slower_has_a_wider_range():
+    slots = steady(20, 20) + steady(10, 5, begun=20 * MINUTE)
+    found = told(slots, {1: 600}, 30 * MINUTE)
+    assert found.now == pytest.approx(30, rel=0.1)
+    assert found.least_ms < 10 * MINUTE
+    assert found.most_ms >= 20 * MINUTE
+
+
+def test_a_later_stage_that_takes_longer_counts_for_more():
+    slots = steady(10, 10, 1000, 1) + steady(10, 1, 60_000, 3)
+    alike = told(slots, {1: 100, 3: 0}, 10 * MINUTE)
+    longer = told(slots, {1: 0, 3: 100}, 10 * MINUTE)
+    assert longer.most_ms > 5 * alike.most_ms
+
+
+def test_nothing_moved_for_long_is_stalled_and_has_no_end():
+    found = told(steady(10, 10), {1: 50}, 25 * MINUTE)
+    assert (found.stalled, found.least_ms, found.now) == (True, None, 0.0)
+
+
+def test_slow_jobs_are_not_taken_for_a_stall():
+    slots = [Slot(hour * 60 * MINUTE, 1, 1, 60 * MINUTE) for hour in range(10)]
+    assert not told(slots, {1: 5}, 9 * 60 * MINUTE + 50 * MINUTE).stalled
+
+
+def test_too_little_is_known_at_first_and_nothing_is_left_at_last():
+    assert estimate([], {1: 5}, None, None, 0, 0).least_ms is None
+    assert told([Slot(0, 1, 3, 10)], {1: 5}, 500).least_ms is None
+    done = told(steady(5, 10), {1: 0}, 5 * MINUTE)
+    assert (done.least_ms, done.most_ms, done.stalled) == (0, 0, False)
