@@ -1,6 +1,7 @@
 """The open pages, by what they look at; and the bound on what waits for one of them."""
 
 import socket
+import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from jobserver.storage.lists import JobList
 PAGES = "list {}"
 MOST_WAITING = 20  # messages for one page; then it is cut off, and comes back if it can
 MAX_NAME = 100
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Rooms:
         engine.close(wait=False, abort=True)
         if found is not None:
             with suppress(OSError):
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)  # what waits in the kernel goes too
                 found.shutdown(socket.SHUT_RDWR)  # a writer that waits for it wakes, and ends
 
     def _leave_room(self, sid: str) -> None:

@@ -3,7 +3,7 @@ import { isAsking } from "./dialogs.js";
 import { duration } from "./format.js";
 import { morph } from "./morph.js";
 
-const EVERY_MS = 2000;
+const EVERY_MS = 2000, RETRY_MS = 4000;
 
 export function startRows(list) {
   const place = document.getElementById("rows");
@@ -23,11 +23,14 @@ export function startRows(list) {
       answer = await fetch(`rows${location.search}`, { cache: "no-store", headers });
       text = answer.status === 304 ? null : await answer.text();
     } catch {
-      if (turn === newest) wanted = true; // the connection's return says when
-      return;
+      answer = null;
     }
-    if (turn !== newest || text === null) return;
-    if (answer.ok) replace(text, answer.headers.get("ETag"));
+    if (turn !== newest) return;
+    if (!answer || answer.status >= 500) {
+      wanted = true; // what is shown stays, and is asked for again
+      timer ||= setTimeout(look, RETRY_MS);
+    } else if (text === null) return;
+    else if (answer.ok) replace(text, answer.headers.get("ETag"));
     else complain(text, answer.status);
   }
 
