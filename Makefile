@@ -10,8 +10,8 @@ help:
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
 	@echo "make setup   .venv and the dependencies; the others call it"
 
-setup: .venv/installed
-setup-dev: .venv/installed-dev
+setup: .venv/installed .venv/page
+setup-dev: .venv/installed-dev .venv/page-dev
 
 # A .venv that is half made (a kill in the middle) has no whole pip, and is made anew.
 .venv/made:
@@ -33,6 +33,13 @@ setup-dev: .venv/installed-dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch .venv/installed $@
 
+# What the live page takes from others, by npm; without it the page polls, and says so.
+.venv/page: static/package.json static/package-lock.json | .venv/installed
+	@! sh static/install.sh static || touch $@
+
+.venv/page-dev: tests/browser/package.json tests/browser/package-lock.json | .venv/installed-dev
+	@! sh static/install.sh tests/browser || touch $@
+
 run: setup
 	@exec $(BIN)/python app.py
 
@@ -48,4 +55,4 @@ lint: setup-dev
 	@$(BIN)/mypy
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv static/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -22,8 +22,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.database import Database, engine_options, refuse_unfit
     from jobserver.events import Events
     from jobserver.expiring import Expiring
-    from jobserver.extensions import db, migrate, socketio
+    from jobserver.extensions import SOCKETIO, db, migrate, socketio
     from jobserver.jobix import Keys
+    from jobserver.live import Live
     from jobserver.schema import prepare
     from jobserver.secret_key import secret_key
     from jobserver.services import NAME, Services
@@ -53,7 +54,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     db.init_app(app)
     migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
-    socketio.init_app(app, async_mode=concurrency.mode())
+    if concurrency.serves():  # elsewhere, behind Apache for example, pages poll
+        socketio.init_app(app, async_mode=concurrency.mode(), **SOCKETIO)
     with app.app_context():
         database = Database(db.engine, settings)
 
@@ -74,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         expiring=expiring,
         steering=Steering(writer, database),
         sweeper=Sweeper(expiring, tidying, settings.sweep_every_s),
+        live=Live(socketio, database),
     )
     routes.register(app)
     return app

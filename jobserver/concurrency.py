@@ -24,7 +24,7 @@ KEEPALIVE_S = 60
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 log = logging.getLogger("jobserver")
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
-_mode = "threading"
+_mode = ""
 
 
 def patch(mode: str) -> None:
@@ -44,7 +44,12 @@ def patch(mode: str) -> None:
 
 def mode() -> str:
     """What this process runs on: what patch() was told, else threading."""
-    return _mode
+    return _mode or "threading"
+
+
+def serves() -> bool:
+    """Whether this process is a server of ours, whose connections may stay open: a program called patch()."""
+    return bool(_mode)
 
 
 def real_thread(work: Callable[..., T], *values: Any) -> T:
@@ -92,23 +97,28 @@ def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drai
     )
 
 
+def connection(environ: Mapping[str, Any]) -> Any:
+    """The request's socket, if this server lets it be seen."""
+    return environ.get("werkzeug.socket") or environ.get(SOCKET)
+
+
 def client_gone(environ: Mapping[str, Any]) -> bool:
     """Whether the other end has closed the request's connection, as far as this server lets that be seen."""
-    found = environ.get("werkzeug.socket") or environ.get(SOCKET)
+    found = connection(environ)
     if found is None:
         return False
     try:
-        connection = _socket.socket(fileno=os.dup(found.fileno()))  # not the patched one, which would wait
+        copy = _socket.socket(fileno=os.dup(found.fileno()))  # not the patched one, which would wait
     except OSError:
         return True
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:
         return True
     finally:
-        connection.close()
+        copy.close()
 
 
 def _more_files() -> None:
@@ -228,6 +238,8 @@ class _Running:
         self._count = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            return self._app(environ, start_response)  # not waited for: drain() ends it
         with self._lock:
             self._count += 1
         from werkzeug.wsgi import ClosingIterator

@@ -10,6 +10,7 @@ from jobserver.config import Settings
 from jobserver.database import Database
 from jobserver.expiring import Expiring
 from jobserver.jobix import Keys
+from jobserver.live import Live
 from jobserver.steering import Steering
 from jobserver.submitting import Submitting
 from jobserver.sweeper import Sweeper
@@ -33,6 +34,7 @@ class Services:
     expiring: Expiring
     steering: Steering
     sweeper: Sweeper
+    live: Live
     _started_in: int = field(default=0)
 
     def start(self) -> None:
@@ -45,6 +47,7 @@ class Services:
         """Lets the requests end that wait, and starts nothing new."""
         self.sweeper.stop()
         self.waiting.close()
+        self.live.close()
 
 
 def services() -> Services:

@@ -17,7 +17,8 @@ LAYERS: list[set[str]] = [
     {"jobserver"},  # create_app()
     {"jobserver.routes"},
     {"jobserver.services"},
-    {"jobserver.sweeper", "jobserver.overview"},
+    {"jobserver.sweeper", "jobserver.live"},
+    {"jobserver.overview", "jobserver.live_rooms"},
     {
         "jobserver.claims",
         "jobserver.submitting",

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from jobserver.extensions import socketio
 from jobserver.routes import actions, errors, live, pages, shown, signin, worker
 
 
@@ -11,4 +12,5 @@ def register(app: Flask) -> None:
         app.register_blueprint(part.blueprint)
     signin.prepare(app)
     shown.register(app)
+    live.register(app, socketio)
     errors.register(app)

@@ -2,9 +2,10 @@
 
 import hashlib
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Flask, Response, render_template, request, url_for
+from flask_socketio import SocketIO
 
-from jobserver import overview
+from jobserver import concurrency, config, overview
 from jobserver.clock import now_ms
 from jobserver.errors import BadRequest
 from jobserver.routes import chosen, rows
@@ -20,6 +21,26 @@ SPANS = {
     "day": (1440 * MINUTE_MS, 10 * MINUTE_MS),
 }
 MOST_SLOTS = 300  # in the chart of all time
+LIBRARIES = {  # by npm, at set-up
+    "socket": "node_modules/socket.io-client/dist/socket.io.esm.min.js",
+    "uplot": "node_modules/uplot/dist/uPlot.iife.min.js",
+    "uplot css": "node_modules/uplot/dist/uPlot.min.css",
+}
+
+
+def register(app: Flask, socketio: SocketIO) -> None:
+    """Lets pages say what they look at, where this server can hold connections; tells templates what there is."""
+    app.jinja_env.globals.update(library=library, sockets=concurrency.serves())
+    if concurrency.serves():
+        socketio.on_event("connect", lambda *_: services().live.connect(_sid()))
+        socketio.on_event("look", lambda said=None, *_: services().live.look(_sid(), said))
+        socketio.on_event("disconnect", lambda *_: services().live.leave(_sid()))
+
+
+def library(name: str) -> str:
+    """The address of a library that the page takes from others; empty where set-up could not get it."""
+    path = LIBRARIES[name]
+    return url_for("static", filename=path) if (config.ROOT / "static" / path).is_file() else ""
 
 
 @blueprint.get("/live")
@@ -57,6 +78,11 @@ def chart() -> Response:
         stages[slot.stage][(slot.start - since) // step_ms] += slot.jobs
     told = {"step_ms": step_ms, "starts": starts, "stages": {str(stage): jobs for stage, jobs in stages.items()}}
     return _tagged(encode(told), "application/json")
+
+
+def _sid() -> str:
+    found: str = request.sid  # type: ignore[attr-defined]
+    return found
 
 
 def _steps() -> list[int]:

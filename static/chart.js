@@ -1,0 +1,162 @@
+// Throughput over time, stacked by stage, drawn by uPlot.
+import { number, rate } from "./format.js";
+import { palette, stripes } from "./colours.js";
+
+const EVERY_MS = { "15min": 10e3, hour: 20e3, day: 120e3, all: 120e3 };
+const WORDS = { "15min": "15 minutes", hour: "hour", day: "day", all: "whole time" };
+const HEIGHT = 190;
+const FEWEST = 18; // slots
+
+function library(address) {
+  return new Promise((done, failed) => {
+    const script = Object.assign(document.createElement("script"), { src: address, onerror: failed });
+    script.onload = () => done(window.uPlot);
+    document.head.append(script);
+  });
+}
+
+// Jobs a minute, by stage; the slot that is under way counts for the time that it has had.
+function perMinute(told) {
+  const now = Date.now(), { step_ms: step } = told;
+  const minutes = told.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
+  let length = told.starts.length;
+  const stages = Object.keys(told.stages).map(Number).sort((one, other) => one - other);
+  const begun = Math.min(...stages.map(stage => told.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
+  if (begun < length - 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1; // too young to tell a rate
+  const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // what was before the list's first job is left out
+  const times = told.starts.slice(from, length).map(start => start / 1000);
+  const rates = stages.map(stage => told.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
+  return { times, stages, rates, step };
+}
+
+// A mark of the time axis whose marks are `step` seconds apart.
+function moment(seconds, step) {
+  const time = new Date(seconds * 1000);
+  if (step >= 86400) return time.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return time.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(step < 60 ? { second: "2-digit" } : {}) });
+}
+
+// uPlot draws the last series above the others: so the sums come first, the lowest stage last.
+function stacked({ times, rates }) {
+  const sums = [];
+  rates.forEach((one, at) => sums.push(one.map((value, slot) => value + (at ? sums[at - 1][slot] : 0))));
+  return [times, ...sums.reverse().map(one => one.map(sum => sum || null))];
+}
+
+export function startChart(list, address) {
+  const place = document.getElementById("chart");
+  const buttons = [...document.querySelectorAll("#spans [data-span]")];
+  let UPlot = null, plot = null, shape = "", span = "hour", last = 0, timer = 0, told = null, chosen = false, etag = null;
+
+  const legend = document.createElement("p");
+  legend.className = "legend";
+
+  function describe(slot = null) {
+    const { stages, rates, times } = told;
+    const colours = palette(place, stages.length);
+    const idle = Math.max(0, times.findIndex((_, at) => rates.some(values => values[at] > 0))); // before the first job
+    legend.replaceChildren(...stages.map((stage, at) => {
+      const item = document.createElement("span");
+      const mark = document.createElement("i");
+      mark.style.background = colours[at];
+      const values = rates[at];
+      const value = slot === null ? values.reduce((sum, one) => sum + one, 0) / Math.max(1, values.length - idle) : values[slot];
+      item.append(mark, `${stage} → ${stage + 1} `, Object.assign(document.createElement("b"), { textContent: rate(value) }));
+      return item;
+    }), slot === null ? "on average" : `at ${moment(times[slot], told.step / 1000)}`);
+  }
+
+  function options() {
+    const colours = palette(place, told.stages.length).reverse();
+    const [ink, line, card] = ["--soft", "--line", "--card"].map(name => palette.one(place, name));
+    const font = "12px system-ui, sans-serif";
+    const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
+    const bars = UPlot.paths.bars({ size: [0.86, 40], align: 1 });
+    return {
+      width: place.clientWidth, height: HEIGHT, padding: [10, 8, 0, 0], legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { setScale: false } },
+      scales: { x: { range: (_, from, to) => [from, to + told.step / 1000] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+      axes: [
+        { ...axis, grid: { show: false }, size: 30, space: 80, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
+        { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
+      ],
+      series: [{}, ...colours.map((colour, at) => ({
+        paths: bars, stroke: card, width: 1, points: { show: false },
+        fill: at % 2 === told.stages.length % 2 ? stripes(colour, card) : colour,
+      }))],
+      hooks: { setCursor: [self => describe(self.cursor.idx ?? null)] },
+    };
+  }
+
+  function draw() {
+    if (!told.stages.length) {
+      plot?.destroy();
+      [plot, shape] = [null, ""];
+      place.replaceChildren(Object.assign(document.createElement("p"),
+        { className: "soft", textContent: span === "all" ? "Nothing was finished yet." : `Nothing was finished in the last ${WORDS[span]}.` }));
+      return;
+    }
+    if (plot && shape === told.stages.join()) plot.setData(stacked(told));
+    else {
+      plot?.destroy();
+      place.replaceChildren();
+      plot = new UPlot(options(), stacked(told), place);
+      plot.root.setAttribute("aria-hidden", "true");
+      place.append(legend);
+      shape = told.stages.join();
+    }
+    describe();
+  }
+
+  async function load() {
+    timer = 0;
+    last = performance.now();
+    const asked = span;
+    try {
+      const answer = await fetch(`chart?list=${encodeURIComponent(list)}&span=${span}`,
+        { cache: "no-store", headers: etag ? { "If-None-Match": etag } : {} });
+      if (!answer.ok || asked !== span) return;
+      const found = await answer.json();
+      etag = answer.headers.get("ETag");
+      if (asked !== span) return;
+      told = perMinute(found);
+      const slots = told.times.filter((_, slot) => told.rates.some(values => values[slot] > 0)).length;
+      if (!chosen && slots < 12) choose("15min"); // a list that has just begun
+      else draw();
+      chosen = true;
+    } catch { /* the next change tries again */ }
+  }
+
+  function choose(name) {
+    [span, etag, chosen] = [name, null, true];
+    buttons.forEach(button => button.setAttribute("aria-pressed", String(button.dataset.span === span)));
+    clearTimeout(timer);
+    load();
+  }
+
+  function changed() {
+    if (timer || !UPlot) return;
+    const every = plot ? EVERY_MS[span] : 1000; // the first bar comes at once
+    timer = setTimeout(() => (document.hidden ? (timer = 0) : load()), Math.max(500, every - (performance.now() - last)));
+  }
+
+  async function start() {
+    UPlot = await library(address);
+    document.getElementById("spans").hidden = false;
+    buttons.forEach(button => {
+      button.setAttribute("aria-pressed", String(button.dataset.span === span));
+      button.addEventListener("click", () => choose(button.dataset.span));
+    });
+    new ResizeObserver(() => plot && plot.width !== place.clientWidth && plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shape = ""; if (told) draw(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) changed(); });
+    setInterval(() => { if (!document.hidden) changed(); }, 30e3); // time goes on, even if nothing is finished
+    load();
+  }
+
+  if (address) {
+    place.replaceChildren();
+    start().catch(() => { place.textContent = "uPlot could not be loaded: make setup."; });
+  }
+  return { changed };
+}

@@ -1,0 +1,132 @@
+"""A real browser on a real server. Where there is no browser, the tests say so and are skipped."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Asker, Server
+
+try:
+    from playwright.sync_api import Browser, Page, sync_playwright
+except ImportError:  # pragma: no cover
+    sync_playwright = None  # type: ignore[assignment]
+
+NAME = "gaia"
+ARTEFACTS = ROOT / "tests/artefacts"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LIBRARY = ROOT / "static/node_modules/socket.io-client"
+AXE = ROOT / "tests/browser/node_modules/axe-core/axe.min.js"
+WORDS = ("Content Security Policy", "Uncaught", "SyntaxError")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The system's Chromium."""
+    if sync_playwright is None:
+        pytest.skip("browser tests skipped: playwright is not installed (pip install playwright)")
+    if CHROMIUM is None:
+        pytest.skip("browser tests skipped: no chromium on PATH (on Debian, apt install chromium)")
+    if not LIBRARY.is_dir():
+        pytest.skip("browser tests skipped: socket.io-client is not installed (make setup, where there is npm)")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a file that don't stop it."""
+    one = Server(tmp_path_factory.mktemp("pages")).start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+def ask(shared: Server, jobix: int) -> Asker:
+    """A list of the test's own, of stages 0 to 4 and 60 jobs; its name is `name_of(ask)`."""
+    return make_list(shared, jobix)
+
+
+def name_of(ask: Asker) -> str:
+    """The public name of the list that make_list() made."""
+    return f"{NAME}-{ask.jobix % 10_000_000}"
+
+
+def make_list(server: Server, jobix: int, jobs: int = 60) -> Asker:
+    """A list of stages 0 to 4, with jobs."""
+    ask = Asker(server.url, jobix)
+    ask(f"/init/0/10/0/10?name={name_of(ask)}")
+    if jobs:
+        ask("/set", {str(number): {"jobcmd": {"file": f"set={number}/Iloc.npy"}} for number in range(jobs)})
+    return ask
+
+
+def work(ask: Asker, jobs: int, stage: int = 0, worker: str = "node1:1") -> None:
+    """Takes jobs through a stage."""
+    for job in ask(f"/get/{stage}?n={jobs}", worker=worker).json():
+        ask(f"/update_job/{job['jobid']}/{stage + 2}", {"filename": f"out/{job['jobid']}.npy"}, claim=job["claim"])
+
+
+@pytest.fixture
+def visit(browser: "Browser", shared: Server) -> Iterator[Callable[..., "Page"]]:
+    """Opens pages of a list; any error in their console fails the test."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_page(ask: Asker, path: str = "/get", query: str = "", live: bool = True, **how: Any) -> "Page":
+        context = browser.new_context(**{"viewport": {"width": 1180, "height": 900}} | how)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if any(w in said.text for w in WORDS) else None)
+        page.goto(f"{ask.url}{path}?list={name_of(ask)}{query}")
+        if live:
+            page.wait_for_selector("#status.live")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def sign_in(page: "Page", ask: Asker, name: str = "Ada") -> None:
+    """Signs in, and is on the progress page then."""
+    page.goto(f"{ask.url}/signin?list={name_of(ask)}")
+    page.fill("[name=jobix]", str(ask.jobix))
+    page.fill("[name=name]", name)
+    page.click("text=Sign in >> nth=-1")
+    page.wait_for_selector("#status.live")
+
+
+def shoot(page: "Page", name: str, whole: bool = False) -> None:
+    """A screenshot among the artefacts."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=whole)
+
+
+def shown(page: "Page", name: str) -> str:
+    """A number on the page."""
+    return page.inner_text(f'[data-n="{name}"]')
+
+
+def holds(page: "Page", expression: str, within_s: float = 10) -> None:
+    """Until that is true on the page. (Playwright's own wait_for_function needs eval, which the page forbids.)"""
+    give_up = time.monotonic() + within_s
+    while not page.evaluate(expression):
+        assert time.monotonic() < give_up, f"not within {within_s} s: {expression}"
+        page.wait_for_timeout(50)
+
+
+def wait_for(page: "Page", name: str, text: str) -> None:
+    """Until a number on the page is that."""
+    holds(page, f"document.querySelector('[data-n={name}]').textContent === '{text}'")
+
+
+__all__ = ["ARTEFACTS", "AXE", "Path", "holds", "make_list", "name_of", "shoot", "shown", "sign_in", "wait_for", "work"]

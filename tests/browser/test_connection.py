@@ -1,0 +1,74 @@
+"""The connection breaks and comes back; the page says so, and is right again without a reload."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import holds, make_list, name_of, shoot, wait_for, work
+from tests.conftest import Server
+
+
+@pytest.fixture
+def shared(new_server: Any) -> Iterator[Server]:
+    """A server of the test's own: it is stopped here."""
+    return new_server().start()  # type: ignore[no-any-return]
+
+
+def test_a_killed_server_is_said_to_be_lost_and_found_again(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix)
+    page = visit(ask)
+    page.evaluate("window.same = true")
+    shared.kill()
+    page.wait_for_selector("#status.lost", timeout=15_000)
+    shoot(page, "lost")
+    shared.start()
+    ask.session.close()
+    work(ask, 15)
+    work(ask, 15, stage=2)
+    page.wait_for_selector("#status.live", timeout=30_000)
+    wait_for(page, "done", "15")
+    holds(page, "document.querySelector('#rows [data-key=all] .of-stage').innerText === '4 done'")
+    assert page.evaluate("window.same")
+
+
+def test_where_websockets_are_blocked_the_page_polls_and_is_still_live(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix)
+    page = visit(ask, live=False)
+    page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    page.reload()
+    page.wait_for_selector("#status.polling")
+    saved = []
+    page.on("response", lambda got: saved.append(got.status) if "/live" in got.url else None)
+    work(ask, 6)
+    work(ask, 6, stage=2)
+    wait_for(page, "done", "6")
+    holds(page, "document.querySelectorAll('#rows .of-stage')[0].innerText === '4 done'")
+    assert 200 in saved
+    shoot(page, "polling")
+
+
+def test_a_page_without_the_library_polls_and_says_why(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix)
+    page = visit(ask, live=False)
+    page.route("**/node_modules/**", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("#status.polling")
+    work(ask, 3)
+    wait_for(page, "available", "60")
+    assert "make setup" in page.inner_text("#chart")
+
+
+def test_numbers_are_the_same_by_either_way(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix)
+    work(ask, 5)
+    ask("/get/0?n=3")
+    page, other = visit(ask), visit(ask, live=False)
+    other.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    other.reload()
+    other.wait_for_selector("#status.polling")
+    texts = "[...document.querySelectorAll('[data-n], #key li, #bar title')].map(one => one.textContent)"
+    wait_for(page, "working", "3")
+    wait_for(other, "working", "3")
+    assert page.evaluate(texts) == other.evaluate(texts)
+    assert ask(f"/live?list={name_of(ask)}").json()["working"] == 3

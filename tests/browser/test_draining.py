@@ -1,0 +1,109 @@
+"""Two real workers drain a list while its page is open."""
+
+import gzip
+import subprocess
+import sys
+from typing import Any
+
+import requests
+
+from tests.browser.conftest import holds, make_list, name_of, shoot, shown, wait_for, work
+from tests.conftest import ROOT, Asker, Server
+from tests.database import rows
+
+JOBS = 60
+SENT_KB = 120
+
+
+def start_worker(ask: Asker, stage: int) -> subprocess.Popen[bytes]:
+    """A worker process that ends when there is nothing more to do."""
+    command = [sys.executable, "-m", "client", "work", str(stage), "--wait-s", "4", "--url", ask.url]
+    return subprocess.Popen(
+        [*command, "--jobix", str(ask.jobix), "--", "true"], cwd=ROOT, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    workers = [start_worker(ask, stage) for stage in (0, 2)]
+    holds(page, "Number(document.querySelector('[data-n=done]').textContent) > 5")
+    shoot(page, "draining")
+    assert [worker.wait(60) for worker in workers] == [0, 0]
+    wait_for(page, "percent", "100")
+    kept = {
+        stage: (jobs, flagged)
+        for stage, jobs, flagged in rows(
+            shared,
+            "SELECT jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END) FROM job JOIN job_list"
+            f" ON job_list.id = list_id WHERE name = '{name_of(ask)}' GROUP BY jobstage",
+        )
+    }
+    assert kept == {4: (JOBS, 0)}
+    wait_for(page, "workers", "0")
+    numbers = {name: shown(page, name) for name in ("done", "jobs", "available", "working", "expired", "failed")}
+    assert numbers == {
+        "done": str(JOBS), "jobs": str(JOBS), "available": "0", "working": "0", "expired": "0", "failed": "0"
+    }  # fmt: skip
+    assert page.inner_text("#left span") == "all done"
+    assert page.title().startswith("100 % · ")
+    assert "data:image/svg" in page.get_attribute("link[rel=icon]", "href")
+    assert page.inner_text("#key li:last-child b") == str(JOBS)
+    holds(page, "document.querySelectorAll('#rows [data-key=all] tbody tr').length === 50")
+    holds(page, "[...document.querySelectorAll('#rows .of-stage')].every(one => one.innerText === '4 done')")
+    paces = ask(f"/live?list={name_of(ask)}").json()["paces"]
+    assert [row.split()[0] for row in page.locator("#paces tbody tr").all_inner_texts()] == [
+        str(pace["stage"]) for pace in paces
+    ]
+    shoot(page, "drained", whole=True)
+
+
+def test_rows_come_by_themselves_and_keep_ticks_focus_and_place(shared: Server, ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    page.focus("#rows [data-key='all'] tbody tr[data-key='20'] a")
+    page.evaluate("scrollTo(0, 700)")
+    before = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    job = ask("/get/0", worker="node7:1").json()
+    page.wait_for_selector("#rows [data-key=working] tr")
+    assert page.inner_text("#rows [data-key=working] tbody .cut >> nth=0") == "node7:1"
+    assert page.evaluate("document.activeElement.closest('tr').dataset.key") == "20"
+    assert abs(page.evaluate("document.activeElement.getBoundingClientRect().top") - before) < 2
+    ask(f"/update_job/{job['jobid']}/2", claim=job["claim"])
+    page.wait_for_selector("#rows [data-key=working]", state="detached")
+
+
+def test_a_list_that_was_empty_becomes_a_page_when_jobs_come(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix, jobs=0)
+    page = visit(ask)
+    assert "set --files" in page.inner_text("main")
+    shoot(page, "empty")
+    ask("/set", {"1": {}})
+    page.wait_for_selector(".hero")
+    wait_for(page, "jobs", "1")
+
+
+def test_the_whole_page_is_small(shared: Server, ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    page.wait_for_selector("#chart .uplot, #chart p")
+    loaded = [page.url, *page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")]
+    assert all(url.startswith(shared.url) for url in loaded)
+    assert any("uPlot" in url for url in loaded)
+    assert any("socket.io-client" in url for url in loaded)
+    sizes = {url: len(gzip.compress(requests.get(url, timeout=10).content)) / 1000 for url in set(loaded)}
+    assert sum(sizes.values()) < SENT_KB, sizes
+
+
+def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask: Asker, visit: Any) -> None:
+    make_list(shared, ask.jobix - 1)  # with one list alone, there is no page of lists
+    lists, workers = visit(ask, live=False), visit(ask, "/workers", live=False)
+    lists.goto(f"{shared.url}/get")
+    row = f"document.querySelector('[data-key={name_of(ask)}]')"
+    assert lists.evaluate(f"{row}.cells[1].innerText") == "0 %"
+    work(ask, 30)
+    work(ask, 30, stage=2)
+    holds(lists, f"{row}.cells[1].innerText === '50 %'")
+    holds(workers, "document.querySelector('[data-key=\"node1:1\"]')?.cells[3].innerText === '60'")
+    shoot(lists, "lists")
+    lists.set_viewport_size({"width": 360, "height": 800})
+    shoot(lists, "lists-360")
+    assert not lists.evaluate("document.documentElement.scrollWidth > innerWidth")

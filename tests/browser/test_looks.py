@@ -1,0 +1,130 @@
+"""Everybody can use it: a phone, the dark, a keyboard, a screen reader; and whatever the jobs hold."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import AXE, holds, name_of, shoot, sign_in, wait_for, work
+from tests.conftest import Asker
+
+PATHS = ("/get", "/lifetime", "/workers", "/job/0", "/signin")
+WIDER = "document.documentElement.scrollWidth > innerWidth"
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp.exe \u2066 &lt;b&gt; {{7*7}} é 漢字 '
+LONG = "x" * 100_000
+
+
+@pytest.fixture
+def busy(ask: Asker) -> Asker:
+    """A list in which there is something of everything."""
+    ask("/lifetime/1/10?max_attempts=1")
+    work(ask, 20)
+    work(ask, 8, stage=2, worker="node2:1")
+    for job in ask("/get/0?n=3", worker="node3:1").json():
+        ask(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
+    ask("/get/0?n=4", worker="node4:1")
+    return ask
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1180])
+def test_every_page_fits_and_axe_finds_nothing_serious(busy: Asker, visit: Any, width: int, dark: bool) -> None:
+    page = visit(busy, viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light",
+                 bypass_csp=True)  # fmt: skip
+    sign_in(page, busy)
+    for path in PATHS:
+        page.goto(f"{busy.url}{path}?list={name_of(busy)}")
+        if path == "/get":
+            page.wait_for_selector("#status.live")
+            page.wait_for_selector("#chart .uplot")
+        assert not page.evaluate(WIDER), f"{path} is wider than {width} px"
+        shoot(page, f"{path.strip('/').replace('/', '-')}-{width}-{'dark' if dark else 'light'}", whole=True)
+        if not AXE.is_file():
+            continue
+        page.add_script_tag(path=AXE)
+        found = page.evaluate("axe.run().then(found => found.violations)")
+        bad = [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found
+               if one["impact"] in ("serious", "critical")]  # fmt: skip
+        assert not bad, f"{path}: {bad}"
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (make setup-dev, where there is npm): accessibility was not tested")
+
+
+def test_colours_follow_the_system_while_the_page_is_open(busy: Asker, visit: Any) -> None:
+    page = visit(busy)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(ground) != light
+    page.wait_for_selector("#chart .uplot")
+
+
+def test_the_keyboard_alone_is_enough(busy: Asker, visit: Any) -> None:
+    page = visit(busy)
+    sign_in(page, busy)
+
+    def tab_to(condition: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"document.activeElement.matches({condition!r})"):
+                assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+                return
+        raise AssertionError(f"no way to {condition}")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    tab_to("[name=ask]")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('dialog').open")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent") == "Pause"
+    tab_to("[data-span=day]")
+    page.keyboard.press("Enter")
+    holds(page, "document.querySelector('[data-span=day]').getAttribute('aria-pressed') === 'true'")
+    tab_to("[name=stage]")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    holds(page, "document.querySelectorAll('#rows [data-key=all] tbody tr').length === 8")
+    tab_to("#rows tbody a")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1 >> text=Job")
+
+
+def test_nothing_moves_while_numbers_change(ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    page.wait_for_selector("#chart .uplot, #chart p")
+    places = (
+        "JSON.stringify([...document.querySelectorAll('.hero dt, #bar, .two .card, #filter, #key')]"
+        ".map(one => one.getBoundingClientRect()).map(box => [box.x, box.y]))"
+    )
+    work(ask, 1)
+    work(ask, 1, stage=2)
+    wait_for(page, "done", "1")
+    before = page.evaluate(places)
+    for done in (9, 20, 33, 58):
+        work(ask, 25)
+        work(ask, done - int(page.inner_text("[data-n=done]")), stage=2)
+        wait_for(page, "done", str(done))
+        assert page.evaluate(places) == before
+
+
+def test_hostile_content_is_shown_as_text_and_the_page_stays_whole(ask: Asker, visit: Any) -> None:
+    said = []
+    ask("/set", {"1000": {"jobcmd": HOSTILE, "priority": 9}, "1001": {"jobcmd": LONG, "priority": 8}})
+    job = ask("/get/0", worker="<i>node</i> &amp; {{7*7}}").json()
+    page = visit(ask, viewport={"width": 360, "height": 900})
+    page.on("dialog", lambda box: (said.append(box.message), box.dismiss()))
+    holds(page, "document.querySelector('#rows').innerText.includes('<script>alert(2)</script>')")
+    ask(f"/update_job/{job['jobid']}/2", {"filename": HOSTILE, "result": HOSTILE}, claim=job["claim"])
+    long = ask("/get/0", worker="node9:1").json()
+    ask(f"/update_job/{long['jobid']}/0", {"error": HOSTILE}, claim=long["claim"])
+    wait_for(page, "available", "62")
+    page.wait_for_timeout(2500)
+    assert page.locator("#rows img, #rows script, #rows i").count() == 0
+    assert not page.evaluate(WIDER)
+    for path in ("/job/1000", "/job/1001", "/workers"):
+        page.goto(f"{ask.url}{path}?list={name_of(ask)}")
+        assert page.locator("main img, main script, main i").count() == 0
+        assert not page.evaluate(WIDER)
+        shoot(page, f"hostile-{path.strip('/').replace('/', '-')}")
+    assert "<i>node</i> &amp; {{7*7}}" in page.inner_text("main")
+    assert not said

@@ -1,0 +1,176 @@
+"""What somebody does on a page: filters, the back button, signing in, and each action."""
+
+from typing import Any
+
+import requests
+
+from tests.browser.conftest import holds, name_of, shoot, sign_in, wait_for, work
+from tests.conftest import Asker, Server
+from tests.database import rows
+
+FIRST = "#rows [data-key=all] tbody tr:first-child"
+IN_ALL = "document.querySelectorAll('#rows [data-key=all] tbody tr').length"
+
+
+def fail_all(ask: Asker, jobs: int) -> None:
+    """Has so many jobs fail for good, in stage 1."""
+    ask("/lifetime/1/10?max_attempts=1")
+    for job in ask(f"/get/0?n={jobs}", worker="node1:1").json():
+        ask(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
+
+
+def test_a_filter_is_in_the_address_and_the_back_button_undoes_it(ask: Asker, visit: Any) -> None:
+    work(ask, 7)
+    page = visit(ask)
+    page.evaluate("window.same = true")
+    page.select_option("[name=state]", "available")
+    page.fill("[name=stage]", "2")
+    page.keyboard.press("Enter")
+    holds(page, f"{IN_ALL} === 7")
+    assert "state=available" in page.url
+    assert "stage=2" in page.url
+    page.fill("[name=q]", "set=3/")
+    page.click("#filter button")
+    holds(page, f"{IN_ALL} === 1")
+    page.go_back()
+    holds(page, f"{IN_ALL} === 7")
+    assert page.input_value("[name=q]") == ""
+    page.click("#unfiltered")
+    holds(page, f"{IN_ALL} === 50")
+    assert page.evaluate("window.same")
+    other = visit(ask, query="&state=available&stage=2&q=set%3D3/")
+    assert other.locator("#rows [data-key=all] tbody tr").count() == 1
+    assert other.input_value("[name=q]") == "set=3/"
+
+
+def test_sorting_and_the_next_page_go_without_a_reload(ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    page.evaluate("window.same = true")
+    page.click("#rows th a:text-is('job')")
+    holds(page, f"document.querySelector('{FIRST}').dataset.key === '59'")
+    page.click("text=Next 50")
+    holds(page, f"document.querySelector('{FIRST}').dataset.key === '9'")
+    page.go_back()
+    holds(page, f"document.querySelector('{FIRST}').dataset.key === '59'")
+    assert page.evaluate("window.same")
+
+
+def test_what_a_filter_can_t_be_is_said(ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    page.fill("[name=stage]", "many")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#rows [role=alert]")
+    page.fill("[name=stage]", "0")
+    page.keyboard.press("Enter")
+    holds(page, f"{IN_ALL} === 50")
+
+
+def test_a_wrong_secret_doesn_t_sign_in(ask: Asker, visit: Any) -> None:
+    page = visit(ask, "/signin", live=False)
+    page.fill("[name=jobix]", str(ask.jobix + 1))
+    page.click("main button")
+    assert "is not the jobix" in page.inner_text("main")
+    page.goto(f"{ask.url}/get?list={name_of(ask)}")
+    assert page.locator("text=Pause").count() == 0
+
+
+def test_pausing_asks_first_and_the_list_goes_on_later(ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    sign_in(page, ask)
+    page.click("text=Pause")
+    page.click("dialog >> text=No, go back")
+    assert page.evaluate("document.activeElement.textContent") == "Pause"
+    assert ask("/get/0").json() != "nada"
+    page.click("text=Pause")
+    shoot(page, "asking")
+    page.click("dialog >> text=Yes")
+    page.wait_for_selector(".said >> text=Paused")
+    holds(page, "document.querySelector('#left').innerText.startsWith('paused')")
+    assert ask("/get/0").json() == "nada"
+    page.click("text=Go on handing out jobs")
+    page.wait_for_selector(".said >> text=handed out again")
+    assert ask("/get/0").json() != "nada"
+
+
+def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> None:
+    fail_all(ask, 5)
+    page = visit(ask)
+    sign_in(page, ask)
+    page.check("[name=jobs][value='1']")
+    work(ask, 2)  # the tables come again, and the tick stays
+    holds(page, "document.querySelector('[data-key=all] tr[data-key=\"6\"] .of-stage').innerText.startsWith('2')")
+    assert page.is_checked("[name=jobs][value='1']")
+    shoot(page, "chosen")
+    page.click("text=Send back the chosen")
+    page.click("dialog >> text=Yes")
+    page.wait_for_selector(".said >> text=1 job was sent back")
+    wait_for(page, "failed", "4")
+    page.click("text=Send back all")
+    page.click("dialog >> text=Yes")
+    page.wait_for_selector(".said >> text=4 jobs were sent back")
+    wait_for(page, "failed", "0")
+
+
+def test_one_job_is_failed_and_preferred_and_its_history_says_by_whom(shared: Server, ask: Asker, visit: Any) -> None:
+    ask("/get/0", worker="node1:1")
+    page = visit(ask)
+    sign_in(page, ask)
+    page.goto(f"{ask.url}/job/0?list={name_of(ask)}")
+    page.click("text=Fail")
+    assert "loses it" in page.inner_text("dialog")
+    page.click("dialog >> text=Yes")
+    page.wait_for_selector(".said >> text=was failed")
+    page.fill("[name=priority]", "7")
+    page.click("text=Set priority")
+    page.wait_for_selector(".said >> text=priority 7")
+    assert "Ada" in page.inner_text("main table")
+    shoot(page, "job", whole=True)
+    kept = rows(
+        shared,
+        "SELECT priority, flag FROM job JOIN job_list ON job_list.id = list_id"
+        f" WHERE jobid = 0 AND name = '{name_of(ask)}'",
+    )
+    assert kept == [(7, 2)]
+
+
+def test_a_lifetime_is_set_and_the_proposal_taken(ask: Asker, visit: Any) -> None:
+    work(ask, 30)
+    page = visit(ask)
+    sign_in(page, ask)
+    page.goto(f"{ask.url}/lifetime?list={name_of(ask)}")
+    shoot(page, "lifetimes", whole=True)
+    page.fill("[aria-label='Stage 3'] [name=minutes]", "2.5")
+    page.click("[aria-label='Stage 3'] >> text=Set")
+    page.wait_for_selector(".said >> text=2.5 minutes")
+    assert ask("/lifetime/3").json()["minutes"] == 2.5
+    page.click("text=/^Take /")
+    page.wait_for_selector(".said >> text=Stage 1 has a lifetime")
+    assert ask("/lifetime/1").json()["minutes"] < 10
+
+
+def test_without_javascript_the_server_asks(ask: Asker, visit: Any) -> None:
+    page = visit(ask, live=False, java_script_enabled=False)
+    page.goto(f"{ask.url}/signin?list={name_of(ask)}")
+    page.fill("[name=jobix]", str(ask.jobix))
+    page.click("main button")
+    page.click("text=Pause")
+    assert "Hand out no more jobs" in page.inner_text("h1")
+    page.click("text=Yes")
+    assert "Paused" in page.inner_text(".said")
+    assert ask("/get/0").json() == "nada"
+
+
+def test_the_secret_is_nowhere_on_the_pages_or_in_the_log(shared: Server, ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))
+    sign_in(page, ask)
+    job = ask("/get/0", worker="node1:1").json()
+    wait_for(page, "working", "1")
+    texts = [page.content(), *frames, shared.log.read_text(), str(page.context.cookies())]
+    for path in ("lifetime", "workers", "job/0", "rows", "live", "chart"):
+        texts.append(requests.get(f"{ask.url}/{path}?list={name_of(ask)}", timeout=10).text)
+    for text in texts:
+        assert str(ask.jobix) not in text
+        assert job["claim"] not in text
+    assert frames
