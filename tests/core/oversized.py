@@ -1,0 +1,69 @@
+"""Bodies far larger than a server takes, and how much memory it needed to find out."""
+
+import socket
+import threading
+import zlib
+
+import psutil
+import requests
+
+MB = 1_000_000
+ROUTES = ["/set", "/update_job/1/2", "/update_jobs", "/heartbeat"]
+ZEROS = b"0" * MB
+
+
+class Memory:
+    """How much a server's memory grew at most, in MB."""
+
+    def __init__(self, server):
+        self._process = psutil.Process(server.process.pid)
+        self._before = self._highest = self._process.memory_info().rss
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self):
+        while not self._ended.wait(0.005):
+            self._highest = max(self._highest, self._process.memory_info().rss)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._ended.set()
+        self._thread.join()
+        self.grown_mb = (self._highest - self._before) / MB
+
+
+def bomb(wbits):
+    """8 GB in 8 MB, made of one piece again and again; it has no end, which nobody gets to see."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    start = packer.compress(b'{"1": {"jobcmd": ') + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(ZEROS * 16) + packer.flush(zlib.Z_FULL_FLUSH)
+    return start + piece * 512
+
+
+def stream(server, path, head, pieces):
+    """Sends the pieces for as long as they are taken; how many were when the answer came, and the answer."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    taken = 0
+
+    def push():
+        nonlocal taken
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+                taken += 1
+        except OSError:
+            pass
+
+    with connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\njobix: 1\r\n%s\r\n\r\n" % (path.encode(), head))
+        pushing = threading.Thread(target=push)
+        pushing.start()
+        answer = connection.recv(65536)
+        by_then = taken
+        assert requests.get(server.url + "/", timeout=10).status_code == 200
+        connection.close()
+        pushing.join()
+    return by_then, answer

@@ -1,0 +1,147 @@
+"""What a verb's statements would have a database do: their plans, and a cost that is the same each time."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from jobserver import create_app
+from jobserver.config import Settings
+from jobserver.database import Connection, Database
+from jobserver.lifetimes import Lifetime
+from jobserver.services import NAME, Services
+from jobserver.storage import lists, loading
+from jobserver.storage.transaction import Transaction
+
+NOW = 2_000_000_000_000
+DAY = 86_400_000
+SMALL = ("job_working", "job_claimed", "job_flagged")
+_WHOLE = r"SCAN (job|history)\b|SEARCH job .*\(list_id=\?\)$"
+Verb = Callable[[Transaction], object]
+
+_FILL = """UPDATE job SET jobstage = 2, deadline = NULL WHERE list_id = :list AND jobid < :n / 4
+INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker)
+    SELECT id, 'ended-' || jobid, 1, 2, 'done', :now - jobid, :now - jobid, 'w' FROM job
+    WHERE list_id = :list AND jobstage = 2
+UPDATE job SET jobstage = 1, attempt = 1, claim = 'held-' || jobid, worker = 'w' || jobid, claimed = :now - 1,
+    deadline = :now + 1000 + jobid WHERE list_id = :list AND jobid >= :n / 4 AND jobid < :n / 4 + 140
+UPDATE job SET deadline = :now - 1 - jobid, failures = CASE WHEN jobid < :n / 4 + 5 THEN 4 ELSE 0 END,
+    jobstage = CASE WHEN jobid < :n / 4 + 10 THEN 3 ELSE 1 END
+    WHERE list_id = :list AND jobid >= :n / 4 AND jobid < :n / 4 + 20
+UPDATE job SET jobstage = 3, flag = 1, deadline = :now - 1
+    WHERE list_id = :list AND jobid >= :n / 4 + 20 AND jobid < :n / 4 + 40
+INSERT INTO worker (list_id, name, first_heard, last_heard, done, failures)
+    SELECT list_id, 'w' || jobid, :now - jobid, :now - jobid, 1, 0 FROM job WHERE list_id = :list AND jobid < 250
+INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) SELECT list_id, jobstage, COUNT(*),
+    SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END), 0 FROM job WHERE list_id = :list GROUP BY list_id, jobstage"""
+
+
+def filled(settings: Settings, jobs: int) -> Database:
+    """A database with a list of so many jobs: a quarter done, 100 held, 20 overdue, 20 flagged, the others available,
+    and late in two days. And a second list, a tenth as long."""
+    services: Services = create_app(settings).extensions[NAME]
+    database = services.database
+    with closing(database.connect()) as connection:
+        connection.begin()
+        tx = Transaction(connection)
+        _fill(tx, jobs)
+        connection.commit()
+    return database
+
+
+def _fill(tx: Transaction, jobs: int) -> None:
+    for name, n in (("first", jobs), ("second", jobs // 10)):
+        made = lists.create(tx, name, name, NOW - DAY)
+        assert made is not None
+        for stage in range(5):
+            requeue = 2 if stage == 3 else None
+            lists.store_lifetime(tx, made.id, Lifetime(stage, 0 if stage in (2, 4) else 3 * DAY, requeue))
+        for start in range(0, n, 1000):
+            chunk = [[jobid, 0, -jobid % 7, "{}"] for jobid in range(start, min(n, start + 1000))]
+            loading.add_jobs(tx, made.id, json.dumps(chunk), NOW - DAY)
+        for sql in re.split(r"\n(?=\S)", _FILL):
+            tx.run(sql, list=made.id, n=n, now=NOW)
+
+
+class Recorded(Connection):
+    """A connection that keeps the statements that it was given."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.connect().driver, database.postgresql, 1.0)
+        self.statements: list[tuple[str, dict[str, Any]]] = []
+
+    def execute(self, sql: str, values: dict[str, Any]) -> Any:
+        """A cursor of the driver."""
+        self.statements.append((sql, values))
+        return super().execute(sql, values)
+
+
+def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[tuple[str, dict[str, Any]]], int]:
+    """What a verb returns, its statements, and the steps that SQLite took; and nothing is kept."""
+    steps = [0]
+    with closing(Recorded(database)) as connection:
+        connection.begin()
+        if not database.postgresql:
+            connection.driver.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 1)
+        tx = Transaction(connection, alone)
+        value = verb(tx)
+        tx.flush()
+        if not database.postgresql:
+            connection.driver.set_progress_handler(None, 0)
+        connection.rollback()
+    return value, connection.statements, steps[0]
+
+
+def full_scans(database: Database, sql: str, values: dict[str, Any]) -> list[str]:
+    """Where a statement would read every row of the jobs or of their history; [] if nowhere."""
+    with closing(database.connect()) as connection:
+        if not database.postgresql:
+            lines = [row[3] for row in connection.all(f"EXPLAIN QUERY PLAN {sql}", **values)]
+            return [line for line in lines if re.match(_WHOLE, line) and not any(name in line for name in SMALL)]
+        if sql.startswith("SELECT pg_advisory"):
+            return []
+        found = [json_plan(connection.all(f"EXPLAIN (FORMAT JSON) {sql}", **values))]
+        found.append(
+            json_plan(connection.driver.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(sql)}").fetchall())
+        )
+        return [line for plan in found for line in scans_in(plan)]
+
+
+def numbered(sql: str) -> str:
+    """The statement as PostgreSQL plans it once for all values: :name is $1."""
+    names: list[str] = []
+
+    def number(match: "re.Match[str]") -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    return re.sub(r"(?<!:):([a-z_]+)", number, sql)
+
+
+def json_plan(rows: list[Any]) -> dict[str, Any]:
+    """The root of a plan that was asked for as JSON."""
+    plan: dict[str, Any] = rows[0][0][0]["Plan"]
+    return plan
+
+
+def scans_in(plan: dict[str, Any]) -> list[str]:
+    """The nodes of a PostgreSQL plan that read a whole table, or an index of more than what is held or flagged."""
+    found = [line for below in plan.get("Plans", []) for line in scans_in(below)]
+    whole = plan["Node Type"] == "Seq Scan" or ("Index" in plan["Node Type"] and "Index Cond" not in plan)
+    if whole and plan.get("Relation Name", "job") in ("job", "history") and plan.get("Index Name") not in SMALL:
+        found.append(f"{plan['Node Type']} on {plan.get('Relation Name')} {plan.get('Index Name', '')}")
+    return found
+
+
+def buffers(database: Database, statements: list[tuple[str, dict[str, Any]]]) -> int:
+    """The pages that PostgreSQL touches for these statements; and nothing is kept."""
+    touched = 0
+    with closing(database.connect()) as connection:
+        connection.begin()
+        for sql, values in statements:
+            plan = json_plan(connection.all(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", **values))
+            touched += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        connection.rollback()
+    return touched

@@ -1,0 +1,26 @@
+"""Somebody who waits for a job, on a connection of its own."""
+
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPConnection
+
+from tests.conftest import Asker
+
+FOREVER = 60
+AT_ONCE_S = 10  # far below FOREVER, far above what a loaded machine needs
+
+
+class Waiter:
+    """Somebody who asks with ?wait=; there are many at once."""
+
+    def __init__(self, url, jobix):
+        self._pool = ThreadPoolExecutor(32)
+        self._url, self._jobix = url, jobix
+
+    def ask(self, path: str, url: str = "", **headers: str) -> "Future[object]":
+        """The answer to come. It was sent when another request, made after it, has been answered."""
+        connection = HTTPConnection((url or self._url).removeprefix("http://"), timeout=70)
+        connection.request("GET", path, headers={"jobix": str(self._jobix)} | headers)
+        answer = self._pool.submit(lambda: json.loads(connection.getresponse().read()))
+        Asker(url or self._url, self._jobix)("/")
+        return answer

@@ -1,0 +1,115 @@
+"""A writer on a real database, with callers that come at the same moment."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine
+
+from jobserver.config import Settings
+from jobserver.database import Connection, Database, engine_options
+from jobserver.schema import prepare
+from jobserver.storage.transaction import Transaction
+from jobserver.writer import Writer
+
+BUSY_S = 0.3
+ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
+
+
+class Counted(Connection):
+    """A connection that counts the commits of all."""
+
+    commits = 0
+
+    def commit(self) -> None:
+        """Ends the transaction."""
+        super().commit()
+        Counted.commits += 1
+
+
+class Counting(Database):
+    """A database whose commits are counted."""
+
+    def connect(self) -> Connection:
+        """A connection of its own for the caller."""
+        made = super().connect()
+        return Counted(made.driver, made.postgresql, self.settings.busy_timeout_s)
+
+
+class Desk:
+    """A writer over a table of its own, callers that come together, and what was told."""
+
+    def __init__(self, folder: Path, database_uri: str) -> None:
+        settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=BUSY_S)
+        prepare(settings, "key")
+        self.database = Counting(create_engine(settings.uri, **engine_options(settings)), settings)
+        self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others
+        self.writer = Writer(self.database, self._tell)
+        self.pool = ThreadPoolExecutor(220)
+        self._reading = threading.Lock()
+        self._reader = self.database.connect()
+        self._reader.driver.execute("CREATE TABLE done (k INTEGER PRIMARY KEY CHECK (k >= 0))")
+        Counted.commits = 0
+
+    def _tell(self, notes: list[int]) -> None:
+        rows = self.rows()
+        self.told += [(note, note in rows) for note in notes]
+
+    def rows(self) -> list[int]:
+        """What is committed."""
+        with self._reading:
+            return [row[0] for row in self._reader.all("SELECT k FROM done ORDER BY k")]
+
+    def close(self) -> None:
+        """Closes everything."""
+        self.pool.shutdown(cancel_futures=True)
+        self.writer.close()
+        self._reader.close()
+
+    def run(self, work: Callable[[Transaction], Any], bulk: bool = False) -> "Future[Any]":
+        """A caller, in a thread of its own."""
+        return self.pool.submit(self.writer.run, work, bulk)
+
+    def together(self, *works: Callable[[Transaction], Any], bulk: tuple[int, ...] = ()) -> list["Future[Any]"]:
+        """Callers that come, in this order, while the writer is busy; their outcomes, when all are done."""
+        entered, go = threading.Event(), threading.Event()
+
+        def first(tx: Transaction) -> None:
+            entered.set()
+            assert go.wait(GIVE_UP_S)
+
+        busy = self.run(first, bulk=True)  # bulk work may take its time
+        assert entered.wait(GIVE_UP_S)
+        futures = []
+        for number, work in enumerate(works):
+            futures.append(self.run(work, number in bulk))
+            wait_until(lambda: len(self.writer._waiting) == len(futures))
+        go.set()
+        busy.result(GIVE_UP_S)
+        for future in futures:
+            future.exception(GIVE_UP_S)
+        return futures
+
+
+def wait_until(seen: Callable[[], bool]) -> None:
+    """Returns when it is so."""
+    give_up = time.monotonic() + GIVE_UP_S
+    while not seen():
+        assert time.monotonic() < give_up
+        time.sleep(0.0005)
+
+
+def add(k: int, then: BaseException | None = None) -> Callable[[Transaction], int]:
+    """Adds a row, with a note; and fails after that."""
+
+    def work(tx: Transaction) -> int:
+        tx.notes.append(k)
+        tx.run(ADD, k=k)
+        if then:
+            raise then
+        return k
+
+    return work

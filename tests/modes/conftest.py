@@ -1,0 +1,40 @@
+"""The same promises in every way that a server may do many things at once; on SQLite, and some on PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Asker, Server, make_postgresql_database
+
+MODES = ("eventlet", "gevent", "threading")
+MAX_BODY_MB = 16
+
+
+@pytest.fixture(scope="session", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """How the server does many things at once."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def kind() -> str:
+    """Which database; tests that are worth it on both say so."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="session")
+def shared(
+    mode: str, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server for all tests that need nothing but a list of their own."""
+    uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+    folder = tmp_path_factory.mktemp(f"{mode}-{kind}")
+    server = Server(folder, uri, async_mode=mode, max_body_mb=str(MAX_BODY_MB)).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def ask(shared: Server, jobix: int) -> Asker:
+    """Requests under a fresh secret, to the shared server."""
+    return Asker(shared.url, jobix)

@@ -1,0 +1,32 @@
+"""Behind Apache, or another WSGI server, nothing is patched: that one brings its own threads."""
+
+import os
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+CODE = """
+import runpy, select, socket, ssl, threading, time
+
+names = [(module, name) for module in (select, socket, ssl, threading, time) for name in dir(module)]
+
+def library():
+    return [getattr(module, name) for module, name in names]
+
+before, threads = library(), threading.active_count()
+app = runpy.run_path("job_manager_app.wsgi")["application"]
+assert all(was is now for was, now in zip(before, library(), strict=True)), "it was patched"
+assert threading.active_count() == threads, "something runs beside the importer"
+ask = app.test_client()
+print(ask.post("/set", json={"1": {}}, headers={"jobix": "1"}).json["new"])
+"""
+
+
+def test_what_a_wsgi_server_imports_serves_and_patches_nothing_whatever_the_mode(mode, tmp_path):
+    settings = {"JOBSERVER_INSTANCE": str(tmp_path / "instance"), "JOBSERVER_ASYNC_MODE": mode}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], cwd=ROOT, env=kept | settings, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

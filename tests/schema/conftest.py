@@ -1,0 +1,20 @@
+"""Empty databases of both kinds."""
+
+from pathlib import Path
+
+import pytest
+
+from jobserver.config import Settings
+from tests.conftest import make_postgresql_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_uri(request: pytest.FixtureRequest) -> str:
+    """An empty database; on SQLite, not even its folder is there."""
+    return "" if request.param == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def settings(database_uri: str, tmp_path: Path) -> Settings:
+    """The settings of whoever uses it."""
+    return Settings(instance=str(tmp_path / "new" / "instance"), database_uri=database_uri)

@@ -1,0 +1,73 @@
+"""Bodies: told apart by their bytes, inflated within a bound, and read to their end."""
+
+import gzip
+import io
+import zlib
+
+import pytest
+
+from jobserver import bodies
+from jobserver.errors import BadRequest, TooLarge
+
+TEXT = b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}'
+PACKED = {"plain": TEXT, "zlib": zlib.compress(TEXT), "gzip": gzip.compress(TEXT)}
+
+
+class Trickle(io.BytesIO):
+    """A stream that gives no more than a few bytes at a time, as a slow network does."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(7, 7 if size is None or size < 0 else size))
+
+
+@pytest.mark.parametrize("how", PACKED)
+@pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
+def test_a_body_comes_out_as_it_was_however_it_is_packed_and_however_it_comes(
+    how: str, stream: type[io.BytesIO]
+) -> None:
+    assert bodies.read(stream(PACKED[how]), len(TEXT)) == TEXT
+    assert bodies.spool(stream(PACKED[how]), len(TEXT)).read() == TEXT
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_the_bound_holds_to_the_byte_after_inflation(how: str) -> None:
+    with pytest.raises(TooLarge):
+        bodies.read(io.BytesIO(PACKED[how]), len(TEXT) - 1)
+
+
+@pytest.mark.parametrize("how", ["zlib", "gzip"])
+def test_a_packed_body_that_is_cut_off_or_broken_anywhere_is_refused(how: str) -> None:
+    whole = PACKED[how]
+    for end in range(2, len(whole)):
+        with pytest.raises(BadRequest):
+            bodies.read(io.BytesIO(whole[:end]), len(TEXT))
+    with pytest.raises(BadRequest):
+        bodies.read(io.BytesIO(whole[:-2] + b"??"), len(TEXT))
+
+
+@pytest.mark.timeout(5)  # it was an endless loop once
+@pytest.mark.parametrize("more", [b"\n", b'{"8": {}}', gzip.compress(b"{}")[:-1]], ids=["newline", "plain", "cut off"])
+@pytest.mark.parametrize("how", ["zlib", "gzip"])
+@pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
+@pytest.mark.parametrize("text", [TEXT, b"{}"], ids=["long", "short"])
+def test_what_follows_the_end_of_a_packed_body_is_not_dropped_in_silence(
+    text: bytes, how: str, more: bytes, stream: type[io.BytesIO]
+) -> None:
+    packed = zlib.compress(text) if how == "zlib" else gzip.compress(text)
+    with pytest.raises(BadRequest):
+        bodies.read(stream(packed + more), 10 * len(TEXT))
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
+def test_gzip_files_one_behind_the_other_are_one_body(stream: type[io.BytesIO]) -> None:
+    parts = [TEXT[:70_000], TEXT[70_000:], b"", b" "]
+    packed = b"".join(map(gzip.compress, parts))
+    assert bodies.read(stream(packed), len(TEXT) + 1) == TEXT + b" "
+    with pytest.raises(TooLarge):
+        bodies.read(stream(packed), len(TEXT))
+
+
+@pytest.mark.parametrize("start", [b"", b"x", b"\x1f", b" ", b"[1]", b'"x"', b"{}", b"12"])
+def test_a_short_plain_body_is_plain(start: bytes) -> None:
+    assert bodies.read(io.BytesIO(start), 100) == start

@@ -1,0 +1,172 @@
+"""Settings: from the environment or a file; and a wrong one stops the start with one line that names it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jobserver import config
+from jobserver.config import Settings
+from tests.conftest import ROOT, Server
+
+SERVE = ("app.py",)
+
+# setting: as it stands in the environment, in a file, and what the server then has
+GOOD = {
+    "INSTANCE": ("/some/where", "'/some/where'", "/some/where"),
+    "DATABASE_URI": ("sqlite:////some/jobs", "'sqlite:////some/jobs'", "sqlite:////some/jobs"),
+    "HOST": ("0.0.0.0", "'0.0.0.0'", "0.0.0.0"),
+    "PORT": ("8000", "8000", 8000),
+    "ASYNC_MODE": ("threading", "'threading'", "threading"),
+    "SECRET_KEY": ("key", "'key'", "key"),
+    "MAX_BODY_MB": ("4", "4", 4),
+    "SWEEP_EVERY_S": ("0.5", "0.5", 0.5),
+    "REQUIRE_CLAIM": ("true", "True", True),
+    "OPEN": ("0", "False", False),
+    "WRONG_SECRETS_PER_MINUTE": ("3", "3", 3),
+    "BUSY_TIMEOUT_S": ("2", "2", 2.0),
+    "DRAIN_S": ("0", "0", 0.0),
+    "HISTORY_DAYS": ("0.25", "0.25", 0.25),
+    "LOG_LEVEL": ("WARNING", "'WARNING'", "WARNING"),
+    "ALLOW_NETWORK_FILESYSTEM": ("1", "True", True),
+}
+WRONG = [
+    ("INSTANCE", ""), ("HOST", ""), ("HOST", "no such host"),
+    ("PORT", ""), ("PORT", "x"), ("PORT", "-1"), ("PORT", "65536"), ("PORT", "80.5"), ("PORT", "80\n81"),
+    ("ASYNC_MODE", ""), ("ASYNC_MODE", "twisted"), ("ASYNC_MODE", "Eventlet"), ("LOG_LEVEL", "LOUD"),
+    ("MAX_BODY_MB", "0"), ("MAX_BODY_MB", "4097"), ("MAX_BODY_MB", "1.5"), ("MAX_BODY_MB", "x"),
+    ("SWEEP_EVERY_S", "0"), ("SWEEP_EVERY_S", "3601"), ("SWEEP_EVERY_S", "nan"), ("SWEEP_EVERY_S", "x"),
+    ("REQUIRE_CLAIM", ""), ("REQUIRE_CLAIM", "maybe"), ("OPEN", "2"), ("ALLOW_NETWORK_FILESYSTEM", "maybe"),
+    ("WRONG_SECRETS_PER_MINUTE", "0"), ("WRONG_SECRETS_PER_MINUTE", "x"),
+    ("BUSY_TIMEOUT_S", "-1"), ("BUSY_TIMEOUT_S", "601"), ("BUSY_TIMEOUT_S", "nan"),
+    ("DRAIN_S", "-0.1"), ("DRAIN_S", "inf"), ("HISTORY_DAYS", "0"), ("HISTORY_DAYS", "36501"),
+    ("SECRET_KEY", "not UTF-8: \udcff"),
+    ("DATABASE_URI", "jobs.sqlite"), ("DATABASE_URI", "mysql://user:hidden@host/jobs"),
+    ("DATABASE_URI", "sqlite://"), ("DATABASE_URI", "sqlite:///:memory:"), ("DATABASE_URI", "sqlite:////proc/no/file"),
+    ("DATABASE_URI", "sqlite:////"), ("DATABASE_URI", "postgresql://user:hidden@127.0.0.1:1/jobs"),
+    ("DATABASE_URI", "postgresql://user:hidden@127.0.0.1:port/jobs"),
+    ("DATABASE_URI", "postgresql://user:hidden@127.0.0.1/jobs?no_such_option=1"),
+    # no settings at all
+    ("NONSENSE", "1"), ("PORTS", "80"), ("JOBSERVER_PORT", "80"), ("", "1"),
+]  # fmt: skip
+WRONG_IN_FILE = [
+    ("PORT = 'x'", "PORT"), ("PORT = None", "PORT"), ("PORT = 65536", "PORT"), ("OPEN = 'maybe'", "OPEN"),
+    ("HOST = 5", "HOST"), ("DATABASE_URI = ['postgresql://user:hidden@host/jobs']", "DATABASE_URI"),
+    ("LIFETIME = 5", "LIFETIME"),
+    ("JOBSERVER_PORT = 80", "JOBSERVER_PORT"),
+    ("PORT =", "JOBSERVER_CONFIG"), ("PORT = 1 / 0", "JOBSERVER_CONFIG"),
+    ("raise ValueError('one\\ntwo')", "JOBSERVER_CONFIG"),
+]  # fmt: skip
+
+
+def refusal(folder: Path, program: tuple[str, ...] = SERVE, **settings: str) -> str:
+    """The one line that a program says which refuses to start under these settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+    own = {"INSTANCE": str(folder / "instance")} | ({} if "CONFIG" in settings else {"PORT": "0"}) | settings
+    done = subprocess.run(
+        [sys.executable, *program], cwd=ROOT, capture_output=True, text=True, timeout=20,
+        env=kept | {f"JOBSERVER_{name}": value for name, value in own.items()},
+    )  # fmt: skip
+    assert done.returncode not in (0, None)
+    assert "Traceback" not in done.stderr, done.stderr[-1000:]
+    assert done.stderr.startswith("job_manager: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    assert "hidden" not in done.stderr, "it shows a password"
+    return done.stderr
+
+
+def shown(value: str) -> str:
+    """How a value stands in a test's name."""
+    return ascii(value)[1:-1][:50]
+
+
+def written(folder: Path, text: str) -> str:
+    """A configuration file's path."""
+    path = folder / "settings.py"
+    path.write_text(text + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
+def test_a_setting_is_read_from_environment_and_file_and_the_environment_wins(
+    field: msgspec.structs.FieldInfo, tmp_path: Path
+) -> None:
+    name = field.name.upper()
+    text, in_python, expected = GOOD[name]
+    assert expected != field.default, "a test that can't fail"
+    file = written(tmp_path, f"{name} = {in_python}")
+    by_variable = config.load({f"JOBSERVER_{name}": text})
+    by_file = config.load({"JOBSERVER_CONFIG": file})
+    by_both = config.load({"JOBSERVER_CONFIG": file, f"JOBSERVER_{name}": str(field.default)})
+    assert getattr(by_variable, field.name) == getattr(by_file, field.name) == expected
+    assert getattr(by_both, field.name) == field.default
+    for each in (by_variable, by_file):  # and nothing else is another's
+        assert msgspec.structs.replace(each, **{field.name: field.default}) == Settings()
+
+
+def test_a_file_may_compute_and_what_is_not_in_capitals_is_its_own(tmp_path: Path) -> None:
+    file = written(tmp_path, "import os\nbase = 8000\ndef plus(n): return base + n\nPORT = plus(1)")
+    assert config.load({"JOBSERVER_CONFIG": file}).port == 8001
+
+
+def test_the_variables_of_the_client_do_not_disturb_the_server() -> None:
+    of_client = {"JOBSERVER_URL": "http://x", "JOBSERVER_JOBIX": "4711", "JOBSERVER_JOBIX_FILE": "secret"}
+    assert config.load(of_client | {"JOBSERVER_CONFIG": "", "PATH": "/bin", "PORT": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG, ids=shown)
+def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(tmp_path: Path, name: str, text: str) -> None:
+    said = refusal(tmp_path, **{name: text})
+    assert name in said
+    if name not in GOOD:
+        assert f"JOBSERVER_{name} is not a setting" in said
+        assert all(known in said for known in GOOD)
+
+
+@pytest.mark.parametrize(("line", "name"), WRONG_IN_FILE, ids=shown)
+def test_a_wrong_file_stops_the_start_with_one_line_that_names_both(tmp_path: Path, line: str, name: str) -> None:
+    file = written(tmp_path, line)
+    said = refusal(tmp_path, CONFIG=file)
+    assert name in said
+    assert file in said
+
+
+def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    assert "JOBSERVER_CONFIG=" in refusal(tmp_path, CONFIG=str(tmp_path / "nowhere.py"))
+
+
+def test_commands_refuse_wrong_settings_like_the_server(tmp_path: Path) -> None:
+    assert "JOBSERVER_PORT" in refusal(tmp_path, ("-m", "jobserver", "lists"), PORT="x")
+    away = "postgresql://user:hidden@127.0.0.1:1/jobs"
+    for command in (("lists",), ("db", "upgrade")):
+        assert "JOBSERVER_DATABASE_URI" in refusal(tmp_path, ("-m", "jobserver", *command), DATABASE_URI=away)
+
+
+@pytest.mark.parametrize("given", [{}, {"SECRET_KEY": "key"}], ids=["own key", "given key"])
+def test_an_instance_that_can_be_no_folder_is_named(tmp_path: Path, given: dict[str, str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert "JOBSERVER_INSTANCE" in refusal(tmp_path, INSTANCE=str(tmp_path / "file"), **given)
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"JOBSERVER_PORT={port}" in refusal(tmp_path, PORT=port)
+
+
+def test_a_mode_whose_package_is_missing_is_named(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['gevent'] = None; from jobserver.cli import main; sys.exit(main(['serve']))"
+    assert "JOBSERVER_ASYNC_MODE" in refusal(tmp_path, ("-c", code), ASYNC_MODE="gevent")
+
+
+def test_a_key_that_is_not_the_databases_and_an_emptied_one_are_named(tmp_path: Path, server: Server) -> None:
+    server.stop()
+    instance = server.folder / "instance"
+    assert "JOBSERVER_SECRET_KEY" in refusal(tmp_path, INSTANCE=str(instance), SECRET_KEY="another")
+    (instance / "secret_key").write_text("\n")
+    assert "JOBSERVER_SECRET_KEY" in refusal(tmp_path, INSTANCE=str(instance))
