@@ -1,9 +1,8 @@
 """Runs the server until it is told to stop."""
 
-import logging
 import sys
 
-from jobserver import __version__, concurrency
+from jobserver import __version__, concurrency, logs
 from jobserver.config import Settings
 from jobserver.errors import CannotStart
 
@@ -15,9 +14,7 @@ def serve(settings: Settings) -> int:
     from jobserver import create_app
     from jobserver.services import NAME, Services
 
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for chatty in ("alembic", "werkzeug", "engineio", "socketio", "geventwebsocket", "jobserver.wsgi"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.begin(settings)
     app = create_app(settings)
     services: Services = app.extensions[NAME]
     try:
