@@ -18,10 +18,10 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         settings = config.load()
-        if chosen.command == "serve":
-            from jobserver.serving import serve
+        if chosen.command in ("serve", "tell"):
+            from jobserver import serving
 
-            return serve(settings)
+            return serving.serve(settings) if chosen.command == "serve" else serving.tell(settings)
         from jobserver import commands
 
         return commands.run(chosen, settings)
@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"job_manager {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="serve until Ctrl-C", description="Serve until Ctrl-C (SIGINT) or SIGTERM.")
+
+    commands.add_parser(
+        "tell",
+        help="tell the open pages of a server behind Apache what changes",
+        description="Serve Socket.IO, and nothing else, on TELL_PORT until Ctrl-C (SIGINT) or SIGTERM.",
+    )
 
     database = commands.add_parser("db", help="upgrade or check the database").add_subparsers(
         dest="action", required=True, metavar="ACTION"

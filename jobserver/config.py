@@ -34,6 +34,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 5000
+    tell_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port of `tell`, to which Apache passes /socket.io/.")
+    ] = 8821
     async_mode: Annotated[
         Literal["eventlet", "gevent", "threading"], Meta(description="How the server does many things at once.")
     ] = "eventlet"
