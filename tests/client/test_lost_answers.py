@@ -99,7 +99,9 @@ def test_a_retry_after_beyond_our_patience_is_not_waited_for(proxy, jobix):
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("status", ["429 TOO MANY REQUESTS", "502 BAD GATEWAY", "504 GATEWAY TIMEOUT"])
+@pytest.mark.parametrize(
+    "status", ["429 TOO MANY REQUESTS", "502 BAD GATEWAY", "504 GATEWAY TIMEOUT", "500 APACHE LOST IT"]
+)
 def test_a_server_that_says_later_is_asked_later(through, proxy, client, status):
     client.set({1: {}})
     proxy.instead("/get/0", status, body="<html>")
