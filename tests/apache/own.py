@@ -1,5 +1,6 @@
 """A real Apache on a free port, with one of our configurations as it stands but for its paths, users and ports."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -100,10 +101,12 @@ class Apache:
     def daemons(self) -> list[int]:
         """The processes that run our Python."""
         assert self._process is not None
-        children = psutil.Process(self._process.pid).children()
-        return [
-            child.pid for child in children if child.status() != "zombie" and child.cmdline()[0].startswith("job_man")
-        ]
+        found = []
+        for child in psutil.Process(self._process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.cmdline()[:1] and child.cmdline()[0].startswith("job_man"):
+                    found.append(child.pid)
+        return found
 
     def restart(self) -> None:
         """As `apachectl graceful` does it."""
