@@ -55,7 +55,7 @@ class NotAJobServer(ClientError):
 
 
 class ServerUnreachable(ClientError):
-    """No answer, or "later" (429, 502, 503, 504), for longer than `retry_for_s`."""
+    """No answer, or "later" (429, 502, 503, 504, a proxy's 500), for longer than `retry_for_s`."""
 
 
 class AnswerLost(ClientError):

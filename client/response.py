@@ -38,6 +38,11 @@ class Answer:
             ) from problem
 
 
+def was_lost_on_the_way(response: requests.Response) -> bool:
+    """True for a 500 that the server didn't write: a web server before it, whose process for it died in the middle."""
+    return response.status_code == 500 and not response.content.lstrip().startswith(b"{")
+
+
 def read(response: requests.Response, shown_url: str, without_secret: Callable[[str], str]) -> Answer:
     """What the server at `shown_url` answered; raises NotAJobServer, or what it refused with."""
     status = response.status_code

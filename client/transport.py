@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from .errors import AnswerLost, BadAddress, BadJobix, ServerUnreachable, UntrustedServer
-from .response import Answer, read, refusal, retry_after_s
+from .response import Answer, read, refusal, retry_after_s, was_lost_on_the_way
 from .troubles import in_words, last_cause, never_sent, seconds, speaks_no_tls
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Transport:
                 handled = not never_sent(problem)
                 trouble = in_words(problem)
             else:
-                if response.status_code not in AGAIN:
+                if response.status_code not in AGAIN and not was_lost_on_the_way(response):
                     return read(response, self.shown_url, self.without_secret)
                 handled = response.status_code not in NOT_HANDLED
                 trouble = self.without_secret(refusal(response))

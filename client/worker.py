@@ -95,23 +95,26 @@ class Worker:
         return tally
 
     def _claim(self) -> Job | None:
+        give_up_at = time.monotonic() + self.wait_s
         while not self._stopping.soon:
             asked_at = time.monotonic()
+            wait_s = self.wait_s if self.forever else max(0.0, give_up_at - asked_at)
             try:
-                jobs = self._ask_for_one(new_token())
+                jobs = self._ask_for_one(new_token(), wait_s)
             except ClaimSpent:
                 continue  # the answer was so late that the claim had ended: with a new token
             if jobs:
                 return jobs[0]
-            if not self.forever or self._stopping.soon:
+            now = time.monotonic()
+            if self._stopping.soon or (not self.forever and now >= give_up_at):
                 return None
-            if time.monotonic() - asked_at < self.wait_s / 2:
-                time.sleep(PAUSE_S)
+            if now - asked_at < wait_s / 2:
+                time.sleep(PAUSE_S if self.forever else min(PAUSE_S, give_up_at - now))
         return None
 
-    def _ask_for_one(self, token: str) -> list[Job]:
+    def _ask_for_one(self, token: str, wait_s: float) -> list[Job]:
         asking = Asking(
-            lambda: self.client.claim(token, self.stage, self.working_stage, wait_s=self.wait_s), late=self._give_back
+            lambda: self.client.claim(token, self.stage, self.working_stage, wait_s=wait_s), late=self._give_back
         )
         while not asking.done():
             if self._stopping.soon and asking.abandon():

@@ -17,9 +17,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application, wired: the only place where the parts meet. CannotStart says why not."""
     from flask import Flask
 
-    from jobserver import concurrency, config, models, routes
+    from jobserver import concurrency, config, hosting, models, routes
     from jobserver.claims import Claims
     from jobserver.database import Database, engine_options, refuse_unfit
+    from jobserver.duty import Duty
     from jobserver.events import Events
     from jobserver.expiring import Expiring
     from jobserver.extensions import SOCKETIO, db, migrate, socketio
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         database = Database(db.engine, settings)
 
     assert models.Job.metadata is db.metadata
-    waiting = Waiting(database)
+    waiting = Waiting(database, hosting.waiting_bound(settings.max_waiting))
     writer = Writer(database, Events(waiting).tell)
     keys = Keys(key, database)
     expiring = Expiring(writer, database)
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         submitting=Submitting(writer, keys),
         expiring=expiring,
         steering=Steering(writer, database),
-        sweeper=Sweeper(expiring, tidying, settings.sweep_every_s),
+        sweeper=Sweeper(Duty(database), expiring, tidying, settings.sweep_every_s),
         live=Live(socketio, database),
     )
     routes.register(app)
@@ -85,12 +86,15 @@ def create_app(settings: Settings | None = None) -> Flask:
 def __getattr__(name: str) -> Any:
     """`from jobserver import app`, for WSGI: made on first use, so that importing the package does nothing."""
     if name == "app":
-        import logging
-
-        from jobserver import config
+        from jobserver import config, hosting, logs
+        from jobserver.services import NAME
 
         settings = config.load()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-        globals()["app"] = create_app(settings)
-        return globals()["app"]
+        logs.begin(settings)
+        made = create_app(settings)
+        if hosting.threads() is not None:
+            hosting.at_end(made.extensions[NAME].drain)
+            made.extensions[NAME].start()  # jobs expire also where nobody asks for anything
+        globals()["app"] = made
+        return made
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

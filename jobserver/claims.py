@@ -82,20 +82,19 @@ class Claims:
     def claim(
         self, find: Callable[[], JobList | None], wish: Wish, wait_s: float, gone: Callable[[], bool]
     ) -> list[Claimed]:
-        """Claims what is wished for, waiting up to wait_s for a first job; [] if there is none.
+        """Claims what is wished for, waiting up to wait_s for a first job; [] if there is none, or no more may wait.
 
-        find: the list, which may come into being while the request waits. gone: whether the worker went away while it
-        waited; then the job that it was woken for is another's.
+        find: the list, which may come into being while it waits. gone: whether the worker went away meanwhile; then
+        the job that it was woken for is another's.
         """
         give_up = time.monotonic() + wait_s
         while True:
             job_list = find()
-            with self._waiting.place(job_list.id if job_list else None, wish.stage) as woken:
+            with self._waiting.place(job_list.id if job_list else None, wish.stage) as wait:
                 found = self._claim_now(job_list, wish) if job_list else []
                 left_s = give_up - time.monotonic()
-                if found or left_s <= 0 or self._waiting.closed:
+                if found or left_s <= 0 or self._waiting.closed or not wait(left_s):
                     return found
-                woken.wait(left_s)
             if gone():
                 if job_list:
                     self._waiting.wake(job_list.id, wish.stage, 1)

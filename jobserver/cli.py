@@ -35,10 +35,10 @@ def _run(arguments: Sequence[str]) -> int:
         return int(ended.code or 0)
     try:
         settings = config.load()
-        if chosen.command == "serve":
-            from jobserver.serving import serve
+        if chosen.command in ("serve", "tell"):
+            from jobserver import serving
 
-            return serve(settings)
+            return serving.serve(settings) if chosen.command == "serve" else serving.tell(settings)
         from jobserver import commands
 
         return commands.run(chosen, settings)
@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="serve until Ctrl-C",
         description="Serve until Ctrl-C (SIGINT) or SIGTERM. All settings are JOBSERVER_* variables: docs/settings.md.",
+    )
+
+    commands.add_parser(
+        "tell",
+        help="tell the open pages of a server behind Apache what changes",
+        description="Serve Socket.IO, and nothing else, on TELL_PORT until Ctrl-C (SIGINT) or SIGTERM.",
     )
 
     database = commands.add_parser("db", help="upgrade or check the database").add_subparsers(

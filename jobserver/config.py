@@ -18,6 +18,7 @@ CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
 SECRET = {"secret_key", "database_uri"}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "settings.py"  # read where JOBSERVER_CONFIG names none
 
 Text = Annotated[str, Meta(min_length=1)]
 
@@ -35,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 5000
+    tell_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port of `tell`, to which Apache passes /socket.io/.")
+    ] = 8821
     async_mode: Annotated[
         Literal["eventlet", "gevent", "threading"], Meta(description="How the server does many things at once.")
     ] = "eventlet"
@@ -61,6 +65,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_s: Annotated[
         float, Meta(ge=0, le=3600, description="Seconds that running requests get to end when the server stops.")
     ] = 30.0
+    max_waiting: Annotated[
+        int, Meta(ge=-1, description="Requests of a process that may wait for a job at once; -1: what its host bears.")
+    ] = -1
     history_days: Annotated[
         float, Meta(gt=0, le=36500, description="Days that ended claims are remembered, and repeated requests known.")
     ] = 30.0
@@ -102,7 +109,7 @@ def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, An
     """
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    path = environment.get(FILE_VARIABLE)
+    path = environment.get(FILE_VARIABLE, str(FILE) if FILE.exists() else "")
     if path:
         for name, value in _file(path).items():
             values[name.lower()] = value

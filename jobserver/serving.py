@@ -1,16 +1,32 @@
-"""Runs the server until it is told to stop."""
+"""Runs the server, or the part of it that tells open pages, until it is told to stop."""
 
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from jobserver import __version__, concurrency
+from jobserver import __version__, concurrency, logs
 from jobserver.config import Settings
 from jobserver.errors import CannotStart
 
+WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+SOCKET_IO = "/socket.io/"
+LAST_WORDS_S = 0.5  # connections to pages have no end to wait for; a page comes back by itself
+
 
 def serve(settings: Settings) -> int:
-    """Serves; the exit code. Nothing that blocks may be imported before this patches."""
+    """Serves; the exit code."""
+    return _run(settings, "PORT", settings.port, "/get", lambda app: app, settings.drain_s)
+
+
+def tell(settings: Settings) -> int:
+    """Serves Socket.IO and nothing else, to the pages of a server that can't (docs/apache.md); the exit code."""
+    return _run(settings, "TELL_PORT", settings.tell_port, SOCKET_IO, _only_socket_io, LAST_WORDS_S)
+
+
+def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WSGIApp], WSGIApp], end_s: float) -> int:
+    """Nothing that blocks may be imported before this patches."""
     try:
         concurrency.patch(settings.async_mode)
     except ImportError as error:
@@ -24,27 +40,25 @@ def serve(settings: Settings) -> int:
     from jobserver import create_app
     from jobserver.services import NAME, Services
 
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for chatty in ("alembic", "werkzeug", "engineio", "socketio", "geventwebsocket", "jobserver.wsgi"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.begin(settings)
     app = create_app(settings)
     services: Services = app.extensions[NAME]
     try:
-        listener = concurrency.listen(settings.host, settings.port)
+        listener = concurrency.listen(settings.host, port)
     except OSError as error:
         raise CannotStart(
-            f"JOBSERVER_HOST={settings.host}, JOBSERVER_PORT={settings.port} can't be listened on: {error.strerror}."
+            f"JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port} can't be listened on: {error.strerror}."
         ) from error
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     database = f"PostgreSQL {services.database.engine.url.database}" if file is None else f"SQLite {file}{new}"
     print(
-        f"job_manager {__version__} serves http://{shown}:{port}/get ({database}, {settings.async_mode})",
+        f"job_manager {__version__} serves http://{shown}:{port}{path} ({database}, {settings.async_mode})",
         file=sys.stderr,
         flush=True,
     )
     services.start()
-    concurrency.serve(app.wsgi_app, listener, services.drain, settings.drain_s)
+    concurrency.serve(part(app.wsgi_app), listener, services.drain, end_s)
     if services.writer.busy:  # a database that doesn't answer holds a thread, for which Python would wait at its end
         logging.getLogger("jobserver").error("ended while the database was still being written to")
         logging.shutdown()
@@ -52,3 +66,13 @@ def serve(settings: Settings) -> int:
     services.writer.close()
     services.database.close()
     return 0
+
+
+def _only_socket_io(app: WSGIApp) -> WSGIApp:
+    def part(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(SOCKET_IO):
+            return app(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"Only " + SOCKET_IO.encode() + b" is here.\n"]
+
+    return part

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jobserver.concurrency import spawn
@@ -23,19 +23,24 @@ _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_li
 
 
 class Waiting:
-    """Who waits, by list and stage, the longest waiting first."""
+    """Who waits, by list and stage, the longest waiting first. `bound`: how many may at once; None: any number."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bound: int | None = None) -> None:
         self._database = database
+        self._bound = bound
         self._lock = threading.Lock()
         self._places: dict[Place, deque[threading.Event]] = defaultdict(deque)
+        self._sleeping = 0
         self._looking = False
         self.closed = False
 
     @contextmanager
-    def place(self, list_id: int | None, stage: int) -> Iterator[threading.Event]:
-        """A place in the queue for jobs of that stage; its event is set when one came. list_id None: of a list that
-        doesn't exist yet. Taken before looking for a job, so that none can come unnoticed in between."""
+    def place(self, list_id: int | None, stage: int) -> Iterator[Callable[[float], bool]]:
+        """A place in the queue for jobs of that stage. What it gives waits there until one came, so many seconds at
+        most; or says at once, by False, that no more may wait. list_id None: of a list that doesn't exist yet.
+
+        Taken before looking for a job, so that none can come unnoticed in between.
+        """
         key = (list_id, stage) if list_id is not None else (ANY_NEW_LIST, ANY_NEW_LIST)
         event = threading.Event()
         with self._lock:
@@ -46,14 +51,10 @@ class Waiting:
         if self.closed:
             event.set()
         try:
-            yield event
+            yield lambda seconds: self._wait(key, event, seconds)
         finally:
             with self._lock:
-                queue = self._places.get(key)
-                if queue and event in queue:
-                    queue.remove(event)
-                if queue is not None and not queue:
-                    del self._places[key]
+                self._leave(key, event)
 
     def wake(self, list_id: int, stage: int, jobs: int) -> None:
         """Wakes as many as there are new jobs."""
@@ -82,6 +83,28 @@ class Waiting:
                 for event in queue:
                     event.set()
             self._places.clear()
+
+    def _wait(self, key: Place, event: threading.Event, seconds: float) -> bool:
+        with self._lock:
+            if event.is_set():
+                return True
+            if self._bound is not None and self._sleeping >= self._bound:
+                self._leave(key, event)  # so that nobody wakes it in the place of one who waits
+                return False
+            self._sleeping += 1
+        try:
+            event.wait(seconds)
+        finally:
+            with self._lock:
+                self._sleeping -= 1
+        return True
+
+    def _leave(self, key: Place, event: threading.Event) -> None:
+        queue = self._places.get(key)
+        if queue and event in queue:
+            queue.remove(event)
+        if queue is not None and not queue:
+            del self._places[key]
 
     def _look(self) -> None:
         """Looks for jobs that other processes made available, as long as somebody waits."""

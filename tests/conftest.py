@@ -28,6 +28,7 @@ class Server:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._settings = {
+            "JOBSERVER_CONFIG": "",  # none, not even one beside app.py
             "JOBSERVER_INSTANCE": str(folder / "instance"),
             "JOBSERVER_DATABASE_URI": database_uri,
             "JOBSERVER_SWEEP_EVERY_S": "0.1",

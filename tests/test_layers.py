@@ -29,17 +29,18 @@ LAYERS: list[set[str]] = [
         "jobserver.submission",
     },
     {"jobserver.refusals", "jobserver.events", "jobserver.jobix"},
-    {"jobserver.writer", "jobserver.waiting"},
+    {"jobserver.writer", "jobserver.waiting", "jobserver.duty"},
     {"jobserver.storage"},
     {"jobserver.durations"},
     {"jobserver.schema"},
     {"jobserver.models", "jobserver.database", "jobserver.secret_key"},
-    {"jobserver.extensions", "jobserver.lifetimes", "jobserver.bodies", "jobserver.concurrency"},
+    {"jobserver.extensions", "jobserver.lifetimes", "jobserver.bodies", "jobserver.concurrency", "jobserver.hosting"},
+    {"jobserver.logs"},
     {"jobserver.stages", "jobserver.config", "jobserver.clock", "jobserver.rates"},
     {"jobserver.errors"},
 ]
 ROWS = {name: number for number, row in enumerate(LAYERS) for name in row}
-LEAVES = {"jobserver.concurrency", "jobserver.extensions", "jobserver.clock", "jobserver.errors"}
+LEAVES = {"jobserver.concurrency", "jobserver.hosting", "jobserver.extensions", "jobserver.clock", "jobserver.errors"}
 ONLY_CONCURRENCY = {"eventlet", "gevent", "geventwebsocket"}
 VERSION = "jobserver"  # `from jobserver import __version__` is no look upwards
 

@@ -115,7 +115,9 @@ def test_seconds_are_said_in_few_digits(value, words):
     assert seconds(value) == words
 
 
-@pytest.mark.parametrize("status", ["429 TOO MANY REQUESTS", "502 BAD GATEWAY", "504 GATEWAY TIMEOUT"])
+@pytest.mark.parametrize(
+    "status", ["429 TOO MANY REQUESTS", "502 BAD GATEWAY", "504 GATEWAY TIMEOUT", "500 APACHE LOST IT"]
+)
 def test_a_server_that_says_later_is_asked_later(through, proxy, client, status):
     client.set({1: {}})
     proxy.instead("/get/0", status, body="<html>")

@@ -151,3 +151,14 @@ def test_an_error_of_the_work_does_not_carry_the_secret_to_the_server(client, jo
 
     Worker(client, 0, work).run()
     assert str(jobix) not in kept(1)["error"]
+
+
+def test_a_worker_waits_as_long_as_it_was_told_to_where_the_server_lets_nobody_wait(new_server, jobix):
+    client = JobClient(new_server(max_waiting="0").start().url, jobix)
+    client.set({})
+    began = time.monotonic()
+    later = threading.Timer(0.5, lambda: client.another().set({1: {}}))
+    later.start()
+    assert Worker(client, 0, lambda job: None, wait_s=2).run().done == 1
+    assert 2 <= time.monotonic() - began < 10
+    assert Worker(client, 0, lambda job: None).run().done == 0

@@ -131,3 +131,16 @@ def test_who_waits_is_answered_when_the_server_ends(server, jobix):
 @pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "x", "", "1e3"])
 def test_a_wait_out_of_range_is_refused(ask, wait):
     assert ask(f"/get/0?wait={wait}").status_code == 400
+
+
+def test_no_more_wait_than_the_server_bears_and_the_others_are_answered_at_once(new_server, jobix):
+    server = new_server(max_waiting="2").start()
+    waiter = Waiter(server.url, jobix)
+    ask = Asker(server.url, jobix)
+    ask("/set", {})
+    first = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(2)]
+    assert [waiter.ask(f"/get/0?wait={FOREVER}").result(AT_ONCE_S) for _ in range(3)] == ["nada"] * 3
+    assert not any(answer.done() for answer in first)
+    ask("/set", {"1": {}, "2": {}})
+    assert {answer.result(AT_ONCE_S)["jobid"] for answer in first} == {1, 2}, "who was refused took a wake along"
+    assert ask("/get/0?wait=0.1").json() == "nada", "a place was lost"

