@@ -13,7 +13,7 @@ from jobserver.writer import Writer
 
 TOGETHER = 500  # jobs in one transaction of the sweep, so that claims wait little for it
 
-_ANY_OVERDUE = "SELECT 1 FROM job WHERE deadline < :now AND flag <= 0 LIMIT 1"
+_ANY_OVERDUE = "SELECT 1 FROM job WHERE deadline < :now AND flag <= 0 ORDER BY deadline LIMIT 1"
 
 
 class Expiring:

@@ -13,6 +13,7 @@ from jobserver.concurrency import spawn
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
 from jobserver.live_rooms import PAGES, Looking, Rooms, difference
+from jobserver.logs import fault
 from jobserver.storage import lists
 from jobserver.storage.lists import JobList
 
@@ -95,8 +96,8 @@ class Live:
                 with self._lock:  # they are told later
                     self._new = {sid: one for sid, one in new.items() if sid in self._connected} | self._new
                 log.warning("pages are told later: %s", error)
-            except Exception:
-                log.exception("telling the pages failed; it goes on")
+            except Exception as error:
+                fault(log, "telling the pages failed; it goes on", error)
             time.sleep(EVERY_S)
 
     def _tell(self, new: dict[str, Looking]) -> None:

@@ -40,6 +40,11 @@ class Progress:
         return self._jobs(0, self.last_stage)
 
     @property
+    def in_time(self) -> int:
+        """In odd stages, and not overdue."""
+        return sum(count.jobs - count.flagged for stage, count in self.stages.items() if stage % 2)
+
+    @property
     def done(self) -> int:
         """In the last stage, or above it."""
         return self.jobs - self.working - self.available - self.failed

@@ -8,6 +8,7 @@ from jobserver.concurrency import spawn
 from jobserver.duty import Duty
 from jobserver.errors import DatabaseBusy
 from jobserver.expiring import Expiring
+from jobserver.logs import fault
 from jobserver.tidying import Tidying
 
 log = logging.getLogger("jobserver.sweeper")
@@ -46,5 +47,5 @@ class Sweeper:
                     self._tidying.step()
             except DatabaseBusy as error:
                 log.warning("the sweep is put off: %s", error)
-            except Exception:
-                log.exception("the sweep failed; it goes on")
+            except Exception as error:
+                fault(log, "the sweep failed; it goes on", error)

@@ -14,7 +14,7 @@ MS_PER_HOUR = 3_600_000
 MINUTES_AFTER_MS = 2 * MS_PER_HOUR
 HOURS_AFTER_MS = 50 * MS_PER_HOUR
 
-_ANY_HISTORY = "SELECT 1 FROM history WHERE ended < :before LIMIT 1"
+_ANY_HISTORY = "SELECT 1 FROM history WHERE ended < :before ORDER BY ended LIMIT 1"
 _ANY_SLOT = "SELECT 1 FROM throughput WHERE span_s = :span AND start < :before LIMIT 1"
 _ANY_WORKER = "SELECT 1 FROM worker WHERE list_id IN (SELECT id FROM job_list) AND last_heard < :before LIMIT 1"
 

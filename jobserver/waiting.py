@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from jobserver.concurrency import spawn
 from jobserver.database import Database, Row
 from jobserver.errors import DatabaseBusy
+from jobserver.logs import fault
 
 LOOK_EVERY_S = 0.25  # for jobs that another process made available
 ANY_NEW_LIST = 0
@@ -119,8 +120,8 @@ class Waiting:
                 stock = self._stock(waited)
             except DatabaseBusy:
                 continue
-            except Exception:
-                log.exception("looking for other servers' jobs failed; it goes on")
+            except Exception as error:
+                fault(log, "looking for other servers' jobs failed; it goes on", error)
                 continue
             for list_id, stage, jobs in stock:
                 self.wake(list_id, stage, jobs)

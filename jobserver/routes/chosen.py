@@ -16,7 +16,7 @@ MAX_TEXT = 200
 
 def job_list() -> JobList:
     """The list that `list=` names."""
-    name = request.values.get("list", "")
+    name = request.values.get("list", "").replace("\x00", "\ufffd")
     found = lists.by_name(services().database.read, name)
     if found is None:
         raise NoSuchList(f"No list is named {name[:100]!r}. The lists are at {url_for('pages.progress_page')}.")
@@ -58,7 +58,7 @@ def value_after(order: Sort) -> tuple[Any, int] | None:
         return None
     text = request.args.get("value", "")
     if order.by == "worker":
-        return text, after()
+        return text.replace("\x00", ""), after()
     negative = text.startswith("-")
     number = asked.whole(text.removeprefix("-"), "value")
     return -number if negative else number, after()

@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from jobserver import errors
 from jobserver.errors import JobServerError
+from jobserver.logs import fault
 from jobserver.routes.answers import answer
 
 STATUS: dict[type[JobServerError], int] = {
@@ -56,7 +57,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unknown(error: Exception) -> Response:
-    log.exception("a request failed: %s %s", request.method, request.path)
+    fault(log, f"a request failed: {request.method} {request.path}", error)
     return _told(500, "internal_error", "The server has a fault; its log says more.", {"Connection": "close"})
 
 

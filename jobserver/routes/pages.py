@@ -74,7 +74,7 @@ def job_page(jobid: str) -> Response:
 def workers_page() -> Response:
     """Who works on a list."""
     job_list, heard = chosen.job_list(), request.args.get("heard", "")
-    after = (asked.whole(heard, "heard"), request.args.get("name", "")) if heard else None
+    after = (asked.whole(heard, "heard"), request.args.get("name", "").replace("\x00", "")) if heard else None
     known, held = services().database.look(
         lambda one: (
             statistics.workers(one.all, job_list.id, SHOWN + 1, after),

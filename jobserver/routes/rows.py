@@ -19,7 +19,7 @@ SHOWN = 50  # jobs on a page
 def of(job_list: JobList) -> dict[str, Any]:
     """What rows.html shows."""
     database, which, order, after = services().database, chosen.which(), chosen.sort(), chosen.after()
-    shown, place = progress.of(database, job_list), chosen.value_after(order)
+    shown, place = progress.of(database, job_list), None if order == Sort("job") else chosen.value_after(order)
 
     def look(one: Connection) -> Page:
         if order == Sort("job"):

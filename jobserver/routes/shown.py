@@ -1,5 +1,6 @@
 """How numbers, times and histograms look on a page."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -8,9 +9,12 @@ from flask import Flask
 from jobserver import durations
 from jobserver.lifetimes import minutes, timestamp
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # HTML allows none of these
+
 
 def register(app: Flask) -> None:
     """Gives the templates these filters."""
+    app.jinja_env.finalize = lambda value: _CONTROL.sub("\ufffd", value) if type(value) is str else value
     app.jinja_env.filters.update(
         minutes=minutes, timestamp=timestamp, duration=duration, number=number, clock=clock, histogram=histogram
     )

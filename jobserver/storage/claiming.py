@@ -25,7 +25,7 @@ _CLAIM_SKIPPING = _CLAIM.format(unflag=UNFLAG, pick=f"= ANY(ARRAY({_PICK} FOR UP
 _CLAIM_WAITING = _CLAIM.format(unflag=UNFLAG, pick=f"= ANY(ARRAY({_PICK} FOR UPDATE))")
 
 _HELD_UNDER = """SELECT id, jobid, jobcmd, attempt, deadline, claim, previous_stage FROM job
-    WHERE claim = :claim AND list_id = :list ORDER BY priority DESC, jobid"""
+    WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not by the list's index
 
 _SPENT = """SELECT 1 FROM history JOIN job ON job.id = history.job_id
     WHERE history.claim = :claim AND job.list_id = :list LIMIT 1"""

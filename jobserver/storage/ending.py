@@ -82,7 +82,9 @@ _REMEMBER = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome
     VALUES (:id, :claim, :from, :to, :outcome, :started, :now, :worker, :error)"""
 _REMEMBERED = """SELECT to_stage, outcome FROM history WHERE claim = :claim AND job_id = :id ORDER BY id DESC LIMIT 1"""
 _WHERE = "SELECT id, jobstage, claim, chosen, flag FROM job WHERE list_id = :list AND jobid = :jobid"
-_FORGET = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE ended < :before ORDER BY ended LIMIT :n)"
+_OLD = "SELECT id FROM history WHERE ended < :before ORDER BY ended LIMIT :n"
+_FORGET = f"DELETE FROM history WHERE id IN ({_OLD})"
+_FORGET_POSTGRESQL = f"DELETE FROM history WHERE id = ANY(ARRAY({_OLD}))"
 
 
 def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int) -> Row | None:
@@ -158,7 +160,7 @@ def requeue_flagged(tx: Transaction, list_id: int, old: int, new: int, now: int)
 
 def forget(tx: Transaction, before: int, n: int) -> int:
     """Deletes the oldest of the history; how many rows."""
-    return tx.run(_FORGET, before=before, n=n)
+    return tx.run(_FORGET_POSTGRESQL if tx.postgresql else _FORGET, before=before, n=n)
 
 
 def _count_expired(tx: Transaction, rows: list[Row]) -> None:

@@ -77,8 +77,8 @@ _STATES = {
     "failed": "flag > 1",
 }
 _FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND flag > 0 ORDER BY jobstage, jobid LIMIT :n"
-_FLAGGED_IDS = """SELECT jobid FROM job WHERE list_id = :list AND flag > 0 AND jobid > :after{parts}
-    ORDER BY jobid LIMIT :n"""
+_FLAGGED_IDS = """SELECT jobid FROM job WHERE list_id = :list AND flag > 0 AND jobid + 0 > :after{parts}
+    ORDER BY jobid + 0 LIMIT :n"""  # + 0: by the index of what is flagged, not by that of all jobs
 _AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND flag <= 0
     ORDER BY jobstage, jobid LIMIT :n"""
 _ONE = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"

@@ -12,7 +12,7 @@ _CHOSEN_POSTGRESQL = "jobid IN (SELECT CAST(value AS BIGINT) FROM json_array_ele
 _BACK = ending.BACK.format(
     to="COALESCE(CAST(:to AS INTEGER), jobstage - 2 + jobstage % 2)",
     failures="CASE WHEN flag >= 2 THEN 0 ELSE failures END", error="error",
-    chosen="list_id = :list AND flag > 0 AND jobstage > COALESCE(CAST(:to AS INTEGER), 0) AND {{chosen}}",
+    chosen="list_id = :list AND flag > 0 AND jobstage > COALESCE(CAST(:to AS INTEGER), 0) AND {chosen}",
 )  # fmt: skip
 _FAIL = """UPDATE job SET previous_stage = jobstage, ended_claim = claim, claim = NULL, chosen = 0, cancel = 0,
     error = :error, flag = CASE WHEN flag = 1 THEN 3 ELSE 2 END

@@ -111,17 +111,33 @@ def test_no_line_is_told_twice_however_the_copies_overlap() -> None:
     assert [one.tokens for one in found] == sorted((one.tokens for one in found), reverse=True)
 
 
+def _items(count: int, seed: int) -> list[str]:
+    """Items of a list, each with an operator of its own."""
+    return _filler(count, seed).replace("x = ", "").splitlines()
+
+
 def test_a_repetition_that_begins_in_the_middle_of_a_line_is_not_told_of_that_line_twice() -> None:
-    items = "".join(f"[a {'<>'[number % 2]} b, c{'.d' * (number % 5)}],\n" for number in range(40))
-    for one in _find(a="x = [\n" + items.replace("\n", "", 1) + items + "]\n"):
-        lines = [line for _, first, last in _lines(one) for line in range(first, last + 1)]
-        assert len(lines) == len(set(lines))
+    items = [f"({item})," for item in _items(10, 7) * 2]
+    lines = [" ".join(items[number : number + 4]) for number in range(0, 20, 4)]
+    [found] = _find(a="x = [\n" + "\n".join(lines) + "\n]\n")
+    first, second = found.places
+    assert first.last_line < second.first_line
+
+
+def test_a_line_that_is_one_half_of_each_of_two_others_is_told_once() -> None:
+    one, two = ("".join(f"({item})," for item in _items(6, seed)) for seed in (1, 2))
+    found = _find(a=f"[{one}{two}]", b=f"pass\ndel {one} a\n", c=f"pass\nassert {two} a\n")
+    assert [place for duplicate in found for place in _lines(duplicate) if place[0] == "a"] == [("a", 1, 1)]
 
 
 def test_a_copy_of_a_part_is_one_more_place_of_the_whole() -> None:
-    lines = _filler(60, 7).splitlines(keepends=True)
-    [found] = _find(a="".join(lines), b="".join(lines), c="".join(lines[20:40]) + "pass\n")
-    assert _lines(found) == [("a", 1, 60), ("b", 1, 60), ("c", 1, 20)]
+    whole, other = _filler(60, 7), _filler(30, 8)
+    part = "".join(whole.splitlines(keepends=True)[20:40])
+    found = _find(a=whole, b=whole, c=part + "pass\n", d=other + "del x\n", e=other + "assert x\n")
+    assert [_lines(duplicate) for duplicate in found] == [
+        [("a", 1, 60), ("b", 1, 60), ("c", 1, 20)],
+        [("d", 1, 30), ("e", 1, 30)],
+    ]
 
 
 def test_a_line_that_repeats_itself_without_end_is_no_duplicate() -> None:
