@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from jobserver.concurrency import connection
 from jobserver.storage.lists import JobList
 
 PAGES = "list {}"
+PACE_S = 0.01  # between two words of a page
 MOST_WAITING = 20  # messages for one page; then it is cut off, and comes back if it can
 MAX_NAME = 100
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
@@ -96,6 +98,32 @@ class Rooms:
         if was is not None:
             with suppress(ValueError, KeyError):
                 self._server.leave_room(sid, _room(*was), namespace="/")
+
+
+class _Paced:
+    """A WebSocket that is read no faster than a person needs: one that never stops speaking would else keep an event
+    loop to itself, for reading what is there already doesn't wait."""
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+
+    def wait(self) -> Any:
+        time.sleep(PACE_S)
+        return self._plain.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+
+def pace(socketio: SocketIO) -> None:
+    """Has every page's words read at that pace."""
+    engine = socketio.server.eio
+    plain = engine._async["websocket"]
+
+    def paced(handler: Any, server: Any) -> Any:
+        return plain(lambda one: handler(_Paced(one)), server)
+
+    engine._async = {**engine._async, "websocket": paced}
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from flask_socketio import SocketIO
 from jobserver import concurrency, config, overview
 from jobserver.clock import now_ms
 from jobserver.errors import BadRequest
+from jobserver.live_rooms import pace
 from jobserver.routes import chosen, rows
 from jobserver.routes.answers import encode
 from jobserver.services import services
@@ -32,6 +33,7 @@ def register(app: Flask, socketio: SocketIO) -> None:
     """Lets pages say what they look at, where this server can hold connections; tells templates what there is."""
     app.jinja_env.globals.update(library=library, sockets=concurrency.serves())
     if concurrency.serves():
+        pace(socketio)
         socketio.on_event("connect", lambda *_: services().live.connect(_sid()))
         socketio.on_event("look", lambda said=None, *_: services().live.look(_sid(), said))
         socketio.on_event("disconnect", lambda *_: services().live.leave(_sid()))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import select
 import socket
+import threading
 import time
 from typing import Any
 
@@ -27,6 +28,7 @@ class Deaf:
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
         )
         assert b"101" in self.socket.recv(300)
+        self.socket.settimeout(LONG_S)
         self.say("40")
 
     def say(self, text: str) -> None:
@@ -54,15 +56,40 @@ def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
     before = process.memory_info().rss
     look = '42["look",' + json.dumps({"list": NAME}) + "]"
     with contextlib.suppress(OSError):
-        for number in range(LONG_S * 10):
+        for _ in range(40):
             deaf.say(look)
-            if number > 40:  # the buffers between are full: each of these would leave an answer in memory
-                for answer in range(500):
-                    deaf.say(f'42{answer}["look",{{}}]')
-            if deaf.cut():
-                break
             time.sleep(0.1)
+        for answer in range(100_000):  # the buffers between are full: each leaves an answer in memory
+            deaf.say(f'42{answer}["look",{{}}]')
     until(deaf.cut, "cut off")
     assert process.memory_info().rss - before < 30_000_000
     ask("/get/0")
     until(lambda: page.events("change"), "the others are told")
+
+
+def test_a_page_that_never_stops_speaking_doesn_t_keep_the_others_waiting(
+    told_server: Server, ask: Asker, open_page: Any
+) -> None:
+    page = open_page()
+    until(lambda: page.events("whole"), "told all")
+    loud = Deaf(told_server.port)
+    text = b'42["look",{}]'
+    words = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
+    ended = threading.Event()
+
+    def speak() -> None:
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                loud.socket.sendall(words)
+
+    threading.Thread(target=speak, daemon=True).start()
+    slowest = 0.0
+    for _ in range(20):
+        begun = time.monotonic()
+        ask("/live?list=" + NAME)
+        slowest = max(slowest, time.monotonic() - begun)
+    ended.set()
+    loud.socket.close()
+    assert slowest < 2
+    ask("/get/0")
+    until(lambda: page.events("change"), "told")
