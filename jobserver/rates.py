@@ -43,9 +43,9 @@ def estimate(
     todo = sum(left.values())
     if first is None or last is None:
         return Estimate(None, None, None, None, False)
-    average = _a_minute(total, now - first)
     if not todo:
-        return Estimate(None, average, 0, 0, False)
+        return Estimate(None, _a_minute(total, last - first + LEAST_MS), 0, 0, False)
+    average = _a_minute(total, now - first)
     if now - last > max(STALLED_MS, 20 * (last - first) / max(1, total)):
         return Estimate(0.0, average, None, None, True)
     spans = [span for span in (_left_ms(slots, left, first, window, now) for window in WINDOWS_MS) if span is not None]

@@ -9,6 +9,7 @@ import pytest
 
 from client import JobClient
 from tests.client.conftest import runs
+from tests.client.lossy_proxy import LossyProxy
 
 WORKER = """
 import sys, time
@@ -145,10 +146,11 @@ def test_a_next_job_that_came_along_with_a_report_is_given_back_when_a_signal_ca
 
 def test_a_signal_while_the_server_is_away_ends_a_worker_that_waits(server, terminal, jobix, until):
     JobClient(server.url, jobix).init()
-    process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=server.url)
-    time.sleep(0.5)
+    with LossyProxy(server.url) as proxy:
+        process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
+        until(lambda: proxy.count("/get/0") == 1)
     server.kill()
-    time.sleep(0.5)
+    assert "trying again" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     code, _, err = ended(process, 3)
     assert code == 143
@@ -158,10 +160,11 @@ def test_a_signal_while_the_server_is_away_ends_a_worker_that_waits(server, term
 def test_a_second_signal_gives_up_an_undelivered_result_and_says_so(server, terminal, jobix, until):
     client = JobClient(server.url, jobix)
     client.set({1: {}})
-    process = terminal.start("work", "0", "--filename", "out/{jobid}", "--", "sleep", "0.5", JOBSERVER_URL=server.url)
-    until(lambda: client.progress().working == 1)
+    command = ("sh", "-c", "touch runs; sleep 0.5")
+    process = terminal.start("work", "0", "--filename", "out/{jobid}", "--", *command, JOBSERVER_URL=server.url)
+    until((terminal.folder / "runs").exists)
     server.kill()
-    time.sleep(0.7)
+    assert "trying again" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.1)
