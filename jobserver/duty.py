@@ -9,7 +9,7 @@ from jobserver.concurrency import real_thread
 from jobserver.database import DRIVER_ERRORS, Connection, Database
 from jobserver.errors import DatabaseBusy
 
-LOCK = 5_704_261  # PostgreSQL's advisory lock; schema.py has the one before
+LOCK = 5_704_262  # an advisory lock of PostgreSQL; schema.py and database.py have the two before
 log = logging.getLogger("jobserver.sweeper")
 
 
