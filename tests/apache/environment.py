@@ -41,4 +41,4 @@ def make_environment(folder: Path) -> None:
     # run once, so that it is compiled: Apache's user may not write here, and would compile it at each start
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     kept |= {"JOBSERVER_INSTANCE": str(folder / "unused")}
-    subprocess.run([python, "-m", "jobserver", "lists"], cwd=folder, env=kept, check=True, capture_output=True)
+    subprocess.run([python, "-m", "jobserver", "db", "upgrade"], cwd=folder, env=kept, check=True, capture_output=True)
