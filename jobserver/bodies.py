@@ -73,7 +73,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
             inflater = zlib.decompressobj(GZIP_OR_ZLIB)
             while left and not inflater.eof:
                 yield inflater.decompress(left, PIECE)
-                while inflater.unconsumed_tail:
+                while inflater.unconsumed_tail and not inflater.eof:  # at the end it holds what follows
                     yield inflater.decompress(inflater.unconsumed_tail, PIECE)
                 left = inflater.unused_data or _read(stream)
             if not inflater.eof:

@@ -25,6 +25,7 @@ PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNA
 log = logging.getLogger("jobserver")
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
 _mode = ""
+_came: list[int] = []  # signals to end
 
 
 def patch(mode: str) -> None:
@@ -89,8 +90,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
-    """Serves until SIGINT or SIGTERM. Then calls drain(), and returns when the running requests have ended, or after
-    drain_s. A second signal ends at once."""
+    """Serves until a signal that catch_signals() caught. Then calls drain(), and returns when the running requests have
+    ended, or after drain_s. A second signal ends at once."""
     _more_files()
     {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[_mode](
         app, listener, drain, drain_s
@@ -130,19 +131,22 @@ def _more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
-    """Returns after SIGINT or SIGTERM, or when the server is dead. It looks again and again: an event loop may sleep
-    through a signal."""
-    came = []
+def catch_signals() -> None:
+    """From now on the first SIGINT or SIGTERM is what serve() ends by; a second one ends at once."""
 
     def handler(number: int, _frame: object) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-        came.append(number)
+        _came.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
-    while not came and not dead():
+
+
+def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
+    """Returns after SIGINT or SIGTERM, or when the server is dead. It looks again and again: an event loop may sleep
+    through a signal."""
+    while not _came and not dead():
         time.sleep(0.1)
 
 
@@ -177,10 +181,12 @@ def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], N
         eventlet.wsgi.server, Listener(), completed, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
         log_output=False, debug=False, keepalive=True,
     )  # fmt: skip
+    eventlet.sleep(0)  # it begins: what is killed before would not know how to end
     _wait_for_signal(lambda: server.dead)
     if server.dead:
         server.wait()  # raises what it died of
     drain()
+    listener.close()  # who comes now is refused, and doesn't wait for nobody
     server.kill(KeyboardInterrupt)  # it closes idle connections and waits for the running requests
     with eventlet.Timeout(drain_s, False):
         server.wait()
@@ -204,7 +210,6 @@ def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], Non
     drain()
     server.close()
     running.wait(drain_s)
-    server.stop(timeout=0)
 
 
 def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
@@ -226,6 +231,8 @@ def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], No
     _wait_for_signal()
     drain()
     server.shutdown()
+    server.server_close()
+    listener.close()
     running.wait(drain_s)
 
 

@@ -6,7 +6,8 @@ import re
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -31,19 +32,31 @@ DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.In
 COLLISIONS = (  # with another server process: the same again will do
     psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation
 )  # fmt: skip
+ANSWERS_IN_S = 1  # beyond what a statement may wait for a lock
+LONG_S = 600  # the same for one that goes through many rows
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock{}(5704261)"
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
 
+class Silent(psycopg.OperationalError):
+    """PostgreSQL took a statement, and doesn't answer."""
+
+
 class Connection:
-    """One driver connection, in autocommit: begin, statements, commit. Statements name their values as `:name`."""
+    """One driver connection, in autocommit: begin, statements, commit. Statements name their values as `:name`.
+
+    `long`: its statements may go through many rows, and take their time.
+    """
 
     def __init__(self, driver: Any, postgresql: bool, busy_timeout_s: float) -> None:
         self.driver = driver
         self.postgresql = postgresql
+        self.long = False
         self._busy_timeout_s = busy_timeout_s
+        if postgresql:
+            driver.wait = self._wait
 
     def execute(self, sql: str, values: dict[str, Any]) -> Any:
         """A cursor of the driver."""
@@ -94,6 +107,11 @@ class Connection:
         """Closes the driver's connection."""
         self.driver.close()
 
+    def _wait(self, statement: Any, interval: float = 0.1) -> Any:
+        """psycopg waits for every answer by this, for ever if need be."""
+        limit_s = LONG_S if self.long else self._busy_timeout_s + ANSWERS_IN_S
+        return type(self.driver).wait(self.driver, _bounded(statement, time.monotonic() + limit_s), interval)
+
 
 class Database:
     """Where connections come from."""
@@ -103,6 +121,7 @@ class Database:
         self.settings = settings
         self.postgresql = engine.dialect.name == "postgresql"
         self._idle: deque[Connection] = deque()
+        self._looks: deque[None] = deque()  # one for each that is under way
 
     def connect(self) -> Connection:
         """A connection of its own for the caller, who closes it. DatabaseBusy when there is none to be had.
@@ -113,6 +132,7 @@ class Database:
         try:
             where, options = self.engine.dialect.create_connect_args(self.engine.url)
             driver: Any = self.engine.dialect.connect(*where, **{**options, **_connect_options(self.settings)})
+            made = Connection(driver, self.postgresql, self.settings.busy_timeout_s)
             if self.postgresql:
                 driver.autocommit = True
                 driver.execute(_DURABLE)
@@ -124,7 +144,7 @@ class Database:
                 driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
         except Exception as error:
             raise DatabaseBusy("The database can't be reached; try again, and look at the server's log.") from error
-        return Connection(driver, self.postgresql, self.settings.busy_timeout_s)
+        return made
 
     def read(self, sql: str, **values: Any) -> list[Row]:
         """The rows of one statement that changes nothing."""
@@ -136,10 +156,32 @@ class Database:
         DatabaseBusy when the database fails. On SQLite a short look doesn't wait for anything. `long`: it goes through
         many rows.
         """
-        return real_thread(self._look, reads) if self.postgresql or long else self._look(reads)
+        self._looks.append(None)
+        try:
+            return real_thread(self._look, reads, long) if self.postgresql or long else self._look(reads)
+        finally:
+            self._looks.pop()
 
-    def _look(self, reads: Callable[[Connection], T]) -> T:
-        connection = self._idle.popleft() if self._idle else self.connect()
+    @property
+    def busy(self) -> bool:
+        """Whether something is being read."""
+        return bool(self._looks)
+
+    def _look(self, reads: Callable[[Connection], T], long: bool = False) -> T:
+        try:
+            kept = self._idle.popleft()
+        except IndexError:
+            return self._look_by(self.connect(), reads, long)
+        try:
+            return self._look_by(kept, reads, long)
+        except DatabaseBusy as error:
+            if not self.postgresql or isinstance(error.__cause__, Silent):
+                raise
+        self.close()  # the others are lost too
+        return self._look_by(self.connect(), reads, long)
+
+    def _look_by(self, connection: Connection, reads: Callable[[Connection], T], long: bool) -> T:
+        connection.long = long
         try:
             connection.driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if self.postgresql else "BEGIN")
             found = reads(connection)
@@ -154,8 +196,9 @@ class Database:
 
     def close(self) -> None:
         """Closes the idle connections."""
-        while self._idle:
-            self._idle.popleft().close()
+        with suppress(IndexError):
+            while True:
+                self._idle.popleft().close()
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
@@ -193,7 +236,7 @@ def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None
         raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
     if file.exists() and not os.access(file, os.W_OK):
         raise CannotStart(f"The database {file} can't be written to by this user.")
-    path = str(file)
+    path = str(file.resolve())  # past links, and from the current folder
     kind = _filesystem(path, (mounts or _mounts)())
     if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:
         raise CannotStart(
@@ -209,6 +252,20 @@ def _mounts() -> dict[str, str]:
 def _filesystem(path: str, mounts: dict[str, str]) -> str:
     inside = [mount for mount in mounts if (path + "/").startswith(mount.rstrip("/") + "/")]
     return mounts[max(inside, key=len)].lower() if inside else ""
+
+
+def _bounded(statement: Generator[Any, Any, T], give_up: float) -> Generator[Any, Any, T]:
+    """The steps of one of psycopg's statements, but not for ever."""
+    try:
+        wanted = next(statement)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > give_up:
+                raise Silent("PostgreSQL does not answer")
+            wanted = statement.send(ready)
+    except StopIteration as end:
+        value: T = end.value
+        return value
 
 
 @lru_cache(maxsize=512)

@@ -15,7 +15,7 @@ def secret_key(settings: Settings) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            made = path.with_name(f"secret_key.{os.getpid()}")
+            made = path.with_name(f"secret_key.{secrets.token_hex(4)}")
             with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(32) + "\n")
                 file.flush()

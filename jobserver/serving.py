@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from jobserver.errors import CannotStart
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 SOCKET_IO = "/socket.io/"
+LAST_S = 0.5  # for what reads or writes beside the requests
 LAST_WORDS_S = 0.5  # connections to pages have no end to wait for; a page comes back by itself
 
 
@@ -52,6 +54,7 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     database = f"PostgreSQL {services.database.engine.url.database}" if file is None else f"SQLite {file}{new}"
+    concurrency.catch_signals()  # before it says that it serves: who starts it may end it from then on
     print(
         f"job_manager {__version__} serves http://{shown}:{port}{path} ({database}, {settings.async_mode})",
         file=sys.stderr,
@@ -59,8 +62,11 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
     )
     services.start()
     concurrency.serve(part(app.wsgi_app), listener, services.drain, end_s)
-    if services.writer.busy:  # a database that doesn't answer holds a thread, for which Python would wait at its end
-        logging.getLogger("jobserver").error("ended while the database was still being written to")
+    give_up = time.monotonic() + LAST_S
+    while (stuck := services.writer.busy or services.database.busy) and time.monotonic() < give_up:
+        time.sleep(0.01)  # the sweeper, for one, is no request that was waited for
+    if stuck:  # a database that doesn't answer holds a thread, for which Python would wait at its end
+        logging.getLogger("jobserver").error("ended while the database was still at work")
         logging.shutdown()
         os._exit(1)
     services.writer.close()

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from jobserver.concurrency import real_thread
-from jobserver.database import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Database
+from jobserver.database import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Database, Silent
 from jobserver.errors import DatabaseBusy, JobServerError, OutcomeUnknown, Unavailable
 from jobserver.storage.transaction import Transaction
 
@@ -129,7 +129,7 @@ class Writer:
             batch = [self._waiting.popleft()]
             while not batch[0].bulk and self._waiting and not self._waiting[0].bulk and len(batch) < MAX_TOGETHER:
                 batch.append(self._waiting.popleft())
-            self._bulk = batch[0].bulk
+            self._bulk = False
         return batch
 
     def _commit(self, batch: list[_Entry[Any]]) -> None:
@@ -171,6 +171,7 @@ class Writer:
     def _transact(self, batch: list[_Entry[Any]], alone: bool, aside: Aside) -> None:
         """One transaction for the batch. `aside` calls what may wait."""
         connection = self._begun(aside, batch[0].exclusive)
+        connection.long = self._bulk = batch[0].bulk
         try:
             transaction = Transaction(connection, alone)
             keep = [self._call(entry, transaction, alone) for entry in batch]
@@ -189,12 +190,13 @@ class Writer:
     def _begun(self, aside: Aside, exclusive: bool) -> Connection:
         """The connection, in a new transaction. Another connection if the last one is lost: nothing was done yet."""
         kept, self._connection = self._connection, self._connection or self._database.connect()
+        self._connection.long = False
         try:
             if self._connection.postgresql or not self._connection.try_begin():
                 aside(partial(self._connection.begin, exclusive))
-        except DATABASE_FAILS:
+        except DATABASE_FAILS as error:
             self._drop_connection()
-            if kept is None or not kept.postgresql:
+            if kept is None or not kept.postgresql or isinstance(error, Silent):
                 raise
             self._connection = self._database.connect()
             aside(partial(self._connection.begin, exclusive))

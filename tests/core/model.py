@@ -9,7 +9,8 @@ LAST_STAGE = 4
 
 @dataclass
 class Job:
-    """One job. `before`: the stage it was claimed from. `ended`: what became of each claim that it had."""
+    """One job. `before`: the stage it was claimed from. `ended`: the stage after each claim that it had, and how that
+    ended: reported, failed, or taken back."""
 
     stage: int
     priority: int
@@ -20,12 +21,12 @@ class Job:
     failed: bool = False
     attempt: int = 0
     failures: int = 0
-    ended: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    ended: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def end(self, to: int, *, failures: int) -> None:
+    def end(self, to: int, how: str, *, failures: int) -> None:
         """The claim ends, and the job goes to another stage."""
         if self.claim is not None:
-            self.ended[self.claim] = (to, False)
+            self.ended[self.claim] = (to, how)
         if self.failed or to != self.before:
             self.attempt = 0
         self.failures = 0 if self.failed or to == self.stage + 1 else failures
@@ -35,7 +36,7 @@ class Job:
     def fail(self) -> None:
         """It was the last attempt: the job stays, and nobody holds it."""
         if self.claim is not None:
-            self.ended[self.claim] = (self.stage, True)
+            self.ended[self.claim] = (self.stage, "failed")
         self.before, self.claim, self.chosen = self.stage, None, False
         self.failures += 1
         self.flagged = self.failed = True
@@ -86,12 +87,13 @@ class Model:
             if error and not job.failed and job.is_last_failure():
                 job.fail()
             else:
-                job.end(to, failures=job.failures + error)
+                job.end(to, "reported", failures=job.failures + error)
             return 200, job.stage
         if claim is not None and claim in job.ended:
-            stage, failed = job.ended[claim]
-            return (200, stage) if to == stage or (failed and to < stage) else (409, None)
-        if working and held and to == job.stage + 1:
+            stage, how = job.ended[claim]
+            said_before = (how == "reported" and to == stage) or (how == "failed" and to < stage)
+            return (200, stage) if said_before else (409, None)
+        if working and (held or claim is None) and to == job.stage + 1 and error:
             return 400, None  # done, and yet an error
         return 409, None
 
@@ -111,7 +113,7 @@ class Model:
         if job.is_last_failure():
             job.fail()
         elif job.stage in REQUEUE:
-            job.end(REQUEUE[job.stage], failures=job.failures + 1)
+            job.end(REQUEUE[job.stage], "taken back", failures=job.failures + 1)
         else:
             job.flagged = True
             job.failures += 1
@@ -120,7 +122,7 @@ class Model:
         """Sends the flagged jobs of a stage back; how many."""
         flagged = [job for job in self.jobs.values() if job.stage == old and job.flagged]
         for job in flagged:
-            job.end(new, failures=job.failures)
+            job.end(new, "taken back", failures=job.failures)
         return len(flagged)
 
     def counters(self) -> dict[int, tuple[int, int, int]]:

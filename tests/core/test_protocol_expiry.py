@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import Asker
-from tests.core.snapshot import jobs, opened
+from tests.core.late import expire
+from tests.core.snapshot import jobs
 
 SOON = "0.0001"  # minutes: 6 ms
 LONG = "600"
@@ -30,14 +31,6 @@ def progress(ask, *keys):
 def rows(ask, shared):
     """The list's jobs, as the database has them; its counters are right."""
     return jobs(shared, ask("/get").json()["list"])
-
-
-def expire(shared, ask, *jobids):
-    """Lets the time of these jobs be over."""
-    with opened(shared) as database:
-        for jobid in jobids:
-            sql = "UPDATE job SET deadline = 1 WHERE jobid = ? AND list_id = (SELECT id FROM job_list WHERE name = ?)"
-            database.run(sql, jobid, ask("/get").json()["list"])
 
 
 def test_a_job_whose_worker_died_is_flagged_by_the_server_itself(ask):

@@ -119,6 +119,14 @@ def test_two_lists_may_use_one_token(filled, shared, token, jobix):
     assert other("/get/0", claim=token).json()["jobid"] == 77
 
 
+def test_a_token_that_is_spent_in_one_list_is_new_to_another(filled, shared, token, jobix):
+    filled("/get/0", claim=token)
+    filled("/update_job/1/2", claim=token)
+    other = Asker(shared.url, (jobix + 1) % 2**63)
+    other("/set", {"77": {}})
+    assert other("/get/0", claim=token).json()["jobid"] == 77
+
+
 @pytest.mark.parametrize("good", ["a" * 16, "Z" * 64, "0123456789abcdefABCDEF"])
 def test_a_token_is_16_to_64_letters_and_digits(filled, good):
     token = good[:-10] + uuid.uuid4().hex[:10]
@@ -154,11 +162,11 @@ def test_jobs_set_in_an_odd_stage_are_never_claimed(ask):
     assert [ask(f"/get/{stage}").json() for stage in (0, 2, 4)] == ["nada"] * 3
 
 
-def test_jobs_of_the_last_stage_are_done_and_not_claimed(ask):
+def test_jobs_of_the_last_stage_or_above_are_done_and_not_claimed(ask):
     ask("/init/0/10")
-    ask("/set", {"1": {"jobstage": 2}})
-    assert ask("/get/2").json() == "nada"
-    assert ask("/get").json()["done"] == 1
+    ask("/set", {"1": {"jobstage": 2}, "2": {"jobstage": 4}})
+    assert [ask(f"/get/{stage}").json() for stage in (2, 4)] == ["nada"] * 2
+    assert ask("/get").json()["done"] == 2
 
 
 def test_looking_with_head_claims_nothing(filled):

@@ -66,6 +66,18 @@ def test_a_heartbeat_takes_the_flag_off_a_job_that_is_still_held(held, shared):
     assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
 
 
+def test_a_worker_that_was_late_and_is_heard_of_again_has_not_failed(held, shared):
+    ask, job = held
+    ask("/lifetime/1/60?max_attempts=2")
+    for _late in range(3):
+        overdue(shared, ask)
+        assert ask("/check_stages").json()["flagged"] == 1
+        assert beat(ask, (1, job["claim"])) == ["held"]
+    assert "failed" not in ask("/update_job/1/0", {"error": "no disk"}, claim=job["claim"]).json()
+    claim = ask("/get/0").json()["claim"]
+    assert ask("/update_job/1/0", {"error": "no disk"}, claim=claim).json()["failed"]
+
+
 def test_a_heartbeat_after_the_loss_says_so_and_changes_nothing(held, shared):
     ask, job = held
     overdue(shared, ask)

@@ -114,6 +114,17 @@ def test_an_early_lifetime_change_holds_for_the_jobs_that_are_in_the_stage(ask, 
     assert jobs(shared, ask("/get").json()["list"])[1]["deadline"] is None
 
 
+def test_a_job_that_has_failed_stays_failed_whatever_the_lifetime(ask, shared):
+    ask("/lifetime/1/600?max_attempts=1")
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    assert ask("/update_job/1/0", {"error": "no disk"}).json()["failed"]
+    before = jobs(shared, ask("/get").json()["list"])
+    for change in ("/lifetime/1/0", "/lifetime/1/700?max_attempts=9", "/lifetime/1/700?requeue=0"):
+        ask(change)
+        assert jobs(shared, ask("/get").json()["list"]) == before
+
+
 def test_a_requeue_that_is_set_late_sends_back_what_was_flagged_before(ask):
     ask("/init/0/0.0001")
     ask("/set", {"1": {}})

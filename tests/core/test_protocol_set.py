@@ -3,8 +3,11 @@
 import gzip
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from tests.conftest import Asker
 
 EXACT = [
     "null",
@@ -133,6 +136,18 @@ def test_a_large_set_can_be_streamed(ask, packed):
     assert raw(ask, "/set", pieces).json()["new"] == number
     assert ask("/get").json()["available"] == number
     assert ask("/get/0").json()["jobcmd"] == {"file": "0.npy"}
+
+
+def test_a_large_set_is_there_whole_or_not_at_all(ask, shared, jobix):
+    """Whoever looks while it is taken sees all of it or nothing; so does whoever looks after a crash."""
+    number, looking = 40_000, Asker(shared.url, jobix)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, "/set", {str(i): {} for i in range(number)})
+        seen = {looking("/get").json()["jobs"]}
+        while not answer.done():
+            seen.add(looking("/get").json()["jobs"])
+    assert answer.result().json()["new"] == number
+    assert seen <= {0, number}
 
 
 def test_an_empty_set_is_a_set(ask):

@@ -75,9 +75,8 @@ def test_a_body_that_was_cut_off_on_the_way_is_refused_and_changes_nothing(share
     without_fault(shared, begun)
 
 
-def test_a_byte_after_the_end_of_a_packed_body_is_refused_and_holds_up_nobody(new_server, mode, jobix):
+def test_a_byte_after_the_end_of_a_packed_body_is_refused_and_holds_up_nobody(server, jobix):
     """It was an endless loop once: a server of its own, so that no other test waits for it."""
-    server = new_server(async_mode=mode).start()
     body = zlib.compress(b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}') + b"\n"
     answer = requests.post(server.url + "/set", body, headers={"jobix": str(jobix)}, timeout=10)
     assert answer.status_code == 400

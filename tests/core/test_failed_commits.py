@@ -1,0 +1,53 @@
+"""A commit that fails: nobody who shared it is told that it was done, nothing of it is there, the server goes on."""
+
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.conftest import Asker
+from tests.core.locks import locked
+from tests.core.snapshot import opened
+from tests.core.waiter import AT_ONCE_S, Waiter
+
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$"""
+AT_COMMIT = """CREATE CONSTRAINT TRIGGER full_disk AFTER UPDATE ON job DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION full_disk()"""
+
+
+@contextmanager
+def full_disk(server):
+    """Statements succeed, and commits find no room."""
+    with opened(server) as database:
+        if database.postgresql:
+            database.run(FULL)
+            database.run(AT_COMMIT)
+            yield
+            database.run("DROP FUNCTION full_disk CASCADE")
+        else:
+            process = psutil.Process(server.process.pid)
+            log = server.folder / "instance" / "jobs.sqlite-wal"
+            process.rlimit(psutil.RLIMIT_FSIZE, (log.stat().st_size, psutil.RLIM_INFINITY))
+            yield
+            process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
+def whole(server):
+    """Everything in the database."""
+    with opened(server) as database:
+        return database.tables()
+
+
+@pytest.mark.parametrize("number", [1, 8])
+def test_nobody_is_told_that_it_was_done(server, jobix, number):
+    ask = Asker(server.url, jobix)
+    ask("/set", {str(jobid): {} for jobid in range(20)})
+    before = whole(server)
+    with full_disk(server):
+        with locked(server):  # so that they share a commit
+            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(number)]
+        for answer in answers:
+            assert answer.result(AT_ONCE_S)["error"] == "database_busy"
+    assert whole(server) == before
+    assert ask("/get/0").json()["jobid"] == 0

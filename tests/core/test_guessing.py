@@ -1,0 +1,40 @@
+"""On a closed server many workers may share one address with somebody who guesses."""
+
+import secrets
+
+import pytest
+
+from tests.conftest import Asker
+
+PATIENCE = 3
+
+
+@pytest.fixture
+def closed(new_server, tmp_path, jobix):
+    """A server that knows one list, closed to new ones."""
+    own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
+    before = new_server(**own).start()
+    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
+    before.stop()
+    return new_server(open="0", wrong_secrets_per_minute=str(PATIENCE), **own).start()
+
+
+def guess(server):
+    """One wrong secret; the status."""
+    return Asker(server.url, secrets.randbelow(2**63))("/get/0").status_code
+
+
+def test_who_was_right_before_goes_on_though_others_guess_at_the_same_address(closed, jobix):
+    ask = Asker(closed.url, jobix)
+    job = ask("/get/0").json()
+    assert [guess(closed) for _ in range(PATIENCE + 2)] == [403] * PATIENCE + [429] * 2
+    assert ask("/heartbeat", [{"jobid": 1, "claim": job["claim"]}]).json()["jobs"][0]["state"] == "held"
+    assert ask("/update_job/1/2?next=0", claim=job["claim"]).json()["next"]["jobid"] == 2
+    assert ask("/get").json()["done"] == 1
+    assert guess(closed) == 429
+
+
+def test_who_was_never_right_at_an_address_where_others_guess_is_not_told_whether_he_is(closed, jobix):
+    """Else the bound would be none."""
+    assert [guess(closed) for _ in range(PATIENCE + 1)] == [403] * PATIENCE + [429]
+    assert Asker(closed.url, jobix)("/get/0").status_code == 429

@@ -1,0 +1,38 @@
+"""Many large sets at once, more than a server has threads for what may wait."""
+
+import gzip
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.conftest import Asker
+
+MASTERS = 24  # eventlet has 20 such threads, gevent 10
+# few jobs, and much to read: the pair of surrogates has the slow parser read it
+LARGE = gzip.compress(json.dumps({"7": {"jobcmd": ["😀", list(range(25_000))]}}).encode(), 1)
+
+
+def test_claims_go_on_beside_many_large_sets(server, jobix):
+    """All of the sets together take as long as they take; a claim waits for one or two of them at most."""
+    ask = Asker(server.url, jobix)
+    ask("/set", {str(jobid): {} for jobid in range(400)})
+    begin = threading.Barrier(MASTERS + 1)
+
+    def submit(number):
+        own = Asker(server.url, jobix + 1 + number)
+        own("/")
+        begin.wait(20)
+        return own.session.post(own.url + "/set", data=LARGE, headers={"jobix": str(own.jobix)}, timeout=60).json()
+
+    with ThreadPoolExecutor(MASTERS) as pool:
+        sets = [pool.submit(submit, number) for number in range(MASTERS)]
+        begin.wait(20)
+        begun, took_s = time.monotonic(), []
+        while not all(one.done() for one in sets) and len(took_s) < 350:
+            asked_at = time.monotonic()
+            assert ask("/get/0").status_code == 200
+            took_s.append(time.monotonic() - asked_at)
+        all_s = time.monotonic() - begun
+        assert [one.result(60)["new"] for one in sets] == [1] * MASTERS
+    assert max(took_s) < 0.4 * all_s, (max(took_s), all_s, len(took_s))

@@ -1,0 +1,81 @@
+"""A way to PostgreSQL on which answers can get lost."""
+
+import socket
+import threading
+from contextlib import suppress
+
+from psycopg.conninfo import conninfo_to_dict
+
+PIECE = 65536
+
+
+class Wire:
+    """Listens at a TCP port of its own (`uri`), and carries bytes both ways.
+
+    `silent`: nothing comes through any more, though everything is accepted. `loses_commits`: what PostgreSQL answers to
+    a COMMIT is not carried back; the connection ends there. `lost`: how often that was.
+    """
+
+    def __init__(self, uri: str) -> None:
+        named = conninfo_to_dict(uri)
+        self._target = f"{named['host']}/.s.PGSQL.{named.get('port', 5432)}"
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self._talks = threading.Event()
+        self._talks.set()
+        self.loses_commits = False
+        self.lost = 0
+        port = self._listener.getsockname()[1]
+        self.uri = f"postgresql://{named['user']}@127.0.0.1:{port}/{named['dbname']}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def fall_silent(self) -> None:
+        """From now on nothing comes through."""
+        self._talks.clear()
+
+    def talk(self) -> None:
+        """What was held back comes through, and all that follows."""
+        self._talks.set()
+
+    def close(self) -> None:
+        """Ends every connection."""
+        self.talk()
+        for end in (self._listener, *self._ends):
+            _hang_up(end)
+            end.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _address = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._target)
+                self._ends += [near, far]
+                committing = threading.Event()
+                for carry in (self._ask, self._answer):
+                    threading.Thread(target=carry, args=(near, far, committing), daemon=True).start()
+
+    def _ask(self, near: socket.socket, far: socket.socket, committing: threading.Event) -> None:
+        with suppress(OSError):
+            while piece := near.recv(PIECE):
+                self._talks.wait()
+                if self.loses_commits and b"COMMIT\0" in piece:
+                    committing.set()
+                far.sendall(piece)
+        _hang_up(far)
+
+    def _answer(self, near: socket.socket, far: socket.socket, committing: threading.Event) -> None:
+        with suppress(OSError):
+            while piece := far.recv(PIECE):
+                self._talks.wait()
+                if committing.is_set():
+                    self.lost += 1
+                    break
+                near.sendall(piece)
+        _hang_up(near)
+        _hang_up(far)
+
+
+def _hang_up(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
