@@ -21,6 +21,8 @@ GOOD = {
     "DATABASE_URI": ("sqlite:////some/jobs", "'sqlite:////some/jobs'", "sqlite:////some/jobs"),
     "HOST": ("0.0.0.0", "'0.0.0.0'", "0.0.0.0"),
     "PORT": ("8000", "8000", 8000),
+    "TELL_PORT": ("8822", "8822", 8822),
+    "MAX_WAITING": ("3", "3", 3),
     "ASYNC_MODE": ("threading", "'threading'", "threading"),
     "SECRET_KEY": ("key", "'key'", "key"),
     "MAX_BODY_MB": ("4", "4", 4),
