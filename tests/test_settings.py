@@ -88,14 +88,14 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
             wait_for(lambda: server.log.read_text().count("the sweep is put off") > 10, "a sweep, every 0.02 s,")
             other.execute("ROLLBACK")
         assert " INFO " not in server.log.read_text()
-        closed.start()
-        wait_for(lambda: database_rows(file, "SELECT COUNT(*) FROM history") == [(0,)], "the end of the history")
-        assert Asker(closed.url, jobix)("/get/0").status_code == 200
-        assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
         with half_an_upload(port, jobix):
             begun = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - begun < WITHIN_S, "it drains longer than it may"
+        closed.start()  # once the other is gone, which had the duty to tidy up
+        wait_for(lambda: database_rows(file, "SELECT COUNT(*) FROM history") == [(0,)], "the end of the history")
+        assert Asker(closed.url, jobix)("/get/0").status_code == 200
+        assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
         assert not (tmp_path / "here").exists() or not list((tmp_path / "here").iterdir())
     finally:
         server.kill()
