@@ -48,11 +48,11 @@ demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
 test: setup-dev lint
-	@$(BIN)/python -m pytest --ignore tests/apache --ignore tests/browser $(ARGS)
+	@$(BIN)/python -m pytest --ignore tests/apache --ignore tests/browser --ignore tests/live $(ARGS)
 
 # Slower, and only where there are Apache and Chromium; a test that finds none says so.
 test-web: setup-dev
-	@$(BIN)/python -m pytest -rs tests/apache tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -rs tests/apache tests/browser tests/live $(ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff check .
