@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ T = TypeVar("T")
 WSGIApp = Callable[..., Any]
 
 KEEPALIVE_S = 60
+LOOP_WAITS_S = 0.0005  # for the interpreter, at each step, beside a thread that computes; Python's 5 ms add up to seconds
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 log = logging.getLogger("jobserver")
 SOCKET = "jobserver.socket"  # where a request's environment keeps its connection
@@ -93,6 +95,7 @@ def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drai
     """Serves until a signal that catch_signals() caught. Then calls drain(), and returns when the running requests have
     ended, or after drain_s. A second signal ends at once."""
     _more_files()
+    sys.setswitchinterval(LOOP_WAITS_S)
     {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[_mode](
         app, listener, drain, drain_s
     )

@@ -28,7 +28,8 @@ def folder():
 def make(folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
     """make .venv/made: a .venv with a pip that works, and nothing installed yet."""
     command = ["make", ".venv/made", f"PYTHON={sys.executable}"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, **options)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=100, **options)
 
 
 def test_a_venv_that_a_kill_left_half_made_is_repaired_and_a_whole_one_left_alone(folder):

@@ -14,7 +14,7 @@ LARGE = gzip.compress(json.dumps({"7": {"jobcmd": ["😀", list(range(25_000))]}
 
 
 def test_claims_go_on_beside_many_large_sets(server, jobix):
-    """All of the sets together take as long as they take; a claim waits for one or two of them at most."""
+    """All of the sets together take as long as they take; a claim waits for a small part of that."""
     ask = Asker(server.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(400)})
     begin = threading.Barrier(MASTERS + 1)
