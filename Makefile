@@ -12,7 +12,10 @@ help:
 	@echo "make setup   .venv and the dependencies; the others call it"
 
 setup: .venv/installed .venv/page
+	@:
+
 setup-dev: .venv/installed-dev .venv/page .venv/page-dev
+	@:
 
 # A .venv that is half made (a kill in the middle) has no whole pip, and is made anew.
 .venv/made:

@@ -17,7 +17,7 @@ from jobserver import create_app
 from jobserver.claims import new_token
 from jobserver.clock import now_ms
 from jobserver.config import Settings
-from jobserver.database import Connection
+from jobserver.connection import Connection
 from jobserver.services import NAME, Services
 from jobserver.storage import claiming, ending
 from jobserver.storage.ending import Report

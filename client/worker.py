@@ -22,6 +22,7 @@ LONGEST_WAIT_S = 60.0  # the protocol's
 WAIT_FOREVER_S = 20.0  # a request, when nobody said how long
 PAUSE_S = 1.0  # between two requests, should the server not wait as it was asked to
 FAILURES_IN_VAIN = 5  # without a job done: it is rather the work that is wrong, and would fail the whole list
+OF_ONE_JOB = 10  # the same where all of them were of one job, which may be a bad one
 CANCELLED = Failed("cancelled")
 
 
@@ -69,7 +70,7 @@ class Worker:
         self._stopping = Stopping()
         self._attempt = Attempt(work, filename, self._stopping)
         self._delivery = Delivery(client, self._stopping)
-        self._in_vain = 0  # attempts that failed before any job was done
+        self._in_vain: list[int] = []  # the jobs of the attempts that failed before any job was done
 
     def stop(self) -> None:
         """Ends `run` after the running job, from any thread. Called twice, a running command is given back at once."""
@@ -79,10 +80,10 @@ class Worker:
         """Works until no job is left (or for ever), or until SIGTERM or SIGINT. Nothing stays claimed.
 
         The first signal lets the running job end, the second gives it back. Raises what JobClient does, AllFailed
-        after 5 failures without a job done, Undelivered when the server has to be told something and can't be.
+        when jobs fail and none was done before, Undelivered when the server has to be told something and can't be.
         """
         tally = Tally()
-        self._in_vain = 0
+        self._in_vain = []
         renewal = Renewal(self.client)
         try:
             with self._stopping:
@@ -152,7 +153,7 @@ class Worker:
     def _report(self, job: Job, ending: Ending, tally: Tally) -> Job | None:
         report = self._as_report(job, ending)
         in_vain = isinstance(ending, Failed) and ending is not CANCELLED and not tally.done
-        gives_up = in_vain and self._in_vain + 1 == FAILURES_IN_VAIN
+        gives_up = in_vain and _is_enough([*self._in_vain, job.jobid])
         # `next` claims into stage + 1: with another working stage, or at the end, the report goes alone.
         alone = gives_up or self._stopping.soon or self.working_stage not in (None, self.stage + 1)
         try:
@@ -169,11 +170,13 @@ class Worker:
             tally.failed += 1
             what, why = "failed for good" if answer.failed else "given back", (report.error or "").partition("\n")[0]
             log.warning("job %d %s: %s", job.jobid, what, why)
-            self._in_vain += in_vain
+            if in_vain:
+                self._in_vain.append(job.jobid)
             if gives_up:
                 raise AllFailed(
-                    f"stopped: {self._in_vain} failures in a row and no job done; the last, of job {job.jobid}: {why}; "
-                    f"mend it and start again. `check {job.working_stage} {job.stage}` sends back what failed for good"
+                    f"stopped: {len(self._in_vain)} failures in a row and no job done; "
+                    f"the last, of job {job.jobid}: {why}; mend it and start again. "
+                    f"`check {job.working_stage} {job.stage}` sends back what failed for good"
                 )
         elif isinstance(ending, GivenBack):
             tally.given_back += 1
@@ -186,3 +189,8 @@ class Worker:
             return Report(job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result)
         error = self.client.without_secret(ending.error) if isinstance(ending, Failed) else None
         return Report(job.jobid, job.stage, job.claim, error=error)
+
+
+def _is_enough(failed: list[int]) -> bool:
+    """Whether so many failures, and no job done, are the work's fault and not a job's."""
+    return len(failed) >= (OF_ONE_JOB if len(set(failed)) == 1 else FAILURES_IN_VAIN)

@@ -19,11 +19,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     from jobserver import concurrency, config, hosting, models, routes
     from jobserver.claims import Claims
-    from jobserver.database import Database, engine_options, refuse_unfit
+    from jobserver.database import Database, engine_options
     from jobserver.duty import Duty
     from jobserver.events import Events
     from jobserver.expiring import Expiring
     from jobserver.extensions import SOCKETIO, db, migrate, socketio
+    from jobserver.filesystems import refuse_unfit
     from jobserver.jobix import Keys
     from jobserver.live import Live
     from jobserver.schema import prepare

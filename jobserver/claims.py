@@ -8,62 +8,22 @@ this file knows what a request that is sent twice means, and says whose fault a 
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from jobserver.clock import now_ms
-from jobserver.database import Row
+from jobserver.connection import Row
 from jobserver.errors import ClaimSpent, JobServerError
 from jobserver.events import Change
+from jobserver.holds import Claimed, Ended, Renewed, Wish
 from jobserver.refusals import before_or_refused
 from jobserver.storage import claiming, ending
 from jobserver.storage.ending import Report
 from jobserver.storage.lists import JobList
 from jobserver.storage.transaction import Transaction
+from jobserver.transactor import NeedsAlone
 from jobserver.waiting import Waiting
-from jobserver.writer import NeedsAlone, Writer
+from jobserver.writer import Writer
 
 MANY = 500  # more are done beside the event loop
-
-
-@dataclass(frozen=True)
-class Wish:
-    """Which jobs a worker asks for. `claim`: the token that it chose, if it did."""
-
-    stage: int
-    work: int
-    n: int = 1
-    claim: str | None = None
-    worker: str | None = None
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: for ever."""
-
-    jobid: int
-    jobcmd: str
-    attempt: int
-    deadline: int | None
-    claim: str
-    stage: int
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a claim ended: the job is in `jobstage` now; `failed`: it was its last attempt."""
-
-    jobid: int
-    jobstage: int
-    failed: bool = False
-
-
-@dataclass(frozen=True)
-class Renewed:
-    """What a heartbeat is answered: `state` is held, lost or cancel."""
-
-    jobid: int
-    state: str
-    deadline: int | None = None
 
 
 def new_token(now: int) -> str:

@@ -12,8 +12,8 @@ from rich.text import Text
 from jobserver import create_app, progress, schema
 from jobserver.clock import now_ms
 from jobserver.config import Settings
-from jobserver.database import refuse_missing, refuse_unfit
 from jobserver.errors import NoSuchList
+from jobserver.filesystems import refuse_missing, refuse_unfit
 from jobserver.jobix import HIGHEST
 from jobserver.lifetimes import Lifetime, minutes, timestamp
 from jobserver.secret_key import secret_key

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from jobserver.concurrency import real_thread
-from jobserver.database import DRIVER_ERRORS, Connection, Database
+from jobserver.connection import DRIVER_ERRORS, Connection
+from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
 
 LOCK = 5_704_262  # an advisory lock of PostgreSQL; schema.py and database.py have the two before

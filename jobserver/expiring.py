@@ -4,7 +4,8 @@ from collections import defaultdict
 from functools import partial
 
 from jobserver.clock import now_ms
-from jobserver.database import Database, Row
+from jobserver.connection import Row
+from jobserver.database import Database
 from jobserver.events import Change
 from jobserver.storage import ending, lists
 from jobserver.storage.lists import JobList

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobserver import durations, rates, stages
-from jobserver.database import Connection, Database
+from jobserver.connection import Connection
+from jobserver.database import Database
 from jobserver.lifetimes import Lifetime
 from jobserver.progress import Progress
 from jobserver.rates import Estimate

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from jobserver.config import ROOT, Settings
-from jobserver.database import DRIVER_ERRORS, engine_options
+from jobserver.connection import DRIVER_ERRORS
+from jobserver.database import engine_options
 from jobserver.errors import CannotStart
 
 UPGRADE = "python -m jobserver db upgrade"
@@ -99,7 +100,7 @@ class _Transaction:
         except (ValueError, ArgumentError) as error:
             raise _cannot_open(settings, "this is not a database's URI") from error
         if self._sqlite:
-            # pysqlite would commit before each CREATE TABLE by itself
+            # as it comes, sqlite3 would end the transaction where it likes
             event.listen(self._engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jobserver import __version__, concurrency, logs
+from jobserver import __version__, concurrency, logs, servers
 from jobserver.config import Settings
 from jobserver.errors import CannotStart
 
@@ -46,7 +46,7 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
     app = create_app(settings)
     services: Services = app.extensions[NAME]
     try:
-        listener = concurrency.listen(settings.host, port)
+        listener = servers.listen(settings.host, port)
     except OSError as error:
         raise CannotStart(
             f"JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port} can't be listened on: {error.strerror}."
@@ -54,14 +54,14 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     database = f"PostgreSQL {services.database.engine.url.database}" if file is None else f"SQLite {file}{new}"
-    concurrency.catch_signals()  # before it says that it serves: who starts it may end it from then on
+    servers.catch_signals()  # before it says that it serves: who starts it may end it from then on
     print(
         f"job_manager {__version__} serves http://{shown}:{port}{path} ({database}, {settings.async_mode})",
         file=sys.stderr,
         flush=True,
     )
     services.start()
-    concurrency.serve(part(app.wsgi_app), listener, services.drain, end_s)
+    servers.serve(part(app.wsgi_app), listener, services.drain, end_s)
     give_up = time.monotonic() + LAST_S
     while (stuck := services.writer.busy or services.database.busy) and time.monotonic() < give_up:
         time.sleep(0.01)  # the sweeper, for one, is no request that was waited for

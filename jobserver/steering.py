@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from jobserver.clock import now_ms
-from jobserver.database import Database, Row
+from jobserver.connection import Row
+from jobserver.database import Database
 from jobserver.errors import BadRequest, NoSuchJob, WrongStage
 from jobserver.events import Change, Said
 from jobserver.storage import listing, lists, steering

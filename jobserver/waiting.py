@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jobserver.concurrency import spawn
-from jobserver.database import Database, Row
+from jobserver.connection import Row
+from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
 from jobserver.logs import fault
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import create_engine
 
 from jobserver.config import Settings
-from jobserver.database import Connection, Database, engine_options
+from jobserver.connection import Connection
+from jobserver.database import Database, engine_options
 from jobserver.schema import prepare
 from jobserver.storage.transaction import Transaction
 from jobserver.writer import Writer

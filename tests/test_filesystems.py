@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from jobserver.config import Settings
-from jobserver.database import NETWORK_FILESYSTEMS, refuse_unfit
 from jobserver.errors import CannotStart
+from jobserver.filesystems import NETWORK_FILESYSTEMS, refuse_unfit
 
 
 def lies_well(file: str, **mounts: str) -> bool:

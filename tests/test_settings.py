@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobserver.config import Settings
-from jobserver.database import refuse_unfit
 from jobserver.errors import CannotStart
+from jobserver.filesystems import refuse_unfit
 from tests import database
 from tests.conftest import ROOT, Asker, Server
 

@@ -13,7 +13,8 @@ import pytest
 
 from jobserver.errors import DatabaseBusy, NameTaken, Unavailable
 from jobserver.storage.transaction import Transaction
-from jobserver.writer import MAX_TOGETHER, NeedsAlone
+from jobserver.transactor import NeedsAlone
+from jobserver.writer import MAX_TOGETHER
 from tests.conftest import make_postgresql_database
 from tests.desk import BUSY_S, GIVE_UP_S, Counted, Desk, add
 
@@ -154,21 +155,22 @@ def test_a_table_that_is_gone_is_its_users_trouble_only(desk: Desk) -> None:
 def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
     desk.writer.run(add(0))
 
-    def drop() -> None:
-        assert desk.writer._connection is not None
-        own = desk.writer._connection.driver.info.backend_pid
+    def backend(tx: Transaction) -> int:
+        return int(tx.all("SELECT pg_backend_pid()")[0][0])
+
+    def drop(own: int) -> None:
         with psycopg.connect(desk.database.settings.database_uri, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [own])
+            assert other.execute("SELECT pg_terminate_backend(%s, 5000)", [own]).fetchall() == [(True,)]
 
     def dropping(tx: Transaction) -> None:
         if when == "at the end":
             add(1)(tx)
-        drop()
+        drop(backend(tx))
         if when == "at work":
             add(1)(tx)
 
     if when == "idle":
-        drop()
+        drop(desk.writer.run(backend))
         futures = [desk.run(add(2)), desk.run(add(3))]
         assert [future.result(GIVE_UP_S) for future in futures] == [2, 3]  # nobody has noticed
     else:

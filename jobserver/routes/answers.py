@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from jobserver.claims import Claimed, Ended, Renewed
 from jobserver.errors import JobServerError
+from jobserver.holds import Claimed, Ended, Renewed
 from jobserver.lifetimes import timestamp
 
 encode = msgspec.json.Encoder().encode

@@ -9,8 +9,8 @@ import msgspec
 from flask import request
 
 from jobserver import bodies
-from jobserver.claims import Wish
 from jobserver.errors import BadRequest
+from jobserver.holds import Wish
 from jobserver.jobix import HIGHEST
 from jobserver.services import services
 from jobserver.stages import require_available, require_target, working_stage

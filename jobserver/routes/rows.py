@@ -6,7 +6,7 @@ from flask import request
 
 from jobserver import progress
 from jobserver.clock import now_ms
-from jobserver.database import Connection
+from jobserver.connection import Connection
 from jobserver.routes import chosen
 from jobserver.services import services
 from jobserver.storage import listing

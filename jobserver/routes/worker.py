@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import MethodNotAllowed
 
 from jobserver import bodies, lifetimes, progress, stages
-from jobserver.claims import Ended
 from jobserver.concurrency import client_gone, real_thread
 from jobserver.errors import BadRequest, ShuttingDown
+from jobserver.holds import Ended
 from jobserver.lifetimes import Lifetime, minutes
 from jobserver.routes import answers, asked, auth
 from jobserver.routes.answers import answer

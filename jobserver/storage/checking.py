@@ -1,6 +1,6 @@
 """Queries that find what should not be: counters that are off, rows without their parents, broken indexes."""
 
-from jobserver.database import Connection
+from jobserver.connection import Connection
 from jobserver.storage import lists
 
 _ORPHANS = {
@@ -15,6 +15,7 @@ INDEXES = {
     "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "history_claim",
     "history_ended", "history_job", "worker_heard",
 }  # fmt: skip
+_CONSTRAINTS = {"job_known"}  # SQLite has no name for it, and can't drop it
 _INDEXES_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'index'"
 _INDEXES_POSTGRESQL = """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indisvalid AND i.indisready"""
@@ -33,7 +34,8 @@ def problems(connection: Connection) -> list[str]:
             found.append(f"{number} {what}")
     rows = connection.all(_INDEXES_POSTGRESQL if connection.postgresql else _INDEXES_SQLITE)
     present = {name for (name,) in rows}
-    found += [f"index {name} is missing or broken" for name in sorted(INDEXES - present)]
+    wanted = INDEXES | _CONSTRAINTS if connection.postgresql else INDEXES
+    found += [f"index {name} is missing or broken" for name in sorted(wanted - present)]
     if not connection.postgresql:
         found += [f"file: {line}" for (line,) in connection.all("PRAGMA integrity_check") if line != "ok"]
     return found

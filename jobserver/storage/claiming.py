@@ -1,6 +1,6 @@
 """Queries that begin, find and renew claims."""
 
-from jobserver.database import Row
+from jobserver.connection import Row
 from jobserver.storage.transaction import Transaction
 
 UNFLAG = "flag = CASE WHEN flag > 0 THEN -flag ELSE 0 END"

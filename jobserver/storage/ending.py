@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jobserver.database import Row
+from jobserver.connection import Row
 from jobserver.storage.claiming import UNFLAG
 from jobserver.storage.transaction import Transaction
 

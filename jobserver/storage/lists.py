@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from jobserver.database import Row
+from jobserver.connection import Row
 from jobserver.lifetimes import Lifetime
 from jobserver.storage.transaction import Transaction
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from jobserver.database import Row
+from jobserver.connection import Row
 from jobserver.storage import ending
 from jobserver.storage.transaction import Transaction
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from jobserver.database import Connection, Row
+from jobserver.connection import Connection, Row
 from jobserver.storage.tallies import Tallies
 
 ADD = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired)

@@ -20,7 +20,7 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     assert hint.startswith("1 failed for good: `")
     assert hint.endswith(" check 1 0` sends them back")
     assert told.startswith(
-        "error: stopped: 5 failures in a row and no job done; the last, of job 0: exit code 2: mistyped; mend it"
+        "error: stopped: 6 failures in a row and no job done; the last, of job 1: exit code 2: mistyped; mend it"
     )
     progress = client.progress()
     assert (progress.failed, progress.available, progress.working) == (1, 19, 0)
@@ -35,6 +35,17 @@ def test_a_worker_that_has_done_a_job_goes_on_whatever_fails_then(client):
             raise ValueError("bad")
 
     assert Worker(client, 0, work).run() == Tally(done=1, failed=19)
+
+
+def test_a_bad_first_job_does_not_end_the_only_worker(client):
+    client.set({jobid: {} for jobid in range(20)})
+
+    def work(job):
+        if job.jobid == 0:
+            raise ValueError("bad")
+
+    assert Worker(client, 0, work).run() == Tally(done=19, failed=FAILURES_IN_VAIN)
+    assert client.progress().failed == 1
 
 
 def test_the_same_worker_begins_to_count_anew(client):

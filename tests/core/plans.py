@@ -8,7 +8,8 @@ from typing import Any
 
 from jobserver import create_app
 from jobserver.config import Settings
-from jobserver.database import Connection, Database
+from jobserver.connection import Connection
+from jobserver.database import Database
 from jobserver.lifetimes import Lifetime
 from jobserver.services import NAME, Services
 from jobserver.storage import lists, loading

@@ -1,0 +1,44 @@
+"""What a worker asks for, and what it is told of the jobs that it holds: the nouns of claims.py."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which jobs a worker asks for. `claim`: the token that it chose, if it did."""
+
+    stage: int
+    work: int
+    n: int = 1
+    claim: str | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: for ever."""
+
+    jobid: int
+    jobcmd: str
+    attempt: int
+    deadline: int | None
+    claim: str
+    stage: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a claim ended: the job is in `jobstage` now; `failed`: it was its last attempt."""
+
+    jobid: int
+    jobstage: int
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a heartbeat is answered: `state` is held, lost or cancel."""
+
+    jobid: int
+    state: str
+    deadline: int | None = None

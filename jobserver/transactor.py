@@ -1,0 +1,159 @@
+"""One transaction for several requests, over the one connection that writes.
+
+The event loop never waits for the database. What may wait (PostgreSQL, bulk work, a locked file, a commit's flush) is
+done in a real thread. SQLite's short statements run on the loop: a thread making many small calls beside a busy loop
+would lose the interpreter's lock at each of them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from jobserver.concurrency import real_thread
+from jobserver.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
+from jobserver.database import Database
+from jobserver.errors import JobServerError, OutcomeUnknown
+from jobserver.storage.transaction import Transaction
+
+T = TypeVar("T")
+Work = Callable[[Transaction], T]
+Aside = Callable[[Callable[[], None]], None]
+
+TRIES = 3  # of what collides with another server process
+log = logging.getLogger("jobserver.writer")
+
+
+class NeedsAlone(Exception):
+    """Raised by a work that must not share its transaction, before it changed anything; it is then called alone."""
+
+
+class RunEachAlone(Exception):
+    """A work failed half-way in a shared transaction: that is rolled back, and each work run by itself."""
+
+
+class Entry(Generic[T]):
+    """One request's work, and what came of it."""
+
+    def __init__(self, work: Work[T], bulk: bool, exclusive: bool) -> None:
+        self.work = work
+        self.bulk = bulk or exclusive
+        self.exclusive = exclusive
+        self.turn = threading.Event()
+        self.done = False
+        self.value: T
+        self.error: BaseException | None = None
+        self.notes: list[Any] = []
+
+
+class Transactor:
+    """The only one that begins and ends transactions; one at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    @property
+    def long(self) -> bool:
+        """Whether what is being written may go through many rows, and take its time."""
+        connection = self._connection
+        return connection is not None and connection.long
+
+    def run(self, batch: list[Entry[Any]], alone: bool) -> None:
+        """Writes the works of a batch in one transaction; a value or an error in every entry. `alone`: it is one entry
+        that may wait for locks, and be tried again. Raises what it was rolled back for."""
+        for more in reversed(range(TRIES if alone else 1)):
+            try:
+                if self._database.postgresql or batch[0].bulk:
+                    real_thread(self._transact, batch, alone, _here)
+                else:
+                    self._transact(batch, alone, real_thread)
+                return
+            except COLLISIONS:  # the database took all of it back, for another transaction's sake
+                if not more:
+                    raise
+
+    def _transact(self, batch: list[Entry[Any]], alone: bool, aside: Aside) -> None:
+        """One transaction for the batch. `aside` calls what may wait."""
+        connection = self._begun(aside, batch[0].exclusive)
+        connection.long = batch[0].bulk
+        try:
+            transaction = Transaction(connection, alone)
+            keep = [self._call(entry, transaction, alone) for entry in batch]
+            if any(keep) and transaction.changes:
+                transaction.flush()
+                self._end(connection, aside)
+            else:
+                connection.rollback()
+        except BaseException:
+            try:
+                connection.rollback()
+            except DRIVER_ERRORS:
+                self.drop()
+            raise
+
+    def _begun(self, aside: Aside, exclusive: bool) -> Connection:
+        """The connection, in a new transaction. Another connection if the last one is lost: nothing was done yet."""
+        kept, self._connection = self._connection, self._connection or self._database.connect()
+        self._connection.long = False
+        try:
+            if self._connection.postgresql or not self._connection.try_begin():
+                aside(partial(self._connection.begin, exclusive))
+        except DATABASE_FAILS as error:
+            self.drop()
+            if kept is None or not kept.postgresql or isinstance(error, Silent):
+                raise
+            self._connection = self._database.connect()
+            aside(partial(self._connection.begin, exclusive))
+        return self._connection
+
+    @staticmethod
+    def _end(connection: Connection, aside: Aside) -> None:
+        try:
+            aside(connection.commit)
+        except DATABASE_FAILS as error:
+            # SQLite has nobody in between who could lose the answer; a state says that PostgreSQL took it back
+            if connection.postgresql and (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57"):
+                raise OutcomeUnknown(
+                    "The database went away while this was being committed: it may have been done, or not. Send it"
+                    " again with the same claim, or look."
+                ) from error
+            raise
+
+    @staticmethod
+    def _call(entry: Entry[Any], transaction: Transaction, alone: bool) -> bool:
+        """Runs one work; whether what it did shall be kept."""
+        before = transaction.changes
+        transaction.notes = entry.notes = []
+        try:
+            entry.value = entry.work(transaction)
+        except (*DATABASE_FAILS, *COLLISIONS) as error:
+            if alone:
+                raise
+            raise RunEachAlone from error
+        except Exception as error:
+            entry.error = error
+            if not alone and (transaction.changes != before or not isinstance(error, (JobServerError, NeedsAlone))):
+                raise RunEachAlone from error
+            return False
+        return True
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def drop(self) -> None:
+        """Lets go of a connection that failed."""
+        connection, self._connection = self._connection, None
+        if connection:
+            try:
+                connection.close()
+            except DRIVER_ERRORS:
+                log.warning("a broken connection could not be closed")
+
+
+def _here(work: Callable[[], None]) -> None:
+    work()

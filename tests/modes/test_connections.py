@@ -1,0 +1,27 @@
+"""However many ask at once, the database's connections are few: PostgreSQL has 100 for everybody."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+from tests.conftest import Asker, make_postgresql_database
+
+CALLERS, MOST = 60, 24
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def test_many_that_ask_at_once_share_a_few_connections(new_server, mode, postgresql, jobix):
+    uri = make_postgresql_database(postgresql)
+    server = new_server(database_uri=uri, async_mode=mode, busy_timeout_s="30").start()
+    Asker(server.url, jobix)("/set", {"1": {}})
+    with psycopg.connect(uri, autocommit=True) as other, ThreadPoolExecutor(CALLERS) as pool:
+        with other.transaction():
+            other.execute("LOCK TABLE job_list, stage_count IN ACCESS EXCLUSIVE MODE")
+            asked = [pool.submit(Asker(server.url, jobix), "/lifetime") for _ in range(CALLERS)]
+            counts = [0]
+            while len(counts) < 8 or len(set(counts[-8:])) > 1:  # until no more come
+                time.sleep(0.1)
+                counts += other.execute(OTHERS).fetchone()
+        assert 5 < counts[-1] < MOST
+        assert [one.result(30).status_code for one in asked] == [200] * CALLERS
