@@ -84,6 +84,8 @@ class LossyProxy:
             if _gone_before_answered(client, server):
                 return False
             answer = _message(answered)
+            if not answer:  # the server was killed
+                return False
         for lost in self._lose:
             if path.startswith(lost):
                 self._lose.remove(lost)
