@@ -36,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 5000
+    tell: Annotated[
+        bool,
+        Meta(description="Behind Apache: whether `tell` runs, and /socket.io/ is passed on to it. Else pages poll."),
+    ] = False
     tell_port: Annotated[
         int, Meta(ge=0, le=65535, description="Port of `tell`, to which Apache passes /socket.io/.")
     ] = 8821

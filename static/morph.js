@@ -7,6 +7,14 @@ function alike(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
 }
 
+// Not the white space between tags, which is another where a template's branch was another.
+const isShown = node => node.nodeType !== 3 || node.data.trim() !== "";
+
+function nextShown(node) {
+  while (node && !isShown(node)) node = node.nextSibling;
+  return node;
+}
+
 function attributes(old, wanted) {
   for (const { name } of [...old.attributes]) if (!wanted.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of wanted.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -15,12 +23,12 @@ function attributes(old, wanted) {
 export function morph(old, wanted) {
   const keyed = new Map([...old.childNodes].filter(keyOf).map(node => [keyOf(node), node]));
   const kept = new Set([...wanted.childNodes].map(keyOf).filter(Boolean));
-  let at = old.firstChild;
-  for (const want of [...wanted.childNodes]) {
+  let at = nextShown(old.firstChild);
+  for (const want of [...wanted.childNodes].filter(isShown)) {
     const key = keyOf(want);
     while (at && keyOf(at) && !kept.has(keyOf(at))) {
       const gone = at;
-      at = at.nextSibling;
+      at = nextShown(at.nextSibling);
       gone.remove();
     }
     const found = key ? keyed.get(key) : at && alike(at, want) ? at : null;
@@ -28,7 +36,7 @@ export function morph(old, wanted) {
       old.insertBefore(want, at);
       continue;
     }
-    if (found === at) at = at.nextSibling;
+    if (found === at) at = nextShown(at.nextSibling);
     else old.insertBefore(found, at);
     if (found.nodeType === 1) {
       attributes(found, want);
@@ -37,7 +45,7 @@ export function morph(old, wanted) {
   }
   while (at) {
     const gone = at;
-    at = at.nextSibling;
+    at = nextShown(at.nextSibling);
     gone.remove();
   }
 }

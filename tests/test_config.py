@@ -21,6 +21,7 @@ GOOD = {
     "DATABASE_URI": ("sqlite:////some/jobs", "'sqlite:////some/jobs'", "sqlite:////some/jobs"),
     "HOST": ("0.0.0.0", "'0.0.0.0'", "0.0.0.0"),
     "PORT": ("8000", "8000", 8000),
+    "TELL": ("1", "True", True),
     "TELL_PORT": ("8822", "8822", 8822),
     "MAX_WAITING": ("3", "3", 3),
     "ASYNC_MODE": ("threading", "'threading'", "threading"),

@@ -11,7 +11,7 @@ from jobserver.errors import BadRequest
 from jobserver.live_rooms import pace
 from jobserver.routes import chosen, rows
 from jobserver.routes.answers import encode
-from jobserver.services import services
+from jobserver.services import NAME, services
 from jobserver.storage import statistics
 
 blueprint = Blueprint("live", __name__)
@@ -31,7 +31,7 @@ LIBRARIES = {  # by npm, at set-up
 
 def register(app: Flask, socketio: SocketIO) -> None:
     """Lets pages say what they look at, where this server can hold connections; tells templates what there is."""
-    app.jinja_env.globals.update(library=library, sockets=concurrency.serves())
+    app.jinja_env.globals.update(library=library, sockets=concurrency.serves() or app.extensions[NAME].settings.tell)
     if concurrency.serves():
         pace(socketio)
         socketio.on_event("connect", lambda *_: services().live.connect(_sid()))

@@ -35,6 +35,7 @@ def prepare(app: Flask) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=DAYS),
+        SESSION_REFRESH_EACH_REQUEST=False,  # else an answer for the tables undoes what a form did meanwhile
     )
     app.jinja_env.globals.update(person=person, csrf=csrf)
 

@@ -42,6 +42,7 @@ class Apache:
         if os.geteuid() == 0:
             shutil.chown(folder / "data", USER, USER)
         said = {"INSTANCE": str(folder / "data"), "SWEEP_EVERY_S": 0.2, "TELL_PORT": self.tell_port} | settings
+        said["TELL"] = conf == "full"
         self.home.joinpath("settings.py").write_text("".join(f"{name} = {value!r}\n" for name, value in said.items()))
         text = ROOT.joinpath(f"deploy/apache/{conf}.conf").read_text()
         changes = {
@@ -87,14 +88,14 @@ class Apache:
             self._tell = subprocess.Popen(
                 command, cwd=self.home, env=environment, stderr=(self.logs / "tell.log").open("ab"), **who,
             )  # fmt: skip
-            until(lambda: self._answers(f"{self.url}/socket.io/?EIO=4&transport=polling"), self.said)
+            until(lambda: self._answers(f"{self.url}/socket.io/"), self.said)
         return self
 
     def _answers(self, url: str) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.said()
         try:
-            return requests.get(url, timeout=START_S).status_code == 200
+            return requests.get(url, timeout=START_S).status_code < 500  # else nobody is behind it
         except requests.ConnectionError:
             return False
 

@@ -1,4 +1,4 @@
-"""Open pages, as far as a server notices them: they ask for what changed, and may hold a connection."""
+"""Open pages, as far as a server notices them: they hold a connection and are told, or ask for what changed."""
 
 import contextlib
 import http.client
@@ -8,23 +8,30 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+import requests
 from simple_websocket import Client
 
+from tests.live.conftest import merged
+
 EVERY_S = 2.0
+TOLD_WITHIN_S = 5.0
 
 
 class Pages:
-    """So many pages of one list. Each asks every two seconds, naming what it has; `wired`: and holds a WebSocket."""
+    """So many pages of one list. Each is told by a WebSocket if its HTML says that this can be; else it asks every two
+    seconds, naming what it has."""
 
-    def __init__(self, port: int, name: str, n: int, wired: bool = False) -> None:
+    def __init__(self, port: int, name: str, n: int) -> None:
         self.answers: dict[int, int] = {}  # how often each status came
         self.longest_s = 0.0
         self.trouble: list[BaseException] = []
         self._port, self._path = port, f"/live?list={quote(name)}"
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._shown: list[Any] = [None] * n
-        self._wires = [Wire(port) for _ in range(n if wired else 0)]
-        self._threads = [threading.Thread(target=self._page, args=(number,)) for number in range(n)]
+        page = requests.get(f"http://127.0.0.1:{port}/get?list={quote(name)}", timeout=20).text
+        self.wired = 'data-sockets="yes"' in page
+        self._wires = [Wire(port, name) for _ in range(n if self.wired else 0)]
+        self._threads = [threading.Thread(target=self._page, args=(one,)) for one in range(0 if self.wired else n)]
 
     def __enter__(self) -> "Pages":
         for thread in self._threads:
@@ -39,12 +46,15 @@ class Pages:
         for wire in self._wires:
             wire.close()
 
-    def shown(self) -> list[Any]:
-        """What each shows in the end, when it has asked a last time."""
+    def shown(self, end: dict[str, Any]) -> list[Any]:
+        """What each shows in the end: when it has asked a last time, or was told that, or some seconds have passed."""
+        give_up = time.monotonic() + TOLD_WITHIN_S
+        while not all(end.items() <= wire.shown.items() for wire in self._wires) and time.monotonic() < give_up:
+            time.sleep(0.05)
         assert all(wire.alive() for wire in self._wires), "a WebSocket broke"
         self.__exit__()
         assert not self.trouble, self.trouble
-        return self._shown
+        return [wire.shown for wire in self._wires] or self._shown
 
     def _page(self, number: int) -> None:
         try:
@@ -74,22 +84,30 @@ class Pages:
 
 
 class Wire:
-    """A Socket.IO connection by WebSocket alone."""
+    """A page's Socket.IO connection, by WebSocket alone."""
 
-    def __init__(self, port: int) -> None:
-        said = {"Origin": "http://127.0.0.1"}  # without the port, as this library's Host is
+    def __init__(self, port: int, name: str, origin: str = "http://127.0.0.1") -> None:
+        self.shown: dict[str, Any] = {}
+        said = {"Origin": origin}  # without the port, as this library's Host is
         self._client = Client(f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket", headers=said)
         self._client.send("40")  # first: what came along with the handshake, the library hands over with what is next
         assert self._client.receive(20).startswith("0{")
         assert self._client.receive(20).startswith("40{")
-        self._thread = threading.Thread(target=self._answer_pings, daemon=True)
+        self._client.send("42" + json.dumps(["look", {"list": name, "behind": False}]))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def _answer_pings(self) -> None:
+    def _listen(self) -> None:
         with contextlib.suppress(Exception):
             while True:
-                if self._client.receive() == "2":
-                    self._client.send("3")
+                self._hear(self._client.receive())
+
+    def _hear(self, word: str) -> None:
+        if word == "2":
+            self._client.send("3")
+        elif word.startswith("42"):
+            event, told = json.loads(word[2:])
+            self.shown = merged(self.shown, told) if event == "change" else told
 
     def alive(self) -> bool:
         """Whether it stands."""

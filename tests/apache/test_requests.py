@@ -8,7 +8,9 @@ import time
 
 import pytest
 import requests
+from simple_websocket import ConnectionError
 
+from tests.apache.own import until
 from tests.apache.pages import Wire
 from tests.conftest import Asker
 
@@ -72,12 +74,12 @@ def test_where_nothing_tells_pages_they_hear_so_at_once(plain):
     assert time.perf_counter() - begun < 1
 
 
-def test_pages_are_told_by_a_process_that_does_nothing_else(apache):
-    if apache.conf == "plain":
-        pytest.skip("the plain configuration has none")
-    with contextlib.closing(Wire(apache.port)) as wire:
-        assert wire.alive()
-    polling = f"{apache.url}/socket.io/?EIO=4&transport=polling"
-    assert requests.get(polling, headers={"Origin": apache.url}, timeout=20).status_code == 200
-    assert requests.get(polling, headers={"Origin": "http://elsewhere.example"}, timeout=20).status_code == 400
+@pytest.mark.parametrize("apache", ["full"], indirect=True)
+def test_pages_are_told_by_a_process_that_does_nothing_else(apache, jobix):
+    Asker(apache.url, jobix)("/init/0/10?name=told")
+    with contextlib.closing(Wire(apache.port, "told")) as wire:
+        Asker(apache.url, jobix)("/set", {"1": {}})
+        until(lambda: wire.shown.get("jobs") == 1)
+    with pytest.raises(ConnectionError, match="400"):
+        Wire(apache.port, "told", "http://elsewhere.example")
     assert requests.get(f"http://127.0.0.1:{apache.tell_port}/get", timeout=20).status_code == 404

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.browser.conftest import holds, make_list, name_of, shoot, shown, wait_for, work
+from tests.browser.conftest import holds, make_list, name_of, shoot, shown, sign_in, wait_for, work
 from tests.conftest import ROOT, Asker, Server
 from tests.database import rows
 
@@ -107,3 +107,18 @@ def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask:
     lists.set_viewport_size({"width": 360, "height": 800})
     shoot(lists, "lists-360")
     assert not lists.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_a_job_and_the_lifetimes_come_again_and_keep_what_is_typed_and_what_was_said(ask: Asker, visit: Any) -> None:
+    page = visit(ask)
+    sign_in(page, ask)
+    page.goto(f"{ask.url}/job/0?list={name_of(ask)}")
+    page.click("text=Set priority")
+    page.wait_for_selector(".said >> text=priority 0")
+    page.fill("[name=priority]", "7")
+    lifetimes = visit(ask, "/lifetime", live=False)
+    work(ask, 1)
+    holds(page, "document.querySelector('main table')?.innerText.includes('node1:1')")
+    assert page.input_value("[name=priority]") == "7"
+    assert "priority 0" in page.inner_text(".said")
+    holds(lifetimes, "document.querySelector('[aria-label=\"Stage 1\"] svg.histogram') !== null")

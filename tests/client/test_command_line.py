@@ -156,7 +156,7 @@ def test_work_says_on_stderr_what_failed_and_still_ends_with_0(terminal, client)
 def test_the_secret_is_not_in_the_arguments_of_a_worker_with_a_jobix_file(terminal, client, jobix, tmp_path, until):
     client.set({1: {}})
     (tmp_path / "secret").write_text(str(jobix))
-    process = terminal.start("work", "0", "--jobix-file", "secret", "--", "sh", "-c", "ps -ef > list; sleep 0.1")
+    process = terminal.start("work", "0", "--jobix-file", "secret", "--", "sh", "-c", "ps -ef ww > list")
     process.communicate(timeout=10)
     assert "client work 0" in (tmp_path / "list").read_text()
     assert str(jobix) not in (tmp_path / "list").read_text()
