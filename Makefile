@@ -2,13 +2,12 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test test-web lint clean
+.PHONY: help setup setup-dev .venv-anew run demo test lint clean
 
 help:
 	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
 	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
-	@echo "make test-web  the pages in a real browser, and behind a real Apache, where these are installed"
 	@echo "make setup   .venv and the dependencies; the others call it"
 
 setup: .venv/installed .venv/page
@@ -50,12 +49,15 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
+# Two at a time; but the pages in a browser, and behind Apache, have the machine for themselves. A test that finds no
+# Chromium or Apache says so.
 test: setup-dev lint
-	@$(BIN)/python -m pytest --ignore tests/apache --ignore tests/browser --ignore tests/live $(ARGS)
-
-# Slower, and only where there are Apache and Chromium; a test that finds none says so.
-test-web: setup-dev
-	@$(BIN)/python -m pytest -rs tests/apache tests/browser tests/live $(ARGS)
+ifdef ARGS
+	@$(BIN)/python -m pytest -rs $(ARGS)
+else
+	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile --ignore tests/apache --ignore tests/browser
+	@$(BIN)/python -m pytest -rs tests/apache tests/browser
+endif
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -1,0 +1,82 @@
+"""What the statistics (throughput, durations, workers) cost a claim: python bench/statistics_cost.py
+
+Claims and ends as many jobs as one commit holds, with the commit, on a real SQLite file that is flushed as the server
+does it; in turns with the same without statistics. The result is put into docs/architecture.md.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from claim_cost import filled
+from tables import machine, put, table
+
+from jobserver.claims import new_token
+from jobserver.clock import now_ms
+from jobserver.config import ROOT
+from jobserver.connection import Connection
+from jobserver.storage import claiming, ending
+from jobserver.storage.ending import Report
+from jobserver.storage.tallies import Tallies
+from jobserver.storage.transaction import Transaction
+
+JOBS, ROUNDS, TOGETHER, WORKERS = 200_000, 300, (1, 16, 64), 16
+
+
+class NoTallies(Tallies):
+    """Keeps nothing."""
+
+    def finished(self, list_id: int, stage: int, ms: int, now: int) -> None:
+        """Nothing."""
+
+    def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
+        """Nothing."""
+
+
+def round_us(connection: Connection, together: int, tallied: bool) -> float:
+    """Microseconds a job: claimed in one commit, and ended in another."""
+    jobs = []
+    begun = time.perf_counter()
+    for end in (False, True):
+        now = now_ms()
+        connection.begin()
+        transaction = Transaction(connection)
+        if not tallied:
+            transaction.tallies = NoTallies()
+        if end:
+            for jobid, claim in jobs:
+                ending.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
+        else:
+            for number in range(together):
+                claim = new_token(now)
+                worker = f"node{number % WORKERS}"
+                rows = claiming.claim_jobs(transaction, 1, 0, 1, 1, claim, False, worker, now)
+                jobs.append((rows[0][1], claim))
+        transaction.flush()
+        connection.commit()
+    return (time.perf_counter() - begun) / together * 1e6
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        connection = filled(Path(folder), JOBS)
+        for together in TOGETHER:
+            pairs = [
+                (round_us(connection, together, True), round_us(connection, together, False)) for _ in range(ROUNDS)
+            ]
+            with_all, without = (statistics.median(column) for column in zip(*pairs, strict=True))
+            rows.append((together, f"{without:.0f} µs", f"{with_all:.0f} µs", f"{with_all / without:.2f}"))
+    told = table(("jobs a commit", "without statistics", "with them", "ratio"), rows)
+    told += (
+        "\n\nA job claimed and ended, with both commits; medians of rounds in turns. Measured by"
+        f" `bench/statistics_cost.py`: {machine()}."
+    )
+    print(told)
+    put(ROOT / "docs/architecture.md", "bench/statistics_cost.py", told)
+
+
+if __name__ == "__main__":
+    main()
