@@ -18,6 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask import Flask
 
     from jobserver import concurrency, config, hosting, models, routes
+    from jobserver.channel import Channel
     from jobserver.claims import Claims
     from jobserver.database import Database, engine_options
     from jobserver.duty import Duty
@@ -63,7 +64,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     assert models.Job.metadata is db.metadata
     waiting = Waiting(database, hosting.waiting_bound(settings.max_waiting))
-    writer = Writer(database, Events(waiting).tell)
+    channel = Channel(settings.redis_url, key)
+    writer = Writer(database, Events(waiting, channel).tell)
     keys = Keys(key, database)
     expiring = Expiring(writer, database)
     tidying = Tidying(writer, database, settings.history_days)
@@ -78,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         expiring=expiring,
         steering=Steering(writer, database),
         sweeper=Sweeper(Duty(database), expiring, tidying, settings.sweep_every_s),
-        live=Live(socketio, database),
+        live=Live(socketio, database, channel),
     )
     routes.register(app)
     return app

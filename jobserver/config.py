@@ -15,7 +15,7 @@ from jobserver.errors import CannotStart
 PREFIX = "JOBSERVER_"
 FILE_VARIABLE = "JOBSERVER_CONFIG"
 CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
-SECRET = {"secret_key", "database_uri"}
+SECRET = {"secret_key", "database_uri", "redis_url"}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "settings.py"  # read where JOBSERVER_CONFIG names none
@@ -43,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tell_port: Annotated[
         int, Meta(ge=0, le=65535, description="Port of `tell`, to which Apache passes /socket.io/.")
     ] = 8821
+    redis_url: Annotated[
+        str,
+        Meta(description="Redis by which `tell`, or other servers' pages, hear of changes. Empty: by the database."),
+    ] = ""
     async_mode: Annotated[
         Literal["eventlet", "gevent", "threading"], Meta(description="How the server does many things at once.")
     ] = "eventlet"
@@ -159,6 +163,9 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
     if not settings.uri.startswith(("sqlite:///", "postgresql+psycopg://")):
         where = origin.get("database_uri", "database_uri")
         raise CannotStart(f"{where} is wrong: it starts with sqlite:/// or postgresql://, nothing else is supported.")
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        where = origin.get("redis_url", "redis_url")
+        raise CannotStart(f"{where} is wrong: it starts with redis://, rediss:// or unix://.")
     if settings.uri == "sqlite:///" or ":memory:" in settings.uri:
         raise CannotStart("DATABASE_URI names SQLite in memory, which would lose every job: name a file.")
     return settings

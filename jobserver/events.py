@@ -1,9 +1,10 @@
-"""What is told after a commit: a line in the log, and a word to those who wait for a job."""
+"""What is told after a commit: a line in the log; a word to those who wait for a job, and to those who tell pages."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jobserver.channel import Channel
 from jobserver.waiting import Waiting
 
 log = logging.getLogger("jobserver")
@@ -55,13 +56,15 @@ class Said:
 class Events:
     """Tells of what was committed."""
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: Waiting, channel: Channel) -> None:
         self._waiting = waiting
+        self._channel = channel
 
     def tell(self, notes: Iterable[Change | NewList | Said]) -> None:
         """Tells of each, once it is committed."""
         for note in notes:
             log.info("%s", note)
+            self._channel.tell(note.list_id)
             if isinstance(note, NewList):
                 self._waiting.wake_for_new_list()
             elif isinstance(note, Said):

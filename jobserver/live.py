@@ -8,6 +8,7 @@ from typing import Any
 from flask_socketio import SocketIO
 
 from jobserver import overview
+from jobserver.channel import Channel
 from jobserver.clock import now_ms
 from jobserver.concurrency import spawn
 from jobserver.database import Database
@@ -20,21 +21,23 @@ from jobserver.storage.lists import JobList
 log = logging.getLogger("jobserver.live")
 EVERY_S = 0.5
 BEHIND_EVERY_S = 10.0  # for tabs that nobody sees
+UNHEARD_EVERY_S = 5.0  # where a channel tells what changes: the clock changes the time left, too
 MOST_PAGES = 1000  # that one process tells; the others poll
 
 Numbers = dict[str, Any]
 
 
 class Live:
-    """Who looks, and what they were told. One thread, or green one, while somebody looks; it learns from the database
-    alone, so it doesn't matter which process changed it.
+    """Who looks, and what they were told. One thread, or green one, while somebody looks; it learns from the database,
+    so it doesn't matter which process changed it. Where the channel tells of changes, it looks at those lists only.
 
     A page says `look`: {list, behind}. It is told `whole` (all numbers), then `change` (a JSON merge patch, RFC 7386);
     behind other tabs, `whole` every 10 s if something changed. `unknown`: there is no list of that name.
     """
 
-    def __init__(self, socketio: SocketIO, database: Database) -> None:
+    def __init__(self, socketio: SocketIO, database: Database, channel: Channel) -> None:
         self._database = database
+        self._channel = channel
         self._socketio = socketio
         self._rooms = Rooms(socketio)
         self._lock = threading.Lock()
@@ -45,6 +48,7 @@ class Live:
         self._told: dict[int, Numbers] = {}  # what the rooms in front were told, by list
         self._told_behind: dict[int, Numbers] = {}
         self._behind_due = 0.0
+        self._looked: dict[int, float] = {}  # when, at which list
 
     def connect(self, sid: str) -> bool:
         """Whether that page may stay."""
@@ -54,6 +58,7 @@ class Live:
             self._connected.add(sid)
             start, self._telling = not self._telling, True
         if start:
+            self._channel.listen()
             spawn(self._run, "live")
         return True
 
@@ -86,6 +91,7 @@ class Live:
                     self._telling = False
                     self._told.clear()
                     self._told_behind.clear()
+                    self._looked.clear()
                     return
                 new, self._new = self._new, {}
                 connected = list(self._connected)
@@ -108,7 +114,11 @@ class Live:
             self._behind_due = time.monotonic() + BEHIND_EVERY_S
         joining = {known[one.name] for one in new.values() if one.name in known}
         numbers: dict[int, Numbers] = {}
+        heard = self._channel.heard()
         for job_list in self._rooms.watched(behind) | joining:
+            if not (behind or job_list in joining or job_list.id in heard or self._is_due(job_list.id)):
+                continue
+            self._looked[job_list.id] = time.monotonic()
             numbers[job_list.id] = overview.of(self._database, job_list, now_ms()).as_answer()
             self._tell_rooms(job_list, numbers[job_list.id], behind)
         for sid, one in new.items():
@@ -120,6 +130,9 @@ class Live:
                 with self._lock:
                     if sid in self._connected:
                         self._rooms.join(sid, found, one.behind)
+
+    def _is_due(self, list_id: int) -> bool:
+        return not self._channel.hears or time.monotonic() - self._looked.get(list_id, 0) >= UNHEARD_EVERY_S
 
     def _tell_rooms(self, job_list: JobList, now: Numbers, behind: bool) -> None:
         changed = difference(self._told.get(job_list.id, {}), now)

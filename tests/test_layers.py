@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
         "jobserver.submission",
     },
     {"jobserver.refusals", "jobserver.events", "jobserver.jobix", "jobserver.holds"},
-    {"jobserver.writer", "jobserver.waiting", "jobserver.duty"},
+    {"jobserver.writer", "jobserver.waiting", "jobserver.duty", "jobserver.channel"},
     {"jobserver.transactor"},
     {"jobserver.storage"},
     {"jobserver.durations"},
