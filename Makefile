@@ -49,14 +49,14 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
-# Two at a time; but the pages in a browser, and behind Apache, have the machine for themselves. A test that finds no
-# Chromium or Apache says so.
+# Two at a time; but what is measured behind Apache has the machine for itself. A test that finds no Chromium or Apache
+# says so.
 test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest -rs $(ARGS)
 else
-	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile --ignore tests/apache --ignore tests/browser
-	@$(BIN)/python -m pytest -rs tests/apache tests/browser
+	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal --ignore tests/apache
+	@$(BIN)/python -m pytest -rs tests/apache
 endif
 
 lint: setup-dev

