@@ -87,7 +87,7 @@ def change(port: int, a_second: int, ended: Any) -> None:
     while not ended.is_set():
         worker = (worker + 1) % 16
         held = ask("/get/0?n=20", worker=f"node{worker}")
-        ask("/update_jobs", [{"jobid": job["jobid"], "next_stage": 2, "claim": job["claim"]} for job in held])
+        ask("/update_jobs", [{"jobid": job["jobid"], "jobstage": 2, "claim": job["claim"]} for job in held])
         turn += pause_s
         time.sleep(max(0.0, turn - time.perf_counter()))
 

@@ -8,8 +8,9 @@ from jobserver.errors import BadRequest, NoSuchList
 from jobserver.routes import asked
 from jobserver.services import services
 from jobserver.storage import lists
-from jobserver.storage.listing import SORTS, STATES, Filter, Sort
+from jobserver.storage.listing import STATES, Filter
 from jobserver.storage.lists import JobList
+from jobserver.storage.sorting import SORTS, Sort
 
 MAX_TEXT = 200
 

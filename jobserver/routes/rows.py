@@ -9,9 +9,10 @@ from jobserver.clock import now_ms
 from jobserver.connection import Connection
 from jobserver.routes import chosen
 from jobserver.services import services
-from jobserver.storage import listing
-from jobserver.storage.listing import Page, Sort
+from jobserver.storage import listing, sorting
+from jobserver.storage.listing import Page
 from jobserver.storage.lists import JobList
+from jobserver.storage.sorting import Sort
 
 SHOWN = 50  # jobs on a page
 
@@ -24,7 +25,7 @@ def of(job_list: JobList) -> dict[str, Any]:
     def look(one: Connection) -> Page:
         if order == Sort("job"):
             return listing.page(one.all, job_list.id, which, shown.last_stage, after, SHOWN)
-        return listing.sorted_page(one.all, job_list.id, which, shown.last_stage, order, place, SHOWN)
+        return sorting.sorted_page(one, job_list.id, shown.jobs, which, shown.last_stage, order, place, SHOWN)
 
     page = database.look(look, long=True)
     top = after < 0 and not which

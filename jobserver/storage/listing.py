@@ -53,15 +53,8 @@ class Page(NamedTuple):
     value: Any = None
 
 
-class Sort(NamedTuple):
-    """In which order: one of SORTS, downwards or up."""
-
-    by: str
-    down: bool = False
-
-
 # No more of a text than a page shows: some are megabytes.
-_COLUMNS = """jobid, jobstage, flag, attempt, worker, datecommitted, deadline, priority, renewed,
+COLUMNS = """jobid, jobstage, flag, attempt, worker, datecommitted, deadline, priority, renewed,
     SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
 _PARTS = {
     "stage": "jobstage = :stage",
@@ -76,27 +69,17 @@ _STATES = {
     "expired": "flag = 1",
     "failed": "flag > 1",
 }
-_FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND flag > 0 ORDER BY jobstage, jobid LIMIT :n"
+_FLAGGED = f"SELECT {COLUMNS} FROM job WHERE list_id = :list AND flag > 0 ORDER BY jobstage, jobid LIMIT :n"
 _FLAGGED_IDS = """SELECT jobid FROM job WHERE list_id = :list AND flag > 0 AND jobid + 0 > :after{parts}
     ORDER BY jobid + 0 LIMIT :n"""  # + 0: by the index of what is flagged, not by that of all jobs
-_AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND flag <= 0
+_AT_WORK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND flag <= 0
     ORDER BY jobstage, jobid LIMIT :n"""
-_ONE = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
+_ONE = f"SELECT {COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
 _HISTORY = """SELECT from_stage, to_stage, outcome, started, ended, worker, error FROM history WHERE job_id = :id
     ORDER BY id DESC LIMIT :n"""
 _END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
-_CHUNK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
+_CHUNK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
     ORDER BY jobid LIMIT :n"""
-_SORTED = f"""SELECT {{column}}, {_COLUMNS} FROM job WHERE list_id = :list{{parts}}
-    ORDER BY {{column}} {{way}}, jobid {{way}} LIMIT :n"""
-SORTS = {
-    "job": "jobid",
-    "stage": "jobstage",
-    "since": "datecommitted",
-    "attempt": "attempt",
-    "priority": "priority",
-    "worker": "COALESCE(worker, '')",
-}
 
 
 class Past(NamedTuple):
@@ -135,7 +118,7 @@ def at_work(rows: Rows, list_id: int, n: int) -> list[Shown]:
 def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
     """n jobs with ids above `after`, by id. It looks through the list in steps, and not for longer than a person waits:
     a rare word among millions is found page by page."""
-    parts, values = _where(which, last_stage)
+    parts, values = where(which, last_stage)
     sql = _CHUNK.format(parts=parts)
     give_up = time.monotonic() + PATIENCE_S
     found: list[Shown] = []
@@ -155,24 +138,9 @@ def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n
             return Page(found, after, False)
 
 
-def sorted_page(
-    rows: Rows, list_id: int, which: Filter, last_stage: int, sort: Sort, after: tuple[Any, int] | None, n: int
-) -> Page:
-    """The same in another order, those after (value, id). Costs a look at every job of the list."""
-    parts, values = _where(which, last_stage)
-    column, way, beyond = SORTS[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
-    if after is not None:
-        parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
-        values |= {"value": after[0], "after": after[1]}
-    sql = _SORTED.format(parts=parts, column=column, way=way)
-    found = rows(sql, list=list_id, n=n + 1, **values)
-    jobs = [Shown(*row[1:]) for row in found[:n]]
-    return Page(jobs, jobs[-1].jobid if len(found) > n else None, True, found[n - 1][0] if len(found) > n else None)
-
-
 def flagged_ids(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> list[int]:
     """The ids of up to n flagged jobs that match, above `after`."""
-    parts, values = _where(which, last_stage)
+    parts, values = where(which, last_stage)
     return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
 
 
@@ -186,7 +154,8 @@ def one(rows: Rows, list_id: int, jobid: int, n: int) -> Whole | None:
     return Whole(Shown(*shown), filename, error, jobcmd, result, history)
 
 
-def _where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
+def where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
+    """The filter as more conditions, with AND before each, and their values."""
     values: dict[str, Any] = {name: value for name, value in vars(which).items() if value is not None}
     parts = [_PARTS[name] for name in values if name in _PARTS]
     state = values.pop("state", None)
