@@ -1,4 +1,4 @@
-"""What a claim costs among few and among many jobs: python bench/claim_cost.py [SIZE ...]
+"""What a claim costs among few and among many jobs: python -m bench.claim_cost [SIZE ...]
 
 Times the claim's and the finish's own statements, without the commit, on a real SQLite file for each size. The rounds
 are interleaved, so that a noisy machine is noisy for all sizes; medians, and ratios to the smallest.

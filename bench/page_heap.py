@@ -1,4 +1,4 @@
-"""Whether an open page's heap is flat: python bench/page_heap.py [MINUTES]
+"""Whether an open page's heap is flat: python -m bench.page_heap [MINUTES]
 
 A real Chromium has the live page open for ten minutes, while 200 changes a second are made; its JavaScript heap is
 collected and read every half minute. The result is put into docs/pages.md.
@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from started import ROOT, beside, change, fill, server
-from tables import machine, put, table
+
+from bench.started import ROOT, beside, change, fill, server
+from bench.tables import machine, put, table
 
 MINUTES, EVERY_S, JOBS, CHANGES = 10.0, 30.0, 200_000, 200
 

@@ -1,4 +1,4 @@
-"""What the page costs, at a million jobs and 200 changes a second: python bench/pages.py [JOBS]
+"""What the page costs, at a million jobs and 200 changes a second: python -m bench.pages [JOBS]
 
 First byte and size of the page, time of its tables filtered and sorted; and what ten open pages cost the workers, in
 turns with none. The result is put into docs/pages.md. About three minutes.
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import socketio
-from started import CONTEXT, ROOT, beside, change, drain, fill, server
-from tables import machine, put, table
+
+from bench.started import CONTEXT, ROOT, beside, change, drain, fill, server
+from bench.tables import machine, put, table
 
 JOBS, CHANGES = 1_000_000, 200
 ROUNDS, TURNS, TURN_S, DRAINERS, PAGES = 15, 7, 4.0, 4, 10

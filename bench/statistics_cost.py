@@ -1,4 +1,4 @@
-"""What the statistics (throughput, durations, workers) cost a claim: python bench/statistics_cost.py
+"""What the statistics (throughput, durations, workers) cost a claim: python -m bench.statistics_cost
 
 Claims and ends as many jobs as one commit holds, with the commit, on a real SQLite file that is flushed as the server
 does it; in turns with the same without statistics. The result is put into docs/architecture.md.
@@ -9,9 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from claim_cost import filled
-from tables import machine, put, table
-
+from bench.claim_cost import filled
+from bench.tables import machine, put, table
 from jobserver.claims import new_token
 from jobserver.clock import now_ms
 from jobserver.config import ROOT
