@@ -31,7 +31,9 @@ def main(minutes: float) -> None:
         inspector.send("Performance.enable")
         begun = time.perf_counter()
         with beside(change, port, CHANGES):
-            while (passed := time.perf_counter() - begun) < minutes * 60 + 1:
+            for number in range(round(minutes * 60 / EVERY_S) + 1):
+                time.sleep(max(0.0, begun + number * EVERY_S - time.perf_counter()))
+                passed = time.perf_counter() - begun
                 inspector.send("HeapProfiler.collectGarbage")
                 found = {one["name"]: one["value"] for one in inspector.send("Performance.getMetrics")["metrics"]}
                 rows.append(
@@ -43,7 +45,6 @@ def main(minutes: float) -> None:
                     )
                 )
                 print(*rows[-1], flush=True)
-                time.sleep(EVERY_S)
         chromium.close()
     shown = [row for row in rows if round(row[0] * 2) % 4 == 0]
     told = table(

@@ -32,7 +32,7 @@ class Channel:
         self._lock = threading.Lock()
         self._changed: set[int] = set()
         self._heard: set[int] = set()
-        self._telling = self._listening = False
+        self._telling = self._listening = self._away = False
 
     def tell(self, list_id: int) -> None:
         """Says, soon, that the list changed; doesn't wait, and doesn't fail."""
@@ -68,6 +68,7 @@ class Channel:
             try:
                 for list_id in changed:
                     self._redis.publish(self._name, list_id)  # type: ignore[union-attr]
+                self._away = False
             except Exception as error:
                 self._failed(error)
 
@@ -76,7 +77,7 @@ class Channel:
             try:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as words:  # type: ignore[union-attr]
                     words.subscribe(self._name)
-                    self.hears = True
+                    self.hears, self._away = True, False
                     self._hear(words)
             except Exception as error:
                 self.hears = False
@@ -99,9 +100,10 @@ class Channel:
                 words.ping()
                 asked = True
 
-    @staticmethod
-    def _failed(error: Exception) -> None:
-        log.warning("Redis fails: %s", str(error).partition("\n")[0])
+    def _failed(self, error: Exception) -> None:
+        if not self._away:
+            self._away = True
+            log.warning("Redis is away, and pages look for themselves: %s", str(error).partition("\n")[0])
         time.sleep(RETRY_S)
 
 
@@ -114,4 +116,4 @@ def _client(url: str) -> Any:
     try:
         return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     except ValueError as error:
-        raise CannotStart(f"JOBSERVER_REDIS_URL is wrong: {str(error).rstrip('.')}.") from error
+        raise CannotStart("JOBSERVER_REDIS_URL is wrong: it is like redis://host:6379/0.") from error

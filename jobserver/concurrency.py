@@ -19,11 +19,13 @@ _mode = ""
 _slots = threading.BoundedSemaphore(20)  # as many as eventlet has: each may hold a connection to the database
 
 
-def patch(mode: str) -> None:
-    """Makes the standard library cooperative. Only a program calls this, before anything else is imported."""
+def patch(mode: str, looks_up: bool = False) -> None:
+    """Makes the standard library cooperative. Only a program calls this, before anything else is imported. looks_up: it
+    will look up names of hosts, for which the event loop must not wait."""
     global _mode
     if mode == "eventlet":
-        os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # we look nobody up; it takes a fifth of the start
+        if not looks_up:
+            os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # it takes a fifth of the start
         import eventlet
 
         eventlet.monkey_patch()

@@ -10,7 +10,7 @@ from jobserver.connection import DRIVER_ERRORS, Connection
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
 
-LOCK = 5_704_262  # an advisory lock of PostgreSQL; schema.py and database.py have the two before
+LOCK = 5_704_262  # an advisory lock of PostgreSQL; schema.py and connection.py have the two before
 log = logging.getLogger("jobserver.sweeper")
 
 

@@ -99,10 +99,12 @@ class Live:
                 self._rooms.cut_slow(connected)
                 self._tell(new)
             except DatabaseBusy as error:
+                self._looked.clear()  # what the channel said of them is lost
                 with self._lock:  # they are told later
                     self._new = {sid: one for sid, one in new.items() if sid in self._connected} | self._new
                 log.warning("pages are told later: %s", error)
             except Exception as error:
+                self._looked.clear()
                 fault(log, "telling the pages failed; it goes on", error)
             time.sleep(EVERY_S)
 
@@ -118,8 +120,8 @@ class Live:
         for job_list in self._rooms.watched(behind) | joining:
             if not (behind or job_list in joining or job_list.id in heard or self._is_due(job_list.id)):
                 continue
-            self._looked[job_list.id] = time.monotonic()
             numbers[job_list.id] = overview.of(self._database, job_list, now_ms()).as_answer()
+            self._looked[job_list.id] = time.monotonic()
             self._tell_rooms(job_list, numbers[job_list.id], behind)
         for sid, one in new.items():
             found = known.get(one.name)

@@ -30,7 +30,7 @@ def tell(settings: Settings) -> int:
 def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WSGIApp], WSGIApp], end_s: float) -> int:
     """Nothing that blocks may be imported before this patches."""
     try:
-        concurrency.patch(settings.async_mode)
+        concurrency.patch(settings.async_mode, looks_up=bool(settings.redis_url))
     except ImportError as error:
         packages = {"gevent": "gevent gevent-websocket"}.get(settings.async_mode, settings.async_mode)
         raise CannotStart(

@@ -92,6 +92,8 @@ class Transactor:
             except DRIVER_ERRORS:
                 self.drop()
             raise
+        finally:
+            connection.long = False
 
     def _begun(self, aside: Aside, exclusive: bool) -> Connection:
         """The connection, in a new transaction. Another connection if the last one is lost: nothing was done yet."""

@@ -24,7 +24,7 @@ log = logging.getLogger("jobserver.writer")
 
 
 class Writer:
-    """The only one that ends transactions. `told` gets the notes of each work after its commit."""
+    """The only way to change anything. `told` gets the notes of each work after its commit."""
 
     def __init__(self, database: Database, told: Callable[[list[Any]], None]) -> None:
         self._database = database

@@ -3,20 +3,23 @@ import { isAsking } from "./dialogs.js";
 import { morph } from "./morph.js";
 
 const EVERY_MS = 5000, BEHIND_MS = 60000;
-let failures = 0, leaving = false;
+let failures = 0, leaving = 0;
 
-addEventListener("submit", event => { leaving = !event.defaultPrevented; }); // what is said then is for the next page
+// What is said after a form is for the next page, which may also never come.
+addEventListener("submit", event => { if (!event.defaultPrevented) leaving = performance.now() + 10000; });
+addEventListener("pageshow", () => { leaving = 0; });
+
+const busy = () => performance.now() < leaving || document.hidden || isAsking() || !getSelection().isCollapsed;
 
 async function again() {
-  const busy = leaving || document.hidden || isAsking() || !getSelection().isCollapsed;
-  if (!busy) {
+  if (!busy()) {
     try {
       const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.status);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
       const main = document.getElementById("main");
       fresh.prepend(...[...main.querySelectorAll(":scope > .said")].map(said => said.cloneNode(true))); // what was done stays
-      morph(main, document.adoptNode(fresh));
+      if (!busy()) morph(main, document.adoptNode(fresh)); // a question that was asked meanwhile is about what is there
       failures = 0;
     } catch {
       failures += 1;

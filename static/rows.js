@@ -26,6 +26,11 @@ export function startRows(list) {
       answer = null;
     }
     if (turn !== newest) return;
+    if (!moved && busy()) { // since it was asked for
+      wanted = true;
+      timer ||= setTimeout(look, 500);
+      return;
+    }
     if (!answer || answer.status >= 500) {
       wanted = true; // what is shown stays, and is asked for again
       timer ||= setTimeout(look, RETRY_MS);

@@ -13,6 +13,11 @@ from tests.conftest import make_postgresql_database
 from tests.core.plans import filled
 
 JOBS, PAGE = 200, 17
+STATES = {
+    None: "",
+    "available": " AND jobstage % 2 = 0 AND jobstage < 4 AND flag <= 0",
+    "working": " AND jobstage % 2 = 1 AND flag <= 0",
+}
 PLACE = {"job": 0, "stage": 1, "since": 5, "attempt": 3, "priority": 7, "worker": 4}
 
 
@@ -27,7 +32,9 @@ def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield one
 
 
-@pytest.mark.parametrize("which", [Filter(), Filter(state="available")], ids=["all", "available"])
+@pytest.mark.parametrize(
+    "which", [Filter(), Filter(state="available"), Filter(state="working")], ids=lambda which: which.state or "all"
+)
 @pytest.mark.parametrize("down", [False, True], ids=["up", "down"])
 @pytest.mark.parametrize("by", SORTS)
 @pytest.mark.parametrize("list_id", [1, 2], ids=["most of the table", "a small part"])
@@ -35,9 +42,7 @@ def test_every_job_comes_once_and_in_order(
     connection: Connection, list_id: int, by: str, down: bool, which: Filter
 ) -> None:
     total = JOBS if list_id == 1 else JOBS // 10
-    wanted = f"SELECT jobid FROM job WHERE list_id = {list_id}"
-    if which.state:
-        wanted += " AND jobstage % 2 = 0 AND jobstage < 4 AND flag <= 0"
+    wanted = f"SELECT jobid FROM job WHERE list_id = {list_id}" + STATES[which.state]
     seen, after = [], None
     while True:
         page = sorted_page(connection, list_id, total, which, 4, Sort(by, down), after, PAGE)
