@@ -49,13 +49,13 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
-# Two at a time; but what is measured behind Apache has the machine for itself. A test that finds no Chromium or Apache
+# Three at a time (they wait a third of it); but what is measured behind Apache has the machine for itself. A test that finds no Chromium or Apache
 # says so.
 test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest -rs $(ARGS)
 else
-	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal --ignore tests/apache
+	@$(BIN)/python -m pytest -rs -n 3 --dist worksteal --ignore tests/apache
 	@$(BIN)/python -m pytest -rs tests/apache
 endif
 
