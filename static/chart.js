@@ -66,6 +66,9 @@ export function startChart(list, address) {
     }), slot === null ? "on average" : `at ${moment(times[slot], told.step / 1000)}`);
   }
 
+  // Bars so thin that the line around them would cover them.
+  const isThin = () => place.clientWidth / told.times.length < 6;
+
   function options() {
     const colours = palette(place, told.stages.length).reverse();
     const [ink, line, card] = ["--soft", "--line", "--card"].map(name => palette.one(place, name));
@@ -81,7 +84,7 @@ export function startChart(list, address) {
         { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
       ],
       series: [{}, ...colours.map((colour, at) => ({
-        paths: bars, stroke: card, width: 1, points: { show: false },
+        paths: bars, ...(isThin() ? { width: 0 } : { stroke: card, width: 1 }), points: { show: false },
         fill: at % 2 === told.stages.length % 2 ? stripes(colour, card) : colour,
       }))],
       hooks: { setCursor: [self => describe(self.cursor.idx ?? null)] },
@@ -96,14 +99,15 @@ export function startChart(list, address) {
         { className: "soft", textContent: span === "all" ? "Nothing was finished yet." : `Nothing was finished in the last ${WORDS[span]}.` }));
       return;
     }
-    if (plot && shape === told.stages.join()) plot.setData(stacked(told));
+    const wanted = `${told.stages.join()} ${isThin()}`;
+    if (plot && shape === wanted) plot.setData(stacked(told));
     else {
       plot?.destroy();
       place.replaceChildren();
       plot = new UPlot(options(), stacked(told), place);
       plot.root.setAttribute("aria-hidden", "true");
       place.append(legend);
-      shape = told.stages.join();
+      shape = wanted;
     }
     describe();
   }

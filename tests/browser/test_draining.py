@@ -3,12 +3,14 @@
 import gzip
 import subprocess
 import sys
+import time
 from typing import Any
 
 import requests
 
 from tests.browser.conftest import holds, make_list, name_of, shoot, shown, sign_in, wait_for, work
 from tests.conftest import ROOT, Asker, Server
+from tests.core.snapshot import opened
 from tests.database import rows
 
 JOBS = 60
@@ -122,3 +124,23 @@ def test_a_job_and_the_lifetimes_come_again_and_keep_what_is_typed_and_what_was_
     assert page.input_value("[name=priority]") == "7"
     assert "priority 0" in page.inner_text(".said")
     holds(lifetimes, "document.querySelector('[aria-label=\"Stage 1\"] svg.histogram') !== null")
+
+
+def test_the_chart_of_a_long_time_shows_its_thin_bars(shared: Server, ask: Asker, visit: Any) -> None:
+    hour_ms = 3_600_000
+    last = int(time.time() * 1000) // hour_ms * hour_ms
+    with opened(shared) as database:
+        list_id = database.rows("SELECT id FROM job_list WHERE name = ?", name_of(ask))[0][0]
+        for hour in range(1, 290):
+            start = last - hour * hour_ms
+            database.run("INSERT INTO throughput VALUES (?, 1, 3600, ?, 1000, 0)", list_id, start)
+    page = visit(ask)
+    page.click("[data-span=all]")
+    coloured = (
+        "(() => { const canvas = document.querySelector('#chart canvas');"
+        " const data = canvas?.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data ?? [];"
+        " let n = 0; for (let at = 0; at < data.length; at += 4) n += Math.abs(data[at + 1] - data[at]) > 50;"
+        " return n; })()"
+    )
+    holds(page, f"{coloured} > 10000")
+    shoot(page, "chart-all")
