@@ -26,7 +26,7 @@ class Channel:
 
     def __init__(self, url: str, secret_key: str) -> None:
         self.hears = False
-        self._redis = _client(url) if url else None
+        self._redis: Any = _client(url) if url else None
         # servers of one database have one key; another's have another
         self._name = "job_manager " + hmac.digest(secret_key.encode(), b"channel", hashlib.sha256).hex()[:32]
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Channel:
                     return
             try:
                 for list_id in changed:
-                    self._redis.publish(self._name, list_id)  # type: ignore[union-attr]
+                    self._redis.publish(self._name, list_id)
                 self._away = False
             except Exception as error:
                 self._failed(error)
@@ -75,7 +75,7 @@ class Channel:
     def _listen(self) -> None:
         while True:
             try:
-                with self._redis.pubsub(ignore_subscribe_messages=True) as words:  # type: ignore[union-attr]
+                with self._redis.pubsub(ignore_subscribe_messages=True) as words:
                     words.subscribe(self._name)
                     self.hears, self._away = True, False
                     self._hear(words)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -123,7 +123,7 @@ def database_uri() -> str:
 
 
 @pytest.fixture
-def new_server(tmp_path: Path, database_uri: str) -> Iterator["type[Server]"]:
+def new_server(tmp_path: Path, database_uri: str) -> Iterator[Callable[..., Server]]:
     """Makes servers, not yet started, that end with the test: new_server(require_claim="1")."""
     made: list[Server] = []
 
@@ -133,15 +133,15 @@ def new_server(tmp_path: Path, database_uri: str) -> Iterator["type[Server]"]:
         made.append(Server(folder, settings.pop("database_uri", database_uri), **settings))
         return made[-1]
 
-    yield make  # type: ignore[misc]
+    yield make
     for server in made:
         server.kill()
 
 
 @pytest.fixture
-def server(new_server: "type[Server]") -> Server:
+def server(new_server: Callable[..., Server]) -> Server:
     """A server of the test's own."""
-    return new_server().start()  # type: ignore[call-arg]
+    return new_server().start()
 
 
 @pytest.fixture

@@ -183,4 +183,4 @@ def test_serve_serves_like_app_py(new_server: Callable[..., Server], jobix: int)
 def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
     """python -m jobserver, with no database of its own."""
     where = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True, "timeout": 60}
-    return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(where | options))  # type: ignore
+    return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(where | options))

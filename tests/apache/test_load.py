@@ -15,7 +15,7 @@ from client import JobClient, Worker
 from tests.apache.own import Apache, until
 from tests.apache.pages import Pages
 from tests.conftest import Asker
-from tests.core.workers import Team, all_of
+from tests.core.workers import Team, all_of, pace
 
 JOBS = 5_000
 STYLES = ("proving", "choosing", "founding", "proving", "choosing", "proving", "batches", "proving") * 2
@@ -47,12 +47,7 @@ def test_16_workers_drain_5000_jobs_while_50_pages_are_open(apache, jobix):
     with database(apache) as kept:
         assert kept.execute("SELECT jobstage, COUNT(*), MAX(flag) FROM job GROUP BY 1").fetchall() == [(2, JOBS, 0)]
         assert kept.execute("SELECT COUNT(*), COUNT(DISTINCT job_id) FROM history").fetchall() == [(JOBS, JOBS)]
-    lasted_s = max(one["ended"] for one in said) - min(one["started"] for one in said)
-    print(
-        f"{apache.conf}: {JOBS / lasted_s:.0f} jobs/s, {sum(one['requests'] for one in said) / lasted_s:.0f} requests/s"
-        f" of workers, the longest {max(one['longest_s'] for one in said):.3f} s; pages {pages.answers},"
-        f" the longest {pages.longest_s:.3f} s"
-    )
+    print(f"{apache.conf}: {pace(said)}; pages {pages.answers}, the longest {pages.longest_s:.3f} s")
 
 
 def test_those_who_wait_leave_threads_for_the_others(plain, jobix):

@@ -13,7 +13,7 @@ from tests.conftest import ROOT, Asker, Server
 try:
     from playwright.sync_api import Browser, Page, sync_playwright
 except ImportError:  # pragma: no cover
-    sync_playwright = None  # type: ignore[assignment]
+    sync_playwright = None
 
 NAME = "gaia"
 ARTEFACTS = ROOT / "tests/artefacts"

@@ -12,7 +12,7 @@ from tests.conftest import Server
 @pytest.fixture
 def shared(new_server: Any) -> Iterator[Server]:
     """A server of the test's own: it is stopped here."""
-    return new_server().start()  # type: ignore[no-any-return]
+    return new_server().start()
 
 
 def test_a_killed_server_is_said_to_be_lost_and_found_again(shared: Server, jobix: int, visit: Any) -> None:

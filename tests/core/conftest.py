@@ -1,6 +1,7 @@
 """The core suite runs on both databases."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,13 @@ def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 def ask(shared: Server, jobix: int) -> Asker:
     """Requests under a fresh secret, to the shared server."""
     return Asker(shared.url, jobix)
+
+
+@pytest.fixture
+def closed(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> Server:
+    """A server that knows one list, closed to new ones; three wrong secrets a minute."""
+    own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
+    before = new_server(**own).start()
+    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
+    before.stop()
+    return new_server(open="0", wrong_secrets_per_minute="3", **own).start()

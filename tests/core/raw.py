@@ -15,7 +15,7 @@ def send(
     try:
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers.items():
-            connection.putheader(name, value)  # type: ignore[arg-type]
+            connection.putheader(name, value)
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)

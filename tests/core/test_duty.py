@@ -3,6 +3,7 @@
 import signal
 import time
 
+import psycopg
 import pytest
 
 from client import JobClient
@@ -49,15 +50,12 @@ def test_when_the_one_that_sweeps_ends_the_other_takes_over(pair, jobix, number)
     assert sweeps(pair[0]) > 0
 
 
-def test_a_database_that_went_away_for_a_moment_is_swept_again(new_server, jobix, kind, new_postgresql_database):
-    """With PostgreSQL's connection its lock is gone, too."""
-    if kind == "sqlite":
-        pytest.skip("SQLite has no connection to lose")
-    import psycopg
-
-    server = new_server(database_uri=new_postgresql_database).start()
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_database_that_went_away_for_a_moment_is_swept_again(new_server, jobix, database_uri):
+    """With the connection its lock is gone, too."""
+    server = new_server().start()
     expire(server, jobix, 1)
-    with psycopg.connect(new_postgresql_database, autocommit=True) as connection:
+    with psycopg.connect(database_uri, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

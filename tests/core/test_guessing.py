@@ -2,21 +2,9 @@
 
 import secrets
 
-import pytest
-
 from tests.conftest import Asker
 
-PATIENCE = 3
-
-
-@pytest.fixture
-def closed(new_server, tmp_path, jobix):
-    """A server that knows one list, closed to new ones."""
-    own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
-    before = new_server(**own).start()
-    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
-    before.stop()
-    return new_server(open="0", wrong_secrets_per_minute=str(PATIENCE), **own).start()
+PATIENCE = 3  # as the server has it
 
 
 def guess(server):

@@ -63,7 +63,15 @@ def test_gzip_files_one_behind_the_other_are_one_body(shared, ask, jobix, cut):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("behind", [b"garbage", b"\0", gzip.compress(b'{"2": {}}'), gzip.compress(b"{}")[:12]])
+BEHIND = {
+    "text": b"garbage",
+    "zero": b"\0",
+    "another": gzip.compress(b'{"2": {}}'),
+    "cut off": gzip.compress(b"{}")[:12],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
 def test_what_stands_behind_the_end_is_refused_and_not_left_out(shared, ask, jobix, behind):
     status, said = sent(shared, jobix, gzip.compress(b'{"1": {}}') + behind)
     assert (status, said["error"]) == (400, "bad_request")

@@ -15,16 +15,6 @@ ROUTES = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def closed(new_server, tmp_path, jobix):
-    """A server that knows one list, closed to new ones; three wrong secrets a minute."""
-    own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
-    before = new_server(**own).start()
-    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
-    before.stop()
-    return new_server(open="0", wrong_secrets_per_minute="3", **own).start()
-
-
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_without_jobix_every_route_refuses(shared, method, path):
     refused = requests.request(method, shared.url + path, timeout=10)

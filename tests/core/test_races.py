@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from tests.conftest import Asker
-from tests.core.workers import Team, all_of
+from tests.core.workers import Team, all_of, pace
 from tests.database import rows
 
 JOBS = 20_000
@@ -42,12 +42,7 @@ def test_16_processes_at_2_servers_claim_each_of_20_000_jobs_once(pair, jobix, k
     assert (counted["done"], counted["available"], counted["working"]) == (JOBS, 0, 0)
     checked = pair[0].run("db", "check")
     assert checked.returncode == 0, checked.stdout
-    lasted_s = max(one["ended"] for one in said) - min(one["started"] for one in said)
-    print(
-        f"{kind}: {JOBS / lasted_s:.0f} jobs/s, {sum(one['requests'] for one in said) / lasted_s:.0f} requests/s,"
-        f" longest request {max(one['longest_s'] for one in said):.3f} s,"
-        f" {sum(len(one['claimed']) for one in said if one['style'] == 'batches')} in batches"
-    )
+    print(f"{kind}: {pace(said)}")
 
 
 def test_of_workers_that_outlive_their_claims_exactly_one_ends_each_job(pair, jobix):

@@ -51,3 +51,13 @@ class Team:
 def all_of(said: list[dict[str, Any]], what: str) -> list[int]:
     """The job ids that all workers together were acknowledged as `what`."""
     return [jobid for one in said for jobid in one[what]]
+
+
+def pace(said: list[dict[str, Any]]) -> str:
+    """How fast they were together, and the longest that one of them waited: to read, not to judge."""
+    lasted_s = max(one["ended"] for one in said) - min(one["started"] for one in said)
+    return (
+        f"{len(all_of(said, 'done')) / lasted_s:.0f} jobs/s,"
+        f" {sum(one['requests'] for one in said) / lasted_s:.0f} requests/s,"
+        f" the longest {max(one['longest_s'] for one in said):.3f} s"
+    )

@@ -15,9 +15,9 @@ def tell_to_end(server: Server, number: int) -> None:
     """Sends a signal; returns when the server has begun to end. A wait shows it that needs no database: no list has
     this secret."""
     sign = Waiter(server.url, secrets.randbelow(2**63)).ask(f"/get/0?wait={FOREVER}")
-    server.process.send_signal(number)  # type: ignore[union-attr]
+    server.process.send_signal(number)
     said = sign.result(SECONDS)
-    assert said == "nada" or said["error"] == "shutting_down"  # type: ignore[index]
+    assert said == "nada" or said["error"] == "shutting_down"
 
 
 def half_an_upload(server: Server, jobix: int) -> "contextlib.closing[HTTPConnection]":

@@ -69,11 +69,11 @@ def test_servers_that_start_at_the_same_moment_on_an_empty_database_all_come_up(
     ]  # fmt: skip
     try:
         for process in processes:
-            assert process.stdout.readline() == "ready\n", process.stderr.read()  # type: ignore[union-attr]
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
         for process in processes:
-            process.stdin.write("go\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-        said = [process.stderr.readline() for process in processes]  # type: ignore[union-attr]
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.stderr.readline() for process in processes]
         assert all(" serves http" in line for line in said), said
         urls = [line.partition(" serves ")[2].partition("/get ")[0] for line in said]
         for number, url in enumerate(urls):
