@@ -7,6 +7,7 @@ this file knows what a request that is sent twice means, and says whose fault a 
 
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from jobserver.clock import now_ms
@@ -84,7 +85,10 @@ class Claims:
                 return refusal
 
         def work(tx: Transaction) -> tuple[list[Ended | JobServerError], list[Claimed]]:
-            judged = {number: judge(tx, reports[number]) for number in _by_jobid(reports)}
+            judged: dict[int, Ended | JobServerError] = self._end_done(tx, job_list.id, reports)
+            for number in _by_jobid(reports):
+                if number not in judged:
+                    judged[number] = judge(tx, reports[number])
             outcomes = [judged[number] for number in range(len(reports))]
             return outcomes, self._claim(tx, job_list.id, wish) if wish else []
 
@@ -135,6 +139,29 @@ class Claims:
         jobids = tuple(row[1] for row in rows)
         tx.notes.append(Change(list_id, "claimed", jobids, wish.stage, wish.work, worker=wish.worker))
         return [_claimed(row) for row in rows]
+
+    @staticmethod
+    def _end_done(
+        tx: Transaction, list_id: int, reports: Sequence[Report | JobServerError]
+    ) -> dict[int, Ended | JobServerError]:
+        """Ends, a statement for each stage, what simply is done; the outcomes by the reports' places. Nothing is said
+        of those that prove nothing, need a closer look, or aren't the first about their job."""
+        done: dict[int, list[Report]] = defaultdict(list)
+        places: dict[int, int] = {}
+        for number, report in enumerate(reports):
+            if isinstance(report, JobServerError) or places.setdefault(report.jobid, number) != number:
+                continue
+            if report.claim is not None and report.error is None and report.target > 0:
+                done[report.target].append(report)
+        judged: dict[int, Ended | JobServerError] = {}
+        for target, several in sorted(done.items()):
+            moved: dict[tuple[int, str | None], list[int]] = defaultdict(list)
+            for row in ending.end_done(tx, list_id, target, several, now_ms()):
+                judged[places[row[2]]] = Ended(row[2], target)
+                moved[row[3], row[8]].append(row[2])
+            for (old, worker), jobids in moved.items():
+                tx.notes.append(Change(list_id, "advanced", tuple(jobids), old, target, worker=worker))
+        return judged
 
     def _end(self, tx: Transaction, list_id: int, report: Report) -> Ended:
         row = ending.end_claim(tx, list_id, report, self._require_claim, now_ms())

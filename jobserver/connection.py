@@ -4,7 +4,7 @@ import random
 import re
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -46,6 +46,13 @@ class Connection:
     def execute(self, sql: str, values: dict[str, Any]) -> Any:
         """A cursor of the driver."""
         return self.driver.execute(_psycopg_style(sql) if self.postgresql else sql, values)
+
+    def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> int:
+        """Runs a statement for each of the rows; how many there are."""
+        if rows:
+            cursor = self.driver.cursor()
+            cursor.executemany(_psycopg_style(sql) if self.postgresql else sql, rows)
+        return len(rows)
 
     def all(self, sql: str, **values: Any) -> list[Row]:
         """The rows of a statement."""

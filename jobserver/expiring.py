@@ -7,7 +7,7 @@ from jobserver.clock import now_ms
 from jobserver.connection import Row
 from jobserver.database import Database
 from jobserver.events import Change
-from jobserver.storage import ending, lists
+from jobserver.storage import lists, overdue
 from jobserver.storage.lists import JobList
 from jobserver.storage.transaction import Transaction
 from jobserver.writer import Writer
@@ -36,7 +36,7 @@ class Expiring:
         """Moves the flagged jobs of stage `old` to `new`, all of them or none; how many."""
 
         def work(tx: Transaction) -> int:
-            rows = ending.degrade(tx, job_list.id, old, new, now_ms())
+            rows = overdue.degrade(tx, job_list.id, old, new, now_ms())
             _note(tx, "sent back", rows)
             return len(rows)
 
@@ -48,9 +48,9 @@ class Expiring:
 
 
 def _expire(tx: Transaction, now: int) -> int:
-    failed = ending.fail_overdue(tx, now, TOGETHER)
-    back = ending.requeue_overdue(tx, now, TOGETHER)
-    flagged = ending.flag_overdue(tx, now, TOGETHER)
+    failed = overdue.fail_overdue(tx, now, TOGETHER)
+    back = overdue.requeue_overdue(tx, now, TOGETHER)
+    flagged = overdue.flag_overdue(tx, now, TOGETHER)
     _note(tx, "failed", failed)
     _note(tx, "expired", back)
     _note(tx, "flagged", [(None, list_id, jobid, stage, stage) for list_id, jobid, stage in flagged])

@@ -1,10 +1,9 @@
 """What a worker asks for, and what it is told of the jobs that it holds: the nouns of claims.py."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """Which jobs a worker asks for. `claim`: the token that it chose, if it did."""
 
     stage: int
@@ -14,8 +13,7 @@ class Wish:
     worker: str | None = None
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: for ever."""
 
     jobid: int
@@ -26,8 +24,7 @@ class Claimed:
     stage: int
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a claim ended: the job is in `jobstage` now; `failed`: it was its last attempt."""
 
     jobid: int
@@ -35,8 +32,7 @@ class Ended:
     failed: bool = False
 
 
-@dataclass(frozen=True)
-class Renewed:
+class Renewed(NamedTuple):
     """What a heartbeat is answered: `state` is held, lost or cancel."""
 
     jobid: int

@@ -2,7 +2,7 @@
 
 from jobserver.errors import BadRequest, ClaimLost, NoSuchJob, WrongStage
 from jobserver.stages import choices, is_available
-from jobserver.storage import ending
+from jobserver.storage import ending, history
 from jobserver.storage.ending import Report
 from jobserver.storage.transaction import Transaction
 
@@ -18,7 +18,7 @@ def before_or_refused(tx: Transaction, list_id: int, report: Report) -> tuple[in
         raise NoSuchJob(f"This list has no job {job}.")
     row_id, stage, claim, chosen, flag = found
     if report.claim is not None:
-        before = ending.remembered(tx, row_id, report.claim)
+        before = history.remembered(tx, row_id, report.claim)
         if before is not None:
             return _same(report, *before)
         if claim != report.claim:

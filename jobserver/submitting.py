@@ -7,7 +7,7 @@ from jobserver.errors import NameTaken
 from jobserver.events import Change, NewList, Said
 from jobserver.jobix import Keys
 from jobserver.lifetimes import Lifetime
-from jobserver.storage import ending, lists, loading
+from jobserver.storage import lists, loading, overdue
 from jobserver.storage.lists import JobList
 from jobserver.storage.transaction import Transaction
 from jobserver.writer import Writer
@@ -106,7 +106,7 @@ def _set_lifetime(
     lists.store_lifetime(tx, list_id, lifetime)
     lists.apply_lifetime(tx, list_id, lifetime, now)
     if lifetime.requeue is not None:
-        rows = ending.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
+        rows = overdue.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
         if rows:
             jobids = tuple(row[2] for row in rows)
             tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))

@@ -2,7 +2,7 @@
 
 from jobserver.clock import now_ms
 from jobserver.database import Database
-from jobserver.storage import ending, statistics
+from jobserver.storage import history, statistics
 from jobserver.storage.statistics import HOUR_S, MINUTE_S
 from jobserver.storage.tallies import SLOT_S
 from jobserver.storage.transaction import Transaction
@@ -36,7 +36,7 @@ class Tidying:
         old, any_row = now - self._history_ms, self._database.read
         done = 0
         if any_row(_ANY_HISTORY, before=old):
-            done += self._writer.run(lambda tx: ending.forget(tx, old, TOGETHER))
+            done += self._writer.run(lambda tx: history.forget(tx, old, TOGETHER))
         if any_row(_ANY_WORKER, before=old):
             done += self._writer.run(lambda tx: statistics.forget_workers(tx, old, TOGETHER))
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):

@@ -4,6 +4,7 @@ from flask import Flask
 
 from jobserver.extensions import socketio
 from jobserver.routes import actions, errors, live, pages, shown, signin, worker
+from jobserver.routes.direct import Direct
 
 
 def register(app: Flask) -> None:
@@ -14,3 +15,4 @@ def register(app: Flask) -> None:
     shown.register(app)
     live.register(app, socketio)
     errors.register(app)
+    app.wsgi_app = Direct(app)  # type: ignore[method-assign]

@@ -6,13 +6,12 @@ from contextlib import suppress
 from typing import Annotated, TypeVar
 
 import msgspec
-from flask import request
 
 from jobserver import bodies
 from jobserver.errors import BadRequest
 from jobserver.holds import Wish
 from jobserver.jobix import HIGHEST
-from jobserver.services import services
+from jobserver.routes.call import Call
 from jobserver.stages import require_available, require_target, working_stage
 from jobserver.storage.ending import Report
 
@@ -70,17 +69,17 @@ def stage(text: str) -> int:
     return whole(text, "A stage", 10**9)
 
 
-def token(header: str) -> str | None:
+def token(call: Call, header: str) -> str | None:
     """A token that the worker chose, from that header."""
-    text = request.headers.get(header)
+    text = call.header(header)
     if text is not None and not _TOKEN.fullmatch(text):
         raise BadRequest(f"The header {header} is 16 to 64 letters and digits, a UUID's hex digits for example.")
     return text
 
 
-def worker() -> str | None:
+def worker(call: Call) -> str | None:
     """The worker's name for itself."""
-    text = request.headers.get("worker")
+    text = call.header("worker")
     if text is None:
         return None
     with suppress(UnicodeError):
@@ -90,22 +89,22 @@ def worker() -> str | None:
     return text
 
 
-def wish(stage_text: str, work_text: str | None, claim: str | None) -> Wish:
+def wish(call: Call, stage_text: str, work_text: str | None, claim: str | None) -> Wish:
     """What is to be claimed."""
     from_stage = require_available(stage(stage_text))
     work = working_stage(from_stage, None if work_text is None else stage(work_text))
-    return Wish(from_stage, work, together() or 1, claim, worker())
+    return Wish(from_stage, work, together(call) or 1, claim, worker(call))
 
 
-def following() -> Wish | None:
+def following(call: Call) -> Wish | None:
     """What `?next=` asks to claim, if it does."""
-    text = request.args.get("next")
-    return None if text is None else wish(text, None, token("next-claim"))
+    text = call.args.get("next")
+    return None if text is None else wish(call, text, None, token(call, "next-claim"))
 
 
-def together() -> int | None:
+def together(call: Call) -> int | None:
     """`?n=`, if it is given."""
-    text = request.args.get("n")
+    text = call.args.get("n")
     if text is None:
         return None
     n = whole(text, "n", MAX_TOGETHER)
@@ -114,9 +113,9 @@ def together() -> int | None:
     return n
 
 
-def wait_s() -> float:
+def wait_s(call: Call) -> float:
     """`?wait=`, in seconds."""
-    text = request.args.get("wait", "0")
+    text = call.args.get("wait", "0")
     try:
         value = float(text)
     except ValueError:
@@ -126,17 +125,17 @@ def wait_s() -> float:
     return value
 
 
-def name() -> str | None:
+def name(call: Call) -> str | None:
     """`?name=`, a list's public name."""
-    text = request.args.get("name")
+    text = call.args.get("name")
     if text is not None and not (0 < len(text) <= MAX_NAME and text.isprintable() and text == text.strip()):
         raise BadRequest(f"name is 1 to {MAX_NAME} printable characters, without spaces at its ends.")
     return text
 
 
-def body(kind: type[T]) -> T | None:
+def body(call: Call, kind: type[T]) -> T | None:
     """The body as that type; None if there is none."""
-    raw = bodies.read(request.stream, max_bytes())
+    raw = bodies.read(call.stream, call.max_bytes)
     if not raw.strip():
         return None
     try:
@@ -148,11 +147,6 @@ def body(kind: type[T]) -> T | None:
         raise BadRequest(f"The body is not JSON: {error}.") from error
     except RecursionError as error:
         raise BadRequest("The body is nested too deep.") from error
-
-
-def max_bytes() -> int:
-    """How large a body may be, after inflation."""
-    return services().settings.max_body_mb * 1_000_000
 
 
 def reports(entries: list[Entry]) -> list[Report | BadRequest]:
@@ -169,9 +163,9 @@ def reports(entries: list[Entry]) -> list[Report | BadRequest]:
     return [checked(entry) for entry in entries]
 
 
-def held() -> list[tuple[int, str]]:
+def held(call: Call) -> list[tuple[int, str]]:
     """The claims that a heartbeat names. What is no token at all holds nothing."""
-    found = body(list[Held]) or []
+    found = body(call, list[Held]) or []
     return [(one.jobid, one.claim if _TOKEN.fullmatch(one.claim) else "") for one in found]
 
 

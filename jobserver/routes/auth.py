@@ -1,13 +1,12 @@
 """Which list a request is about: by its header jobix."""
 
-from flask import request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from jobserver import jobix
 from jobserver.errors import JobixUnknown, NoSuchJob, TooManyWrongSecrets
-from jobserver.services import services
+from jobserver.routes.call import Call
 from jobserver.storage.lists import JobList
 
 MOST_TRUSTED = 10_000
@@ -15,52 +14,52 @@ _trusted: set[tuple[str | None, str]] = set()
 _wrong = FixedWindowRateLimiter(MemoryStorage())
 
 
-def secret() -> int:
+def secret(call: Call) -> int:
     """The request's jobix; JobixUnknown where the server is closed and no list has it."""
-    number = jobix.parse(request.headers.get("jobix"))
-    if not services().settings.open:
-        _require_known(number)
+    number = jobix.parse(call.header("jobix"))
+    if not call.services.settings.open:
+        _require_known(call, number)
     return number
 
 
-def found(number: int) -> JobList | None:
+def found(call: Call, number: int) -> JobList | None:
     """The list of that secret; None where an open server has none yet."""
-    return services().keys.find(number)
+    return call.services.keys.find(number)
 
 
-def found_for_job(number: int, jobid: int) -> JobList:
+def found_for_job(call: Call, number: int, jobid: int) -> JobList:
     """The list of that secret, for a request about one of its jobs."""
-    job_list = found(number)
+    job_list = found(call, number)
     if job_list is None:
         raise NoSuchJob(f"This list has no job {jobid}: it has none at all yet.")
     return job_list
 
 
-def require_patience() -> None:
+def require_patience(call: Call) -> None:
     """TooManyWrongSecrets for an address that sent too many unknown secrets within this minute: guessing is slow."""
-    if not _wrong.test(_bound(), request.remote_addr or "unknown"):
+    if not _wrong.test(_bound(call), call.address or "unknown"):
         raise TooManyWrongSecrets("Too many wrong secrets from this address. Wait a minute, and check the jobix.")
 
 
-def count_wrong() -> None:
+def count_wrong(call: Call) -> None:
     """Notes that the address sent one."""
-    _wrong.hit(_bound(), request.remote_addr or "unknown")
+    _wrong.hit(_bound(call), call.address or "unknown")
 
 
-def _bound() -> RateLimitItemPerMinute:
-    return RateLimitItemPerMinute(services().settings.wrong_secrets_per_minute)
+def _bound(call: Call) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(call.services.settings.wrong_secrets_per_minute)
 
 
-def _require_known(number: int) -> None:
+def _require_known(call: Call, number: int) -> None:
     # Who was right before from that address goes on, whoever else guesses there: a cluster may have one address.
-    trusted = (request.remote_addr, services().keys.hash(number))
+    trusted = (call.address, call.services.keys.hash(number))
     if trusted in _trusted:
         return
-    require_patience()
-    if services().keys.find(number) is not None:
+    require_patience(call)
+    if call.services.keys.find(number) is not None:
         if len(_trusted) >= MOST_TRUSTED:
             _trusted.clear()
         _trusted.add(trusted)
     else:
-        count_wrong()
+        count_wrong(call)
         raise JobixUnknown("No list has this jobix, and this server is closed to new ones: ask whoever runs it.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +12,8 @@ from jobserver.clock import now_ms
 from jobserver.errors import NoSuchJob
 from jobserver.lifetimes import Lifetime
 from jobserver.routes import asked, chosen, rows, worker
+from jobserver.routes.answers import answer
+from jobserver.routes.call import Call
 from jobserver.routes.errors import wants_html
 from jobserver.services import services
 from jobserver.storage import listing, lists, statistics
@@ -89,9 +92,9 @@ def workers_page() -> Response:
     )
 
 
-def _page(one: Callable[[JobList], str], for_programs: Callable[[], Response]) -> AnyResponse:
+def _page(one: Callable[[JobList], str], for_programs: Callable[[Call], Any]) -> AnyResponse:
     if "jobix" in request.headers and not wants_html():
-        return for_programs()
+        return answer(for_programs(Call(request.environ, services())))
     if request.args.get("list") is not None:
         return _html(one(chosen.job_list()))
     database = services().database

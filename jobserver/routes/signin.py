@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from jobserver import jobix
 from jobserver.errors import BadRequest, CsrfMismatch, JobixUnknown, NotSignedIn
 from jobserver.routes import auth, chosen
+from jobserver.routes.call import Call
 from jobserver.services import services
 from jobserver.storage.lists import JobList
 
@@ -79,13 +80,14 @@ def sign_in() -> Response:
     """Signs in to one list."""
     job_list = chosen.job_list()
     require_csrf()
-    auth.require_patience()
+    call = Call(request.environ, services())
+    auth.require_patience(call)
     name = " ".join(request.form.get("name", "").split()) or "somebody"
     if len(name) > MAX_NAME or not name.isprintable():
         raise BadRequest(f"A name is at most {MAX_NAME} printable characters.")
     found = services().keys.find(jobix.parse(request.form.get("jobix")))
     if found is None or found.id != job_list.id:
-        auth.count_wrong()
+        auth.count_wrong(call)
         raise JobixUnknown(f"This is not the jobix of {job_list.name}.")
     kept = dict(session.get("lists", {}))
     session.clear()

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 
 from jobserver.connection import Row
-from jobserver.storage import ending
+from jobserver.storage.ending import BACK
+from jobserver.storage.history import remember
 from jobserver.storage.transaction import Transaction
 
 _CHOSEN_SQLITE = "jobid IN (SELECT value FROM json_each(:jobids))"
 _CHOSEN_POSTGRESQL = "jobid IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:jobids AS json)))"
-_BACK = ending.BACK.format(
+_BACK = BACK.format(
     to="COALESCE(CAST(:to AS INTEGER), jobstage - 2 + jobstage % 2)",
     failures="CASE WHEN flag >= 2 THEN 0 ELSE failures END", error="error",
     chosen="list_id = :list AND flag > 0 AND jobstage > COALESCE(CAST(:to AS INTEGER), 0) AND {chosen}",
@@ -27,7 +28,7 @@ _NOTE = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, st
 def send_back(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, by: str, now: int) -> list[Row]:
     """Moves those of the jobs that are flagged to the lower even stage `to`, None: each to the one before its own."""
     rows = tx.all(_chosen(tx, _BACK), list=list_id, jobids=json.dumps(list(jobids)), to=to, now=now)
-    ending.remember(tx, rows, "sent back", now, None)
+    remember(tx, rows, "sent back", now, None)
     _note(tx, rows, "sent back", by, now)
     return rows
 
@@ -35,7 +36,7 @@ def send_back(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | No
 def fail(tx: Transaction, list_id: int, jobid: int, by: str, now: int) -> list[Row]:
     """Fails a job that is being worked on: its worker loses it, and nobody gets it until it is sent back."""
     rows = tx.all(_FAIL, list=list_id, jobid=jobid, error=f"failed by {by}", now=now)
-    ending.remember(tx, rows, "failed", now, None)
+    remember(tx, rows, "failed", now, None)
     _note(tx, rows, "failed", by, now)
     return rows
 

@@ -45,9 +45,8 @@ class Transaction:
         return changed
 
     def many(self, sql: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Runs one statement for each of the rows."""
-        for values in rows:
-            self.run(sql, **values)
+        """Runs one statement, which changes one row, for each of these."""
+        self.changes += self._connection.many(sql, list(rows))
 
     def count(
         self, list_id: int, stage: int, jobs: int = 0, flagged: int = 0, failed: int = 0, expired: int = 0

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -76,6 +76,11 @@ class Recorded(Connection):
         """A cursor of the driver."""
         self.statements.append((sql, values))
         return super().execute(sql, values)
+
+    def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> int:
+        """How many rows there are."""
+        self.statements += [(sql, values) for values in rows]
+        return super().many(sql, rows)
 
 
 def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[tuple[str, dict[str, Any]]], int]:

@@ -9,7 +9,7 @@ import pytest
 from jobserver.config import Settings
 from jobserver.database import Database
 from jobserver.expiring import _ANY_OVERDUE
-from jobserver.storage import claiming, ending, listing, lists, statistics, steering
+from jobserver.storage import claiming, ending, history, listing, lists, overdue, statistics, steering
 from jobserver.storage.ending import Report
 from jobserver.storage.listing import Filter
 from jobserver.storage.transaction import Transaction
@@ -40,16 +40,20 @@ def verbs(n: int) -> dict[str, Verb]:
     def end(target: int, claim: str | None, error: str | None = None) -> Verb:
         return lambda tx: ending.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)
 
+    def ends(tx: Transaction) -> object:
+        held = [Report(number, 2, f"held-{number}", "f") for number in range(jobid, jobid + 30)]
+        return len(ending.end_done(tx, LIST, 2, held, NOW)) == len(held)
+
     def repeated(tx: Transaction) -> object:
         row = ending.where_is(tx, LIST, ended)
         assert row is not None
         assert ending.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
-        return ending.remembered(tx, row[0], f"ended-{ended}")
+        return history.remembered(tx, row[0], f"ended-{ended}")
 
     def sweep(tx: Transaction) -> object:
         assert tx.all(_ANY_OVERDUE, now=NOW)
-        failed, back = ending.fail_overdue(tx, NOW, 500), ending.requeue_overdue(tx, NOW, 500)
-        flagged = ending.flag_overdue(tx, NOW, 500)
+        failed, back = overdue.fail_overdue(tx, NOW, 500), overdue.requeue_overdue(tx, NOW, 500)
+        flagged = overdue.flag_overdue(tx, NOW, 500)
         assert (len(failed), len(back), len(flagged)) == (10, 10, 20)  # of two lists
         return flagged
 
@@ -74,12 +78,13 @@ def verbs(n: int) -> dict[str, Verb]:
         assert tx.all(_ANY_HISTORY, before=OLD)
         assert tx.all(_ANY_WORKER, before=OLD)
         assert statistics.forget_workers(tx, OLD, 50) == 50
-        return ending.forget(tx, OLD, 50)
+        return history.forget(tx, OLD, 50)
 
     return {
         "claim": take(1, False),
         "claim of 100": take(100, True),
         "end of a claim": end(2, claim),
+        "ends of many claims": ends,
         "end of a claim, by a founding worker": end(2, None),
         "return": end(0, claim),
         "return with an error": end(0, claim, "it broke"),
@@ -88,7 +93,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "cancel": lambda tx: claiming.cancel(tx, LIST, jobid),
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(_ANY_OVERDUE, now=NOW - 9 * DAY) == [],
-        "degrade": lambda tx: ending.degrade(tx, LIST, 3, 2, NOW),
+        "degrade": lambda tx: overdue.degrade(tx, LIST, 3, 2, NOW),
         "tidying": tidy,
         "tidying that finds nothing": lambda tx: tx.all(_ANY_HISTORY, before=0) + tx.all(_ANY_WORKER, before=0) == [],
         "steering": steer,
