@@ -44,7 +44,8 @@ from .errors import (
     WrongStage,
 )
 from .job import UNSET, Done, Job, Report
-from .worker import Tally, Worker
+from .tally import Tally
+from .worker import Worker
 
 __all__ = [
     "UNSET",

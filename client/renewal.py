@@ -1,10 +1,11 @@
-"""Keeps the claim of the running job alive, in a thread and on connections of its own."""
+"""Keeps the claims of a worker alive, in a thread and on connections of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .api import JobClient
@@ -18,11 +19,9 @@ LONGEST_S = 60.0  # also without a lifetime, so that a cancel is heard
 
 @dataclass
 class Hold:
-    """A job that is being worked on. state: held, lost or cancel, as last heard."""
+    """A job that the worker has. state: held, lost or cancel, as last heard."""
 
     job: Job
-    interval_s: float
-    due: float  # of time.monotonic()
     state: str = "held"
 
 
@@ -32,74 +31,80 @@ class Renewal:
     def __init__(self, client: JobClient) -> None:
         self._client = client.another()
         self._changed = threading.Condition()
-        self._hold: Hold | None = None
+        self._holds: list[Hold] = []
+        self._interval_s = LONGEST_S
+        self._due = float("inf")  # of time.monotonic()
         self._wakes_at = float("inf")
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
         self._thread.start()
 
-    def hold(self, job: Job) -> Hold:
-        """From now on this job is the running one."""
-        interval_s = _interval_s(job.lifetime_s)
-        hold = Hold(job, interval_s, time.monotonic() + interval_s)
+    def hold(self, jobs: Sequence[Job]) -> list[Hold]:
+        """From now on these jobs, of one stage, are held, and no others."""
+        holds = [Hold(job) for job in jobs]
         with self._changed:
-            self._hold = hold
-            # With jobs of milliseconds the thread sleeps on: it wakes in time for this one anyway.
-            if hold.due < self._wakes_at:
+            self._holds = holds
+            self._interval_s = _interval_s(jobs[0].lifetime_s)
+            self._due = time.monotonic() + self._interval_s
+            # With jobs of milliseconds the thread sleeps on: it wakes in time for these anyway.
+            if self._due < self._wakes_at:
                 self._changed.notify()
-        return hold
+        return holds
 
     def release(self) -> None:
-        """The job has ended."""
+        """The server was told of all."""
         with self._changed:
-            self._hold = None
+            self._holds = []
 
     def close(self) -> None:
         """Ends the thread, without waiting for a request that is on its way."""
         with self._changed:
             self._closed = True
-            self._hold = None
+            self._holds = []
             self._changed.notify()
 
     def _run(self) -> None:
         while True:
-            hold = self._next()
-            if hold is None:
+            holds = self._next()
+            if not holds:
                 return
-            self._renew(hold)
+            self._renew(holds)
 
-    def _next(self) -> Hold | None:
-        """Sleeps until a renewal is due; None when closed."""
+    def _next(self) -> list[Hold]:
+        """Sleeps until a renewal is due: of these, but for the lost ones; [] when closed."""
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
-                hold = self._hold
-                if hold is not None and hold.state != "lost":
-                    if hold.due <= now:
-                        return hold
-                    self._wakes_at = hold.due
+                if any(hold.state != "lost" for hold in self._holds):
+                    if self._due <= now:
+                        return self._holds
+                    self._wakes_at = self._due
                 elif self._wakes_at <= now:
                     self._wakes_at = float("inf")
                 self._changed.wait(None if self._wakes_at == float("inf") else max(0.0, self._wakes_at - now))
-            return None
+            return []
 
-    def _renew(self, hold: Hold) -> None:
-        # Tries no longer than until the next one is due: by then the running job may be another.
-        self._client.retry_for_s = hold.interval_s
+    def _renew(self, holds: list[Hold]) -> None:
+        # Tries no longer than until the next one is due: by then the jobs may be others.
+        self._client.retry_for_s = self._interval_s
+        ours = [hold for hold in holds if hold.state != "lost"]
         try:
-            [renewed] = self._client.renew([hold.job])
-        except (ClientError, ValueError) as problem:
-            log.warning("job %d could not be renewed, the work goes on: %s", hold.job.jobid, problem)
-            hold.due = time.monotonic() + min(hold.interval_s, 1.0)
+            answers = self._client.renew(hold.job for hold in ours)
+        except ClientError as problem:
+            which = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
+            log.warning("%s could not be renewed, the work goes on: %s", which, problem)
+            self._due = time.monotonic() + min(self._interval_s, 1.0)
             return
         with self._changed:
-            if self._hold is not hold:
-                return  # it ended meanwhile: no wonder if its claim is gone
-            hold.state = "cancel" if hold.state == "cancel" and renewed.state == "held" else renewed.state
-            hold.interval_s = _interval_s(renewed.lifetime_s)
-            hold.due = time.monotonic() + hold.interval_s
-        if hold.state != "held":
-            hold.job.stopped.set()
+            if self._holds is not holds:
+                return  # they ended meanwhile: no wonder if their claims are gone
+            for hold, renewed in zip(ours, answers, strict=True):
+                hold.state = "cancel" if hold.state == "cancel" and renewed.state == "held" else renewed.state
+            self._interval_s = min(_interval_s(renewed.lifetime_s) for renewed in answers)
+            self._due = time.monotonic() + self._interval_s
+        for hold in ours:
+            if hold.state != "held":
+                hold.job.stopped.set()
 
 
 def _interval_s(lifetime_s: float | None) -> float:

@@ -27,7 +27,7 @@ class Keys:
     def __init__(self, secret_key: str, database: Database) -> None:
         self._key = hashlib.sha256(b"jobix " + secret_key.encode()).digest()
         self._database = database
-        self._known: dict[str, JobList] = {}
+        self._known: dict[int, JobList] = {}
 
     def hash(self, jobix: int) -> str:
         """What is kept of a secret: HMAC-SHA256 under the server's key, hexadecimal."""
@@ -36,12 +36,11 @@ class Keys:
     def find(self, jobix: int) -> JobList | None:
         """The list that this secret opens, if there is one. Lists stay for ever, so a known one is not looked up; its
         name may be an old one."""
-        return self._known.get(self.hash(jobix)) or self.look_up(jobix)
+        return self._known.get(jobix) or self.look_up(jobix)
 
     def look_up(self, jobix: int) -> JobList | None:
         """The same with the name that it has now."""
-        hashed = self.hash(jobix)
-        found = lists.by_hash(self._database.read, hashed)
+        found = lists.by_hash(self._database.read, self.hash(jobix))
         if found is not None:
-            self._known[hashed] = found
+            self._known[jobix] = found
         return found

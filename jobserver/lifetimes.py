@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 
 from jobserver.errors import BadRequest
 from jobserver.stages import require_lower
 
 MS_PER_MINUTE = 60_000
+_EPOCH = datetime(1970, 1, 1)
 MAX_MINUTES = 100 * 365 * 24 * 60
 DEFAULT_MAX_ATTEMPTS = 5
 MAX_ATTEMPTS = 1_000_000
@@ -70,5 +71,4 @@ def timestamp(ms: int | None) -> str | None:
     """ISO 8601, UTC, with milliseconds: 2026-11-20T21:03:43.120Z; None stays None."""
     if ms is None:
         return None
-    moment = datetime.fromtimestamp(ms / 1000, timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"

@@ -52,7 +52,7 @@ def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, 
 
     assert Worker(JobClient(proxy.url, jobix), 0, work).run() == Tally(done=1, lost=1)
     assert kept(1)["result"] == '"fresh"'
-    assert proxy.count("/update_job/") == 1
+    assert proxy.count("/update_jobs") == 1
 
 
 def test_a_result_of_a_claim_lost_unnoticed_is_dropped_and_the_worker_goes_on(client, kept, take_back):
@@ -88,7 +88,7 @@ def test_a_lost_answer_does_not_let_a_worker_do_a_job_twice(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {} for jobid in range(6)})
     proxy.lose("/get/0")
-    proxy.lose("/update_job/", times=2)
+    proxy.lose("/update_jobs", times=2)
     seen = []
     assert Worker(client, 0, lambda job: seen.append(job.jobid)).run() == Tally(done=6)
     assert seen == list(range(6))

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from client import AllFailed, Tally, Worker
-from client.worker import FAILURES_IN_VAIN
+from client.in_vain import FAILURES
 
 
 def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
@@ -44,12 +44,12 @@ def test_a_bad_first_job_does_not_end_the_only_worker(client):
         if job.jobid == 0:
             raise ValueError("bad")
 
-    assert Worker(client, 0, work).run() == Tally(done=19, failed=FAILURES_IN_VAIN)
+    assert Worker(client, 0, work).run() == Tally(done=19, failed=FAILURES)
     assert client.progress().failed == 1
 
 
 def test_the_same_worker_begins_to_count_anew(client):
-    client.lifetime(1, 0, max_attempts=FAILURES_IN_VAIN - 1)
+    client.lifetime(1, 0, max_attempts=FAILURES - 1)
 
     def work(job):
         raise ValueError("bad")
@@ -57,7 +57,7 @@ def test_the_same_worker_begins_to_count_anew(client):
     worker = Worker(client, 0, work)
     for jobid in (1, 2):
         client.set({jobid: {}})
-        assert worker.run() == Tally(failed=FAILURES_IN_VAIN - 1)
+        assert worker.run() == Tally(failed=FAILURES - 1)
 
 
 def test_no_job_stays_claimed_by_a_worker_that_gives_up_and_the_rest_is_for_others(client):
@@ -72,12 +72,12 @@ def test_no_job_stays_claimed_by_a_worker_that_gives_up_and_the_rest_is_for_othe
 def test_jobs_that_somebody_cancels_are_no_failures_of_the_work(shared, client, caplog):
     caplog.set_level(logging.ERROR)
     client.init([0, 0.01])
-    client.set({jobid: {} for jobid in range(FAILURES_IN_VAIN + 1)})
+    client.set({jobid: {} for jobid in range(FAILURES + 1)})
     name = client.progress().name
 
     def work(job):
-        if job.jobid < FAILURES_IN_VAIN:
+        if job.jobid < FAILURES:
             shared.run("cancel", name, str(job.jobid))
             assert job.stopped.wait(5)
 
-    assert Worker(client, 0, work).run() == Tally(done=1, failed=FAILURES_IN_VAIN)
+    assert Worker(client, 0, work).run() == Tally(done=1, failed=FAILURES)

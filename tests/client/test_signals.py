@@ -134,7 +134,7 @@ def test_a_job_whose_claim_was_on_the_way_when_the_signal_came_is_given_back(cli
 
 def test_a_next_job_that_came_along_with_a_report_is_given_back_when_a_signal_came_meanwhile(client, terminal, proxy):
     client.set({1: {}, 2: {}})
-    proxy.delay("/update_job/1/2", 0.5)
+    proxy.delay("/update_jobs", 0.5)
     process = terminal.start("work", "0", "--", "true", JOBSERVER_URL=proxy.url)
     assert proxy.handled.wait(5)
     assert client.progress().working == 1

@@ -27,14 +27,6 @@ def test_all_jobs_get_done_and_the_worker_ends_when_none_is_left(client):
     assert counts(client) == (0, 0, 20)
 
 
-def test_one_request_a_job(proxy, jobix):
-    client = JobClient(proxy.url, jobix)
-    client.set({jobid: {} for jobid in range(20)})
-    Worker(client, 0, lambda job: None).run()
-    assert proxy.count("/update_job/") == 20
-    assert proxy.count("/get/0") == 2
-
-
 def test_what_the_function_returns_is_kept_with_the_job(client, kept):
     client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(4)})
     answers = [None, {"chi2": [1.5, None]}, Done(result=0, filename="out/2.npy", jobcmd="next"), Done()]

@@ -1,0 +1,175 @@
+"""Short jobs are claimed and reported many at a time, and nothing of what holds for one is lost by that."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from client import JobClient, Tally, Undelivered, Worker
+from client.pace import MOST, Pace
+
+
+def test_a_batch_is_about_a_second_of_work_and_grows_step_by_step():
+    pace, sizes = Pace(), []
+    for _ in range(6):
+        sizes.append(pace.n)
+        pace.took(pace.n, 0.0001 * pace.n)
+    assert sizes == [1, 8, 64, 512, MOST, MOST]
+    for done, seconds, n in ((1000, 4.0, 250), (250, 1.0, 250), (1, 0.6, 1), (0, 0.1, 1), (1, 0.0, 8)):
+        pace.took(done, seconds)
+        assert pace.n == n
+
+
+def test_short_jobs_take_few_requests_and_each_is_done_once(proxy, jobix):
+    client = JobClient(proxy.url, jobix)
+    client.set({jobid: {"jobcmd": jobid} for jobid in range(1500)})
+    seen = []
+    assert Worker(client, 0, lambda job: seen.append(job.jobcmd)).run() == Tally(done=1500)
+    assert seen == list(range(1500))
+    assert proxy.count("/get/0") + proxy.count("/update_jobs") < 15
+
+
+def test_of_jobs_that_take_long_none_is_held_before_its_turn(client):
+    client.set({jobid: {} for jobid in range(3)})
+    held = []
+
+    def work(job):
+        time.sleep(0.55)
+        held.append(client.progress().working)
+
+    assert Worker(client, 0, work).run() == Tally(done=3)
+    assert held == [1, 1, 1]
+
+
+def test_one_slow_job_holds_up_none_of_the_others(client, url, jobix, monkeypatch, until):
+    """What was done before it is reported, and what comes after it is given to others, without an error."""
+    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    client.set({jobid: {} for jobid in range(40)})
+    others = []
+
+    def work(job):
+        if job.jobid == 12:  # in the third claim, of jobs 9 and up
+            until(lambda: client.progress().done == 12)
+            assert (client.progress().available, client.progress().working) == (27, 1)
+            others.append(Worker(JobClient(url, jobix), 0, lambda job: None).run())
+
+    assert Worker(client, 0, work).run() == Tally(done=13)
+    assert others == [Tally(done=27)]
+
+
+def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_not_begun(client):
+    client.set({jobid: {} for jobid in range(40)})
+    worker = Worker(client, 0, lambda job: worker.stop() if job.jobid == 20 else None)
+    assert worker.run() == Tally(done=21)
+    progress = client.progress()
+    assert (progress.done, progress.working, progress.available) == (21, 0, 19)
+
+
+def test_a_second_stop_gives_the_running_job_back_and_the_rest_of_its_batch(client):
+    client.set({jobid: {} for jobid in range(40)})
+
+    def work(job):
+        if job.jobid == 20:
+            worker.stop()
+            worker.stop()
+            raise KeyError("of a job that was interrupted")
+
+    worker = Worker(client, 0, work)
+    tally = worker.run()
+    assert (tally.done, tally.failed + tally.given_back) == (20, 1)
+    assert client.progress().working == 0
+
+
+def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
+    """Eight jobs of a quarter of a second, with a lifetime of 0.9 s; also those that are done, and not yet told."""
+    monkeypatch.setattr("client.relief.AFTER_S", 60)
+    client.init([0, 0.015])
+    client.lifetime(1, 0.015, requeue=0)
+    client.set({jobid: {} for jobid in range(9)})
+    attempts = []
+
+    def work(job):
+        attempts.append(job.attempt)
+        time.sleep(0.2 if job.jobid else 0)
+
+    assert Worker(client, 0, work).run() == Tally(done=9)
+    assert attempts == [1] * 9
+
+
+def test_a_job_that_is_cancelled_before_its_turn_is_not_begun(shared, client, kept, monkeypatch):
+    monkeypatch.setattr("client.relief.AFTER_S", 60)
+    client.init([0, 0.01])
+    client.set({jobid: {} for jobid in range(5)})
+    begun = []
+
+    def work(job):
+        begun.append(job.jobid)
+        if job.jobid == 1:
+            assert shared.run("cancel", client.progress().name, "3").returncode == 0
+            time.sleep(0.5)  # until a renewal says so
+
+    assert Worker(client, 0, work).run() == Tally(done=4, failed=1)
+    assert 3 not in begun
+    assert kept(3)["error"] == "cancelled"
+
+
+def test_failures_among_a_batch_are_given_back_each_with_its_error(client, kept):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({jobid: {} for jobid in range(30)})
+
+    def work(job):
+        if job.jobid % 10 == 5:
+            raise ValueError(f"of {job.jobid}")
+        return {"of": job.jobid}
+
+    assert Worker(client, 0, work).run() == Tally(done=27, failed=3)
+    assert [kept(jobid)["error"].partition(" (")[0] for jobid in (5, 15, 25)] == [
+        "ValueError: of 5", "ValueError: of 15", "ValueError: of 25"
+    ]  # fmt: skip
+    assert kept(29)["result"] == '{"of":29}'
+
+
+def test_lost_answers_of_batches_do_not_let_a_job_be_done_twice(proxy, jobix):
+    client = JobClient(proxy.url, jobix)
+    client.set({jobid: {} for jobid in range(100)})
+    proxy.lose("/update_jobs", times=3)
+    seen = []
+    assert Worker(client, 0, lambda job: seen.append(job.jobid)).run() == Tally(done=100)
+    assert seen == list(range(100))
+
+
+def test_reports_that_are_too_large_together_are_sent_apart(new_server, jobix):
+    client = JobClient(new_server(max_body_mb="1").start().url, jobix)
+    client.set({jobid: {} for jobid in range(9)})
+    assert Worker(client, 0, lambda job: "x" * 300_000 if job.jobid else None).run() == Tally(done=9)
+    assert client.progress().done == 9
+
+
+def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobix):
+    client = JobClient(server.url, jobix, retry_for_s=0.4)
+    client.set({jobid: {} for jobid in range(9)})
+
+    def work(job):
+        if job.jobid == 8:
+            server.kill()
+        return job.jobid
+
+    with pytest.raises(Undelivered, match=r'job 1 goes to stage 2 with {"result":1}; .*job 8 goes .*Each will be done'):
+        Worker(client, 0, work).run()
+
+
+def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, jobix, monkeypatch):
+    """The reports on their way beside the slow job are delivered when it is back."""
+    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    client = JobClient(server.url, jobix, retry_for_s=20)
+    client.set({jobid: {} for jobid in range(9)})
+
+    def work(job):
+        if job.jobid == 4:
+            server.kill()
+            threading.Timer(0.5, server.start).start()
+            time.sleep(0.3)
+
+    assert Worker(client, 0, work).run() == Tally(done=9)
