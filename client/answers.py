@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from .job import Job
 
@@ -27,8 +28,7 @@ class UpdateAnswer:
     next: Job | None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one report of many. status: as of HTTP; jobstage is None and error is set unless it is 200."""
 
     jobid: int

@@ -76,13 +76,17 @@ def _checked(returned: Any, filename: str | None) -> Done:
     """What the function returned, as a Done that can be sent."""
     done = returned if isinstance(returned, Done) else Done(result=UNSET if returned is None else returned)
     for name, value in (("result", done.result), ("jobcmd", done.jobcmd)):
+        if value is UNSET:
+            continue
         try:
-            as_json(None if value is UNSET else value)
+            as_json(value)
         except (TypeError, ValueError, RecursionError) as problem:
             raise NotJsonError(
                 f"the {name} isn't JSON ({problem}): return numbers, text, lists and dicts of them, "
                 "or save it and return Done(filename=...)"
             ) from None
+    if done.filename is None and filename is None:
+        return done
     return replace(done, filename=filename if done.filename is None else os.fspath(done.filename))
 
 

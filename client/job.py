@@ -72,8 +72,11 @@ class Report:
 
     def body(self) -> dict[str, Any]:
         """What the report says beyond job, stage and claim."""
-        said: dict[str, Any] = {"filename": self.filename, "error": self.error}
-        said = {name: value for name, value in said.items() if value is not None}
+        said: dict[str, Any] = {}
+        if self.filename is not None:
+            said["filename"] = self.filename
+        if self.error is not None:
+            said["error"] = self.error
         if self.jobcmd is not UNSET:
             said["jobcmd"] = self.jobcmd
         if self.result is not UNSET:
@@ -82,8 +85,11 @@ class Report:
 
     def entry(self) -> dict[str, Any]:
         """The report as `/update_jobs` takes it."""
-        claim = {} if self.claim is None else {"claim": self.claim}
-        return {"jobid": self.jobid, "jobstage": self.jobstage, **claim, **self.body()}
+        said = self.body()
+        said["jobid"], said["jobstage"] = self.jobid, self.jobstage
+        if self.claim is not None:
+            said["claim"] = self.claim
+        return said
 
 
 def as_json(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 from .answers import Lifetime, Outcome, Progress, Renewed, StageCount, StagesAnswer, UpdateAnswer
@@ -17,6 +18,7 @@ def path_number(minutes: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(64)  # jobs of a batch have the same
 def a_time(text: str | None) -> datetime | None:
     """ISO 8601 with a Z, which Python reads from 3.11 on only."""
     if text is None:

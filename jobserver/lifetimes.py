@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from jobserver.errors import BadRequest
 from jobserver.stages import require_lower
@@ -67,6 +68,7 @@ def requeue_stage(stage: int, text: str) -> int | None:
     return require_lower(stage, int(text))
 
 
+@lru_cache(1024)  # jobs of a batch have the same
 def timestamp(ms: int | None) -> str | None:
     """ISO 8601, UTC, with milliseconds: 2026-11-20T21:03:43.120Z; None stays None."""
     if ms is None:

@@ -1,10 +1,19 @@
 """Queries on the history: how claims ended. It is the proof by which a request that is sent twice is known."""
 
+import json
+from collections import Counter
+
 from jobserver.connection import Row
 from jobserver.storage.transaction import Transaction
 
+# The row as the change left it: what it was is kept beside what it is.
 _REMEMBER = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker, error)
-    VALUES (:id, :claim, :from, :to, :outcome, :started, :now, :worker, :error)"""
+    SELECT id, ended_claim, previous_stage, jobstage, :outcome, claimed, :now, worker, :error FROM job
+    WHERE id {ids} AND ended_claim IS NOT NULL"""
+_REMEMBER_SQLITE = _REMEMBER.format(ids="IN (SELECT value FROM json_each(:ids))")
+_REMEMBER_POSTGRESQL = _REMEMBER.format(
+    ids="= ANY(ARRAY(SELECT CAST(one AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)) AS one))"
+)
 _REMEMBERED = """SELECT to_stage, outcome FROM history WHERE claim = :claim AND job_id = :id ORDER BY id DESC LIMIT 1"""
 _OLD = "SELECT id FROM history WHERE ended < :before ORDER BY ended LIMIT :n"
 _FORGET = f"DELETE FROM history WHERE id IN ({_OLD})"
@@ -13,23 +22,23 @@ _FORGET_POSTGRESQL = f"DELETE FROM history WHERE id = ANY(ARRAY({_OLD}))"
 
 def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: str | None) -> None:
     """Counts jobs that just moved, and writes their claims' ends down."""
-    ended = []
-    for row_id, list_id, _jobid, old, new, flag, claim, started, worker in rows:
-        if claim is not None:
-            failed = outcome in ("failed", "expired") or error is not None
-            tx.tallies.heard(list_id, worker, now, done=int(new > old), failures=int(failed))
+    if not rows:
+        return
+    # of a batch most are alike: claimed at the same time, by the same worker
+    alike = Counter((row[1], *row[3:6], row[6] is not None, *row[7:]) for row in rows)
+    for (list_id, old, new, flag, claimed, started, worker), n in alike.items():
+        if claimed:
+            failures = n if outcome in ("failed", "expired") or error is not None else 0
+            tx.tallies.heard(list_id, worker, now, done=n if new > old else 0, failures=failures)
             if new > old:
-                tx.tallies.finished(list_id, old, max(0, now - started), now)
-            ended.append(
-                {"id": row_id, "claim": claim, "from": old, "to": new, "outcome": outcome, "started": started,
-                 "now": now, "worker": worker, "error": error}
-            )  # fmt: skip
+                tx.tallies.finished(list_id, old, max(0, now - started), now, n)
         if old == new:
-            tx.count(list_id, old, flagged=int(flag == 2), failed=1)
+            tx.count(list_id, old, flagged=n if flag == 2 else 0, failed=n)
         else:
-            tx.count(list_id, old, jobs=-1, flagged=-int(flag < 0), failed=-int(flag < -1))
-            tx.count(list_id, new, jobs=1)
-    tx.many(_REMEMBER, ended)
+            tx.count(list_id, old, jobs=-n, flagged=-n if flag < 0 else 0, failed=-n if flag < -1 else 0)
+            tx.count(list_id, new, jobs=n)
+    sql = _REMEMBER_POSTGRESQL if tx.postgresql else _REMEMBER_SQLITE
+    tx.run(sql, ids=json.dumps([row[0] for row in rows]), outcome=outcome, now=now, error=error)
 
 
 def remembered(tx: Transaction, job_row: int, claim: str) -> tuple[int, str] | None:

@@ -29,12 +29,12 @@ class Tallies:
         self._buckets: dict[tuple[int, int, int], int] = defaultdict(int)
         self._workers: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
 
-    def finished(self, list_id: int, stage: int, ms: int, now: int) -> None:
-        """A job went through a working stage, in so many milliseconds."""
+    def finished(self, list_id: int, stage: int, ms: int, now: int, n: int = 1) -> None:
+        """n jobs went through a working stage, each in so many milliseconds."""
         slot = self._slots[list_id, stage, now // 1000 // SLOT_S * SLOT_S * 1000]
-        slot[0] += 1
-        slot[1] += ms
-        self._buckets[list_id, stage, durations.bucket(ms)] += 1
+        slot[0] += n
+        slot[1] += n * ms
+        self._buckets[list_id, stage, durations.bucket(ms)] += n
 
     def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
         """A worker claimed, ended a claim, or lost one."""
