@@ -1,12 +1,12 @@
 """Of several server processes on one database one looks at the clock; when it ends, however it ends, another does."""
 
 import signal
-import time
 
 import psycopg
 import pytest
 
 from client import JobClient
+from tests.core.patience import until
 
 IN_TIME_S = 20
 
@@ -23,10 +23,7 @@ def expire(server, jobix: int, jobid) -> None:
     client = JobClient(server.url, jobix)
     client.init([0, 0.0005])
     client.set({jobid: {"jobstage": 1}})
-    give_up = time.monotonic() + IN_TIME_S
-    while client.progress().flagged < jobid:
-        assert time.monotonic() < give_up, "nobody sweeps"
-        time.sleep(0.02)
+    until(lambda: client.progress().flagged == jobid, IN_TIME_S)
 
 
 def sweeps(server) -> int:
@@ -43,11 +40,12 @@ def test_one_of_two_processes_sweeps(pair, jobix):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 def test_when_the_one_that_sweeps_ends_the_other_takes_over(pair, jobix, number):
     expire(pair[0], jobix, 1)
+    until(lambda: any(map(sweeps, pair)))  # its log comes after its commit
     pair.sort(key=sweeps)
     pair[1].process.send_signal(number)
     pair[1].process.wait(40)
     expire(pair[0], jobix, 2)
-    assert sweeps(pair[0]) > 0
+    until(lambda: sweeps(pair[0]) > 0)
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
