@@ -7,16 +7,15 @@ this file knows what a request that is sent twice means, and says whose fault a 
 
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from jobserver.clock import now_ms
 from jobserver.connection import Row
+from jobserver.ends import Ending, end_each
 from jobserver.errors import ClaimSpent, JobServerError
 from jobserver.events import Change
 from jobserver.holds import Claimed, Ended, Renewed, Wish
-from jobserver.refusals import before_or_refused
-from jobserver.storage import claiming, ending
+from jobserver.storage import claiming
 from jobserver.storage.ending import Report
 from jobserver.storage.lists import JobList
 from jobserver.storage.transaction import Transaction
@@ -49,6 +48,9 @@ class Claims:
         the job that it was woken for is another's.
         """
         give_up = time.monotonic() + wait_s
+        if not wait_s:
+            job_list = find()
+            return self._claim_now(job_list, wish) if job_list else []
         while True:
             job_list = find()
             with self._waiting.place(job_list.id if job_list else None, wish.stage) as wait:
@@ -63,12 +65,9 @@ class Claims:
 
     def end(self, job_list: JobList, report: Report, wish: Wish | None) -> tuple[Ended, list[Claimed]]:
         """Ends a claim as reported and, in the same transaction, claims what is wished for next."""
-
-        def work(tx: Transaction) -> tuple[Ended, list[Claimed]]:
-            ended = self._end(tx, job_list.id, report)
-            return ended, self._claim(tx, job_list.id, wish) if wish else []
-
-        return self._writer.run(work)
+        return self._writer.run(
+            Ending(job_list.id, report, self._require_claim, lambda tx: self._claim(tx, job_list.id, wish))
+        )
 
     def end_each(
         self, job_list: JobList, reports: Sequence[Report | JobServerError], wish: Wish | None
@@ -76,21 +75,9 @@ class Claims:
         """Ends many claims, each judged alone: its outcome, or why it was refused, in order. A report that can't be
         read stands among them as its error."""
 
-        def judge(tx: Transaction, report: Report | JobServerError) -> Ended | JobServerError:
-            if isinstance(report, JobServerError):
-                return report
-            try:
-                return self._end(tx, job_list.id, report)
-            except JobServerError as refusal:  # raised before anything of this report changed
-                return refusal
-
         def work(tx: Transaction) -> tuple[list[Ended | JobServerError], list[Claimed]]:
-            judged: dict[int, Ended | JobServerError] = self._end_done(tx, job_list.id, reports)
-            for number in _by_jobid(reports):
-                if number not in judged:
-                    judged[number] = judge(tx, reports[number])
-            outcomes = [judged[number] for number in range(len(reports))]
-            return outcomes, self._claim(tx, job_list.id, wish) if wish else []
+            outcomes = end_each(tx, job_list.id, reports, self._require_claim)
+            return outcomes, self._claim(tx, job_list.id, wish)
 
         return self._writer.run(work, bulk=len(reports) > MANY)
 
@@ -104,7 +91,8 @@ class Claims:
             now = now_ms()
             renewed = {
                 number: self._renew(tx, job_list.id, *held[number], now)
-                for number in sorted(range(len(held)), key=held.__getitem__)  # see _by_jobid
+                # in this order two server processes don't wait for each other's jobs for ever
+                for number in sorted(range(len(held)), key=held.__getitem__)
             }
             return [renewed[number] for number in range(len(held))]
 
@@ -118,7 +106,9 @@ class Claims:
         return self._writer.run(lambda tx: self._claim(tx, job_list.id, wish))
 
     @staticmethod
-    def _claim(tx: Transaction, list_id: int, wish: Wish) -> list[Claimed]:
+    def _claim(tx: Transaction, list_id: int, wish: Wish | None) -> list[Claimed]:
+        if wish is None:
+            return []
         now = now_ms()
         if wish.claim is not None:
             claiming.lock_token(tx, wish.claim)
@@ -141,50 +131,12 @@ class Claims:
         return [_claimed(row) for row in rows]
 
     @staticmethod
-    def _end_done(
-        tx: Transaction, list_id: int, reports: Sequence[Report | JobServerError]
-    ) -> dict[int, Ended | JobServerError]:
-        """Ends, a statement for each stage, what simply is done; the outcomes by the reports' places. Nothing is said
-        of those that prove nothing, need a closer look, or aren't the first about their job."""
-        done: dict[int, list[Report]] = defaultdict(list)
-        places: dict[int, int] = {}
-        for number, report in enumerate(reports):
-            if isinstance(report, JobServerError) or places.setdefault(report.jobid, number) != number:
-                continue
-            if report.claim is not None and report.error is None and report.target > 0:
-                done[report.target].append(report)
-        judged: dict[int, Ended | JobServerError] = {}
-        for target, several in sorted(done.items()):
-            moved: dict[tuple[int, str | None], list[int]] = defaultdict(list)
-            for row in ending.end_done(tx, list_id, target, several, now_ms()):
-                judged[places[row[2]]] = Ended(row[2], target)
-                moved[row[3], row[8]].append(row[2])
-            for (old, worker), jobids in moved.items():
-                tx.notes.append(Change(list_id, "advanced", tuple(jobids), old, target, worker=worker))
-        return judged
-
-    def _end(self, tx: Transaction, list_id: int, report: Report) -> Ended:
-        row = ending.end_claim(tx, list_id, report, self._require_claim, now_ms())
-        if row is None:
-            to, failed = before_or_refused(tx, list_id, report)
-            return Ended(report.jobid, to, failed)
-        old, new, worker = row[3], row[4], row[8]
-        verb = "failed" if old == new else "advanced" if new > old else "given back"
-        tx.notes.append(Change(list_id, verb, (report.jobid,), old, new, worker=worker))
-        return Ended(report.jobid, new, failed=old == new)
-
-    @staticmethod
     def _renew(tx: Transaction, list_id: int, jobid: int, claim: str, now: int) -> Renewed:
         renewed = claiming.renew(tx, list_id, jobid, claim, now)
         if renewed is None:
             return Renewed(jobid, "lost")
         deadline, cancelled = renewed
         return Renewed(jobid, "cancel" if cancelled else "held", deadline)
-
-
-def _by_jobid(reports: Sequence[Report | JobServerError]) -> list[int]:
-    """The reports' places, in an order in which two server processes don't wait for each other's jobs for ever."""
-    return sorted(range(len(reports)), key=lambda number: getattr(reports[number], "jobid", -1))
 
 
 def _claimed(row: Row) -> Claimed:

@@ -6,12 +6,12 @@ would lose the interpreter's lock at each of them.
 """
 
 import logging
-import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from jobserver.concurrency import real_thread
+from jobserver.concurrency import gate, real_thread
 from jobserver.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
 from jobserver.database import Database
 from jobserver.errors import JobServerError, OutcomeUnknown
@@ -40,7 +40,7 @@ class Entry(Generic[T]):
         self.work = work
         self.bulk = bulk or exclusive
         self.exclusive = exclusive
-        self.turn = threading.Event()
+        self.turn = gate()
         self.done = False
         self.value: T
         self.error: BaseException | None = None
@@ -80,6 +80,7 @@ class Transactor:
         connection.long = batch[0].bulk
         try:
             transaction = Transaction(connection, alone)
+            self._prepare(batch, transaction)
             keep = [self._call(entry, transaction, alone) for entry in batch]
             if any(keep) and transaction.changes:
                 transaction.flush()
@@ -122,6 +123,19 @@ class Transactor:
                     " again with the same claim, or look."
                 ) from error
             raise
+
+    @staticmethod
+    def _prepare(batch: list[Entry[Any]], transaction: Transaction) -> None:
+        """Lets works of a kind do together what they would do each."""
+        kinds: dict[Any, list[Any]] = defaultdict(list)
+        for entry in batch:
+            if hasattr(entry.work, "together"):
+                kinds[type(entry.work)].append(entry.work)
+        try:
+            for kind, works in kinds.items():
+                kind.together(transaction, works)
+        except (*DATABASE_FAILS, *COLLISIONS) as error:
+            raise RunEachAlone from error
 
     @staticmethod
     def _call(entry: Entry[Any], transaction: Transaction, alone: bool) -> bool:

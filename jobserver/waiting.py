@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from jobserver.concurrency import spawn
+from jobserver.concurrency import Gate, gate, spawn
 from jobserver.connection import Row
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
@@ -31,7 +31,7 @@ class Waiting:
         self._database = database
         self._bound = bound
         self._lock = threading.Lock()
-        self._places: dict[Place, deque[threading.Event]] = defaultdict(deque)
+        self._places: dict[Place, deque[Gate]] = defaultdict(deque)
         self._sleeping = 0
         self._looking = False
         self.closed = False
@@ -44,7 +44,7 @@ class Waiting:
         Taken before looking for a job, so that none can come unnoticed in between.
         """
         key = (list_id, stage) if list_id is not None else (ANY_NEW_LIST, ANY_NEW_LIST)
-        event = threading.Event()
+        event = gate()
         with self._lock:
             self._places[key].append(event)
             start, self._looking = not self._looking, True
@@ -86,7 +86,7 @@ class Waiting:
                     event.set()
             self._places.clear()
 
-    def _wait(self, key: Place, event: threading.Event, seconds: float) -> bool:
+    def _wait(self, key: Place, event: Gate, seconds: float) -> bool:
         with self._lock:
             if event.is_set():
                 return True
@@ -101,7 +101,7 @@ class Waiting:
                 self._sleeping -= 1
         return True
 
-    def _leave(self, key: Place, event: threading.Event) -> None:
+    def _leave(self, key: Place, event: Gate) -> None:
         queue = self._places.get(key)
         if queue and event in queue:
             queue.remove(event)

@@ -38,8 +38,11 @@ class Writer:
         """Calls work(transaction), maybe beside others' works in one transaction, and returns its value once that is
         committed. Raises what work raised: then nothing of it remains. DatabaseBusy when the database fails.
 
-        work may be called more than once, and must not touch anything but the transaction. `bulk`: it takes long.
-        `exclusive`: no other server process writes meanwhile; for what others' works read, the lifetimes.
+        work may be called more than once, and must not touch anything but the transaction. Works of a class that has
+        it are first given, all that share the transaction, to its `together(transaction, works)`.
+
+        `bulk`: it takes long. `exclusive`: no other server process writes meanwhile; for what others' works read, the
+        lifetimes.
         """
         entry = Entry(work, bulk, exclusive)
         with self._lock:

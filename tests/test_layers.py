@@ -29,6 +29,7 @@ LAYERS: list[set[str]] = [
         "jobserver.progress",
         "jobserver.submission",
     },
+    {"jobserver.ends"},
     {"jobserver.refusals", "jobserver.events", "jobserver.jobix", "jobserver.holds"},
     {"jobserver.writer", "jobserver.waiting", "jobserver.duty", "jobserver.channel"},
     {"jobserver.transactor"},

@@ -135,6 +135,8 @@ def name(call: Call) -> str | None:
 
 def body(call: Call, kind: type[T]) -> T | None:
     """The body as that type; None if there is none."""
+    if not call.has_body:
+        return None
     raw = bodies.read(call.stream, call.max_bytes)
     if not raw.strip():
         return None

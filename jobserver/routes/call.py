@@ -32,6 +32,11 @@ class Call:
         return dict(reversed(pairs))
 
     @property
+    def has_body(self) -> bool:
+        """Whether there may be one."""
+        return self.environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in self.environ
+
+    @property
     def stream(self) -> IO[bytes]:
         """The body, as it comes."""
         return get_input_stream(self.environ)

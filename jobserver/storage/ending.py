@@ -41,9 +41,10 @@ _TO_FAIL = f"jobstage > :to AND flag < 2 AND (cancel = 1 OR CAST(:error AS TEXT)
 _ALL_DONE_SQLITE = """id IN (SELECT held.id FROM json_each(:said) AS one CROSS JOIN job AS held
     WHERE held.list_id = :list AND held.jobid = json_extract(one.value, '$[0]')
     AND held.claim || '' = json_extract(one.value, '$[1]')) AND jobstage + 1 = :to"""
-_ALL_DONE_POSTGRESQL = """(list_id, jobid, claim) IN (
-    SELECT CAST(:list AS INTEGER), CAST(one ->> 0 AS BIGINT), one ->> 1
-    FROM json_array_elements(CAST(:said AS json)) AS one) AND jobstage + 1 = :to"""
+# FOR UPDATE: the proof is made again on a row that was waited for.
+_ALL_DONE_POSTGRESQL = """id = ANY(ARRAY(SELECT held.id FROM json_array_elements(CAST(:said AS json)) AS one
+    CROSS JOIN LATERAL (SELECT id FROM job WHERE list_id = :list AND jobid = CAST(one ->> 0 AS BIGINT)
+        AND claim || '' = one ->> 1 FOR UPDATE) AS held)) AND jobstage + 1 = :to"""
 
 _MOVE = f"""UPDATE job SET previous_stage = jobstage, jobstage = :to, ended_claim = claim, claim = NULL, chosen = 0,
     cancel = 0, attempt = CASE WHEN :to = previous_stage AND flag < 2 THEN attempt ELSE 0 END,
@@ -63,6 +64,7 @@ _ENDS = {
     proved: (_MOVE.format(chosen=f"{proved} AND NOT ({_TO_FAIL})"), FAIL.format(chosen=f"{proved} AND {_TO_FAIL}"))
     for proved in (BY_CLAIM, BELIEVED, SENT_BACK)
 }
+_DONE_SQLITE, _DONE_POSTGRESQL = (_MOVE.format(chosen=chosen) for chosen in (_ALL_DONE_SQLITE, _ALL_DONE_POSTGRESQL))
 _SAY = """UPDATE job SET filename = COALESCE(CAST(:filename AS TEXT), filename),
     jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result) WHERE id = :id"""
 
@@ -96,11 +98,10 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
 def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Row]:
     """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a claim and no
     error, those that prove themselves: rows as of end_claim(); the others change nothing."""
-    chosen = _ALL_DONE_POSTGRESQL if tx.postgresql else _ALL_DONE_SQLITE
-    rows = tx.all(
-        _MOVE.format(chosen=chosen), list=list_id, to=target, now=now, failure=0, error=None, filename=None,
-        jobcmd=None, result=None, said=json.dumps([(report.jobid, report.claim) for report in reports]),
-    )  # fmt: skip
+    said = json.dumps([(report.jobid, report.claim) for report in reports])
+    nothing: dict[str, Any] = {"error": None, "failure": 0, "filename": None, "jobcmd": None, "result": None}
+    sql = _DONE_POSTGRESQL if tx.postgresql else _DONE_SQLITE
+    rows = tx.all(sql, list=list_id, to=target, now=now, said=said, **nothing)
     remember(tx, rows, "done", now, None)
     ids = {(row[2], row[6]): row[0] for row in rows}
     tx.many(

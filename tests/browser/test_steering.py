@@ -111,7 +111,7 @@ def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> 
     wait_for(page, "failed", "0")
 
 
-def test_one_job_is_failed_and_preferred_and_its_history_says_by_whom(shared: Server, ask: Asker, visit: Any) -> None:
+def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(shared: Server, ask: Asker, visit: Any) -> None:
     ask("/get/0", worker="node1:1")
     page = visit(ask)
     sign_in(page, ask)
@@ -125,12 +125,17 @@ def test_one_job_is_failed_and_preferred_and_its_history_says_by_whom(shared: Se
     page.wait_for_selector(".said >> text=priority 7")
     assert "Ada" in page.inner_text("main table")
     shoot(page, "job", whole=True)
-    kept = rows(
-        shared,
-        "SELECT priority, flag FROM job JOIN job_list ON job_list.id = list_id"
-        f" WHERE jobid = 0 AND name = '{name_of(ask)}'",
-    )
-    assert kept == [(7, 2)]
+    kept = f"""SELECT priority, jobstage, flag FROM job JOIN job_list ON job_list.id = list_id
+        WHERE jobid = 0 AND name = '{name_of(ask)}'"""
+    assert rows(shared, kept) == [(7, 1, 2)]
+    page.click("text=Send back")
+    assert "Send job 0 back" in page.inner_text("dialog")
+    page.click("dialog >> text=Yes")
+    page.wait_for_selector(".said >> text=1 job was sent back")
+    assert rows(shared, kept)[0][:2] == (7, 0)
+    assert "sent back" in page.inner_text("main table tbody tr:first-child")
+    assert page.query_selector("text=Send back") is None
+    assert ask("/get/0").json()["jobid"] == 0
 
 
 def test_a_lifetime_is_set_and_the_proposal_taken(ask: Asker, visit: Any) -> None:
