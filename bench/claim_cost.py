@@ -8,6 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -55,15 +56,23 @@ def round_us(connection: Connection) -> tuple[float, float]:
     return (claimed - started) / CLAIMS * 1e6, (ended - claimed) / CLAIMS * 1e6
 
 
-def main(sizes: list[int]) -> None:
-    """Prints the table."""
+def medians_us(sizes: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """Microseconds of a claim and of a finish, for each size."""
     with tempfile.TemporaryDirectory() as folder:
         connections = {size: filled(Path(folder) / str(size), size) for size in sizes}
         rounds = [{size: round_us(connection) for size, connection in connections.items()} for _ in range(ROUNDS)][1:]
+    return {
+        size: (statistics.median(one[size][0] for one in rounds), statistics.median(one[size][1] for one in rounds))
+        for size in sizes
+    }
+
+
+def main(sizes: list[int]) -> None:
+    """Prints the table."""
+    medians = medians_us(sizes)
     table = Table(box=None)
     for column in ("jobs", "claim, µs", "ratio", "finish, µs", "ratio"):
         table.add_column(column, justify="right")
-    medians = {size: [statistics.median(one[size][which] for one in rounds) for which in (0, 1)] for size in sizes}
     for size, (claim, finish) in medians.items():
         base = medians[sizes[0]]
         table.add_row(f"{size:,}", f"{claim:.1f}", f"{claim / base[0]:.2f}", f"{finish:.1f}", f"{finish / base[1]:.2f}")

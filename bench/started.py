@@ -38,6 +38,13 @@ class Asker:
 @contextmanager
 def server(folder: Path, **settings: str) -> Iterator[int]:
     """The port of a server that runs from here on, with its data in the folder."""
+    with server_process(folder, **settings) as (port, _pid):
+        yield port
+
+
+@contextmanager
+def server_process(folder: Path, **settings: str) -> Iterator[tuple[int, int]]:
+    """The same; its port and its process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
     own = {"CONFIG": "", "INSTANCE": str(folder), "PORT": "0", "LOG_LEVEL": "WARNING"} | settings
     process = subprocess.Popen(
@@ -50,16 +57,16 @@ def server(folder: Path, **settings: str) -> Iterator[int]:
         found = re.search(r":(\d+)/get", said)
         if found is None:
             raise RuntimeError(said)
-        yield int(found[1])
+        yield int(found[1]), process.pid
     finally:
         process.terminate()
         process.wait(60)
 
 
-def fill(port: int, jobs: int, name: str = "bench") -> float:
-    """Makes the list, of stages 0 to 4, with that many jobs; the seconds that its one `/set` took."""
+def fill(port: int, jobs: int, name: str = "bench", lifetimes: str = "0/10/0/10") -> float:
+    """Makes the list, of stages 0 to 4 unless told, with that many jobs; the seconds that its one `/set` took."""
     ask = Asker(port)
-    ask(f"/init/0/10/0/10?name={name}")
+    ask(f"/init/{lifetimes}?name={name}")
     body = ",".join(f'"{jobid}":{{"jobcmd":{{"file":"data/{jobid:07d}.fits"}}}}' for jobid in range(jobs))
     begun = time.perf_counter()
     ask("/set", f"{{{body}}}".encode())
