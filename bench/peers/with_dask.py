@@ -1,0 +1,38 @@
+"""dask.distributed: a scheduler and four worker processes of one thread."""
+
+import time
+from pathlib import Path
+
+from distributed import Client, Event, LocalCluster, wait
+
+from bench.system import WORKERS, System
+
+
+def noop(_number: int, _begun: object) -> None:
+    """The job."""
+
+
+def opened() -> None:
+    """Waits for `go`; every job depends on it."""
+    Event("go").wait()
+
+
+def drain(folder: Path, jobs: int) -> float:
+    """Seconds from `go` until the client has heard of every result."""
+    with (
+        LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        begun = client.submit(opened)
+        futures = client.map(noop, range(jobs), _begun=begun)
+        go = Event("go", client=client)
+        time.sleep(1)  # the scheduler knows all of them
+        at = time.perf_counter()
+        go.set()
+        wait(futures)
+        return time.perf_counter() - at
+
+
+SYSTEMS = [System(__name__, "dask.distributed", "distributed", "memory", "no: in the scheduler's memory", 2_000, drain)]

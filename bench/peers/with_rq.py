@@ -1,0 +1,39 @@
+"""RQ: SimpleWorkers, which run jobs without a fork for each; its own page on performance names them the fastest."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from redis import Redis
+from rq import Queue, SimpleWorker
+
+from bench.databases import redis
+from bench.gate import race_s
+from bench.system import WORKERS, System
+
+
+def noop() -> None:
+    """The job."""
+
+
+def ready(url: str) -> Callable[[], object]:
+    """A worker that ends when the queue is empty."""
+    logging.disable(logging.WARNING)  # two lines a job
+    connection = Redis.from_url(url)
+    worker = SimpleWorker([Queue("bench", connection=connection)], connection=connection)
+    return lambda: worker.work(burst=True, logging_level="ERROR")
+
+
+def drain(folder: Path, jobs: int) -> float:
+    """Results are not kept: it saves a write."""
+    with redis(folder) as url:
+        queue = Queue("bench", connection=Redis.from_url(url))
+        queue.enqueue_many([Queue.prepare_data(noop, result_ttl=0) for _ in range(jobs)])
+        started = queue.started_job_registry
+        seconds = race_s(ready, (url,), WORKERS, left=lambda: queue.count + started.get_job_count(cleanup=False))
+        if failed := queue.failed_job_registry.count:
+            raise RuntimeError(f"{failed} jobs have failed")
+        return seconds
+
+
+SYSTEMS = [System(__name__, "RQ", "rq", "Redis", "no: Redis without append-only file", 2_000, drain)]
