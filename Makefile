@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test lint clean
+.PHONY: help setup setup-dev .venv-anew run demo test lint bench clean
 
 help:
 	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
 	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
+	@echo "make bench   this server beside its peers and limits, into docs/performance.md (ARGS='--only RQ' for a part)"
 	@echo "make setup   .venv and the dependencies; the others call it"
 
 setup: .venv/installed .venv/page
@@ -64,5 +65,15 @@ lint: setup-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# The peers have an environment of their own: nothing else needs them.
+.venv-bench/installed: bench/requirements.txt requirements.txt | .venv/made
+	@echo "setting up .venv-bench …"
+	@rm -rf .venv-bench && $(BIN)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
+bench: .venv-bench/installed
+	@.venv-bench/bin/python -W ignore -m bench $(ARGS)
+
 clean:
-	rm -rf .venv static/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-bench static/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache

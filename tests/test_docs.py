@@ -107,7 +107,7 @@ def test_the_tree_of_errors_is_drawn_whole() -> None:
 
 def test_every_dependency_is_explained() -> None:
     explained = (ROOT / "docs/dependencies.md").read_text()
-    for file in ("requirements.txt", "tests/requirements.txt"):
+    for file in ("requirements.txt", "tests/requirements.txt", "bench/requirements.txt"):
         for line in (ROOT / file).read_text().splitlines():
             name = re.match(r"[a-z][a-z0-9-]*", line)
             if name and not line.startswith("types-"):

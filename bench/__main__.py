@@ -1,0 +1,67 @@
+"""This server beside its peers and its limits: python -m bench [--only NAME …] [--rounds N] [--ten-million]
+
+A whole run (about five minutes) is put into docs/performance.md; a part is only shown.
+"""
+
+import argparse
+import sys
+import time
+
+from rich.console import Console
+
+from bench import asked, claim_cost, commits, performance, waiting
+from bench.drain import Drain
+from bench.rounds import Measure, Rounds
+from bench.system import found
+
+ROUNDS, SIZES, TEN_MILLION = 3, (10_000, 1_000_000), 10_000_000
+CLAIMS = "claims"
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only what has one of these in its name")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"a page is written from {ROUNDS} on")
+    parser.add_argument("--ten-million", action="store_true", help="claims among ten million jobs too, 5 minutes more")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measures, prints and, where all was measured, writes; the exit code."""
+    asked_for, console, begun = arguments(), Console(), time.perf_counter()
+    systems, missing = found()
+    for name, why in missing.items():
+        console.print(f"[red]{name} is missing: {why}", highlight=False)
+    measures: dict[str, Measure] = {system.name: Drain(system) for system in systems} | {
+        "hello and one job a request": asked.one_a_request,
+        "founding workers": asked.among_few,
+        "a million jobs": asked.among_many,
+        "waiting": waiting.measured,
+        "commits": commits.measured,
+    }
+
+    def chosen(name: str) -> bool:
+        return not asked_for.only or any(part.lower() in name.lower() for part in asked_for.only)
+
+    measures = {name: measure for name, measure in measures.items() if chosen(name)}
+    if not measures and not chosen(CLAIMS):
+        console.print("nothing is named so")
+        return 2
+    rounds, claims_us = Rounds(), {}
+    rounds.run(measures, asked_for.rounds, console)
+    if chosen(CLAIMS):
+        with console.status("claims among few and many jobs …"):
+            claims_us = claim_cost.medians_us([*SIZES, *([TEN_MILLION] if asked_for.ten_million else [])])
+    minutes = (time.perf_counter() - begun) / 60
+    told = performance.page(rounds, systems, missing | rounds.missing, claims_us, minutes)
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    if asked_for.only or asked_for.rounds < ROUNDS:
+        console.print("(a part: docs/performance.md stays as it is)")
+    else:
+        performance.write(told)
+    return 1 if missing or rounds.missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

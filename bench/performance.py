@@ -1,0 +1,142 @@
+"""The tables of docs/performance.md, from what was measured."""
+
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+
+from bench import asked, commits, ours, waiting
+from bench.databases import versions
+from bench.rounds import Rounds
+from bench.started import ROOT
+from bench.system import WORKERS, System
+from bench.tables import machine, put, table
+
+PAGE = ROOT / "docs/performance.md"
+TEN_TIMES = ("RQ", "Celery", "Dramatiq", "Procrastinate", "dask.distributed", "HyperQueue")
+Row = tuple[str, ...]
+
+
+def number(value: float | None) -> str:
+    """As a person reads it: three figures at least."""
+    return "—" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """From the least to the most."""
+    return f"{number(min(values))} to {number(max(values))}" if values else "—"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio, as a cell."""
+    return "—" if ratio is None else f"{ratio:.2f}"
+
+
+def drains(rounds: Rounds, systems: Sequence[System], missing: dict[str, str]) -> str:
+    """All systems, the quickest first; then those that are missing."""
+    measured = sorted(systems, key=lambda system: -(rounds.median(system.name) or 0))
+    rows: list[Row] = []
+    for system in measured:
+        if rounds.values(system.name):
+            rows.append(
+                (
+                    system.versioned,
+                    system.storage,
+                    system.durable,
+                    number(rounds.median(system.name)),
+                    spread(rounds.values(system.name)),
+                    times(rounds.ratio(ours.SQLITE, system.name)),
+                    times(rounds.ratio(ours.POSTGRESQL, system.name)),
+                )
+            )
+    rows += [(name, "", "", "missing", why[:120].replace("|", "/"), "", "") for name, why in missing.items()]
+    heads = (
+        "system",
+        "keeps jobs in",
+        "durable",
+        "jobs/s",
+        "least to most",
+        "job_manager, SQLite: ×",
+        "PostgreSQL: ×",
+    )
+    return table(heads, rows)
+
+
+def limits(rounds: Rounds) -> str:
+    """What no server on these can pass."""
+    named = {
+        'bare Flask "hello", answers/s': asked.HELLO,
+        "SQLite, commits/s": commits.SQLITE,
+        "PostgreSQL, commits/s": commits.POSTGRESQL,
+    }
+    return table(
+        ("limit", "median", "least to most"),
+        [(what, number(rounds.median(figure)), spread(rounds.values(figure))) for what, figure in named.items()],
+    )
+
+
+def least(ratios: Iterable[float | None]) -> float | None:
+    """The least of those that are known."""
+    return min((ratio for ratio in ratios if ratio is not None), default=None)
+
+
+def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[float, float]]) -> str:
+    """Each goal, and what was measured."""
+    peers = [system for system in systems if system.module != ours.__name__]
+    durable = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.durable == "yes")
+    heavy = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
+    on_postgresql = rounds.ratio(ours.POSTGRESQL, "Procrastinate")
+    cpu, one = rounds.median(waiting.CPU), rounds.median(asked.ONE)
+    hello = rounds.median(asked.SHARE)
+    rows = [
+        (f"drain, {WORKERS} workers, SQLite", f"{number(rounds.median(ours.SQLITE))} jobs/s", "30,000"),
+        ("… × the quickest durable peer", times(durable), "4"),
+        (f"… × the quickest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
+        ("drain on PostgreSQL × Procrastinate", times(on_postgresql), "10"),
+        ("one job a request, 16 connections", f"{number(one)} jobs/s", ""),
+        ('… as a share of bare Flask "hello"', times(hello), "0.65"),
+        *(
+            (f"{WORKERS} founding workers, among {jobs:,} jobs", f"{number(rounds.median(figure))} jobs/s", "1,500")
+            for jobs, figure in ((asked.FEW, asked.FOUNDING_FEW), (asked.MANY, asked.FOUNDING_MANY))
+        ),
+        (f"{asked.MANY:,} jobs by one `/set`", f"{number(rounds.median(asked.SET_S))} s", "15"),
+        ("… the server's memory grows by", f"{number(rounds.median(asked.SET_MB))} MB", "200"),
+        (f"{waiting.WAITING} workers waiting, CPU", "—" if cpu is None else f"{cpu:.1%} of a core", "less than 2 %"),
+        ("… one job set, until one has it", f"{number(rounds.median(waiting.WOKEN_MS))} ms", "less than 20"),
+    ]
+    sizes = list(claims_us)
+    rows += [
+        (
+            f"a claim among {size:,} jobs",
+            f"{claims_us[size][0]:.1f} µs, {claims_us[size][0] / claims_us[sizes[0]][0]:.2f} ×",
+            "" if size == sizes[0] else "as quick",
+        )
+        for size in sizes
+    ]
+    return table(("job_manager", "measured", "goal"), rows)
+
+
+def page(
+    rounds: Rounds,
+    systems: Sequence[System],
+    missing: dict[str, str],
+    claims_us: dict[int, tuple[float, float]],
+    minutes: float,
+) -> str:
+    """All of it."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("flask", "eventlet", "psycopg"))
+    return "\n\n".join(
+        (
+            "### Goals",
+            goals(rounds, systems, claims_us),
+            "### Drains",
+            drains(rounds, systems, missing),
+            "### Limits",
+            limits(rounds),
+            f"Medians of {len(rounds.rounds)} rounds in turns, ratios as medians of each round's; in"
+            f" {minutes:.0f} minutes, by `make bench`: {machine()}, {versions()}, {packages}.",
+        )
+    )
+
+
+def write(told: str) -> None:
+    """Puts it into the page."""
+    put(PAGE, "bench", told)
