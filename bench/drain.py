@@ -15,7 +15,7 @@ from bench.started import ROOT
 from bench.system import System, found
 
 LONGEST_S, END_S = 180, 10
-AIM_S, SHORTEST_S, LONG_S = 2.5, 1.5, 5.0
+AIM_S, SHORTEST_S, LONG_S = 2.2, 1.5, 4.0
 SAID = "seconds of the drain: "
 
 

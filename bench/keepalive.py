@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bench.started import SECRET
 
-CONNECTIONS, WARM_S, FOR_S = 16, 0.5, 3.0
+CONNECTIONS, WARM_S, FOR_S = 16, 0.5, 2.0
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 NEXT = re.compile(rb'"next":\{"jobid":(\d+),.*"claim":"(\w+)"')
 

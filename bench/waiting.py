@@ -12,7 +12,7 @@ import psutil
 from bench.keepalive import KeepAlive, request
 from bench.started import SECRET, Asker, server_process
 
-WAITING, JOBS, SETTLE_S, IDLE_S, PAUSE_S = 1000, 50, 2.0, 5.0, 0.02
+WAITING, JOBS, SETTLE_S, IDLE_S, PAUSE_S = 1000, 50, 1.0, 5.0, 0.02
 ASKED = request("/get/0?wait=60")
 CPU, WOKEN_MS = "CPU while a thousand wait", "ms from /set to a worker"
 
