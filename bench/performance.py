@@ -12,22 +12,28 @@ from bench.tables import machine, put, table
 
 PAGE = ROOT / "docs/performance.md"
 TEN_TIMES = ("RQ", "Celery", "Dramatiq", "Procrastinate", "dask.distributed", "HyperQueue")
+UNKNOWN = "—"
 Row = tuple[str, ...]
 
 
 def number(value: float | None) -> str:
     """As a person reads it: three figures at least."""
-    return "—" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return UNKNOWN if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def spread(values: Sequence[float]) -> str:
     """From the least to the most."""
-    return f"{number(min(values))} to {number(max(values))}" if values else "—"
+    return f"{number(min(values))} to {number(max(values))}" if values else UNKNOWN
 
 
 def times(ratio: float | None) -> str:
     """A ratio, as a cell."""
-    return "—" if ratio is None else f"{ratio:.2f}"
+    return UNKNOWN if ratio is None else f"{ratio:.2f}"
+
+
+def of_those_measured(heads: Row, rows: Sequence[Row]) -> str:
+    """A table without the rows that were not; why they were not is told beside the drains."""
+    return table(heads, [row for row in rows if not row[1].startswith(UNKNOWN)])
 
 
 def drains(rounds: Rounds, systems: Sequence[System], missing: dict[str, str]) -> str:
@@ -67,7 +73,7 @@ def limits(rounds: Rounds) -> str:
         "SQLite, commits/s": commits.SQLITE,
         "PostgreSQL, commits/s": commits.POSTGRESQL,
     }
-    return table(
+    return of_those_measured(
         ("limit", "median", "least to most"),
         [(what, number(rounds.median(figure)), spread(rounds.values(figure))) for what, figure in named.items()],
     )
@@ -99,7 +105,11 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         ),
         (f"{asked.MANY:,} jobs by one `/set`", f"{number(rounds.median(asked.SET_S))} s", "15"),
         ("… the server's memory grows by", f"{number(rounds.median(asked.SET_MB))} MB", "200"),
-        (f"{waiting.WAITING} workers waiting, CPU", "—" if cpu is None else f"{cpu:.1%} of a core", "less than 2 %"),
+        (
+            f"{waiting.WAITING} workers waiting, CPU",
+            UNKNOWN if cpu is None else f"{cpu:.1%} of a core",
+            "less than 2 %",
+        ),
         ("… one job set, until one has it", f"{number(rounds.median(waiting.WOKEN_MS))} ms", "less than 20"),
     ]
     sizes = list(claims_us)
@@ -111,7 +121,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         )
         for size in sizes
     ]
-    return table(("job_manager", "measured", "goal"), rows)
+    return of_those_measured(("job_manager", "measured", "goal"), rows)
 
 
 def page(
@@ -120,8 +130,9 @@ def page(
     missing: dict[str, str],
     claims_us: dict[int, tuple[float, float]],
     minutes: float,
+    load: float,
 ) -> str:
-    """All of it."""
+    """All of it. load: the machine's, before."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("flask", "eventlet", "psycopg"))
     return "\n\n".join(
         (
@@ -132,7 +143,8 @@ def page(
             "### Limits",
             limits(rounds),
             f"Medians of {len(rounds.rounds)} rounds in turns, ratios as medians of each round's; in"
-            f" {minutes:.0f} minutes, by `make bench`: {machine()}, {versions()}, {packages}.",
+            f" {minutes:.0f} minutes, by `make bench`, beside a load of {load:.1f} that the machine had before (an idle"
+            f" one has 0): {machine()}, {versions()}, {packages}.",
         )
     )
 

@@ -1,7 +1,8 @@
-"""Dramatiq: four worker processes, each with the eight threads that it comes with."""
+"""Dramatiq: four worker processes, each with the eight threads that it comes with; or with one."""
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dramatiq
@@ -19,9 +20,9 @@ def declared(url: str) -> tuple[RedisBroker, dramatiq.Actor]:
     return broker, dramatiq.actor(lambda: None, actor_name="noop", broker=broker)
 
 
-def ready(url: str) -> Callable[[], object]:
+def ready(url: str, threads: int) -> Callable[[], object]:
     """A worker, which works until it is killed."""
-    worker = dramatiq.Worker(declared(url)[0])
+    worker = dramatiq.Worker(declared(url)[0], worker_threads=threads)
 
     def work() -> None:
         worker.start()
@@ -30,13 +31,21 @@ def ready(url: str) -> Callable[[], object]:
     return work
 
 
-def drain(folder: Path, jobs: int) -> float:
+def drain(threads: int, folder: Path, jobs: int) -> float:
     """Seconds until every message is acknowledged: until then it counts."""
     with redis(folder) as url:
         broker, actor = declared(url)
         for _ in range(jobs):
             actor.send()
-        return race_s(ready, (url,), WORKERS, left=lambda: broker.do_qsize(actor.queue_name))
+        return race_s(ready, (url, threads), WORKERS, left=lambda: broker.do_qsize(actor.queue_name))
 
 
-SYSTEMS = [System(__name__, "Dramatiq", "dramatiq", "Redis", "no: Redis without append-only file", 5_000, drain)]
+def _system(name: str, storage: str, threads: int, jobs: int) -> System:
+    durable = "no: Redis without append-only file"
+    return System(__name__, name, "dramatiq", storage, durable, jobs, partial(drain, threads))
+
+
+SYSTEMS = [
+    _system("Dramatiq", "Redis; 4 × 8 threads", 8, 8_000),
+    _system("Dramatiq, one thread", "Redis; 4 × 1 thread", 1, 4_000),
+]
