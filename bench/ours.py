@@ -35,6 +35,6 @@ def drain_on_postgresql(folder: Path, jobs: int) -> float:
 
 SQLITE, POSTGRESQL = "job_manager, SQLite", "job_manager, PostgreSQL"
 SYSTEMS = [
-    System(__name__, SQLITE, "", "SQLite, synchronous=FULL", "yes", 5_000, drain),
-    System(__name__, POSTGRESQL, "", "PostgreSQL", "yes", 5_000, drain_on_postgresql),
+    System(__name__, SQLITE, "", "SQLite, synchronous=FULL", "yes", 3_000, drain),
+    System(__name__, POSTGRESQL, "", "PostgreSQL", "yes", 3_000, drain_on_postgresql),
 ]
