@@ -111,7 +111,9 @@ def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> 
     wait_for(page, "failed", "0")
 
 
-def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(shared: Server, ask: Asker, visit: Any) -> None:
+def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
+    shared: Server, ask: Asker, visit: Any
+) -> None:
     ask("/get/0", worker="node1:1")
     page = visit(ask)
     sign_in(page, ask)
