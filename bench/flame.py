@@ -1,0 +1,31 @@
+"""Where the server's time goes while 16 connections ask for one job a request: python -m bench.flame [FILE.svg]
+
+Sampled by py-spy, which reads the server's memory and needs the right to do so: on most systems, be root.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.keepalive import CONNECTIONS, job_rate
+from bench.started import ROOT, Asker, fill, server_process
+
+JOBS, FOR_S, A_SECOND = 100_000, 10, 200
+
+
+def main(path: Path) -> None:
+    """Draws it."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server_process(Path(folder)) as (port, pid):
+        fill(port, JOBS, lifetimes="0/10")
+        spy = [Path(sys.executable).parent / "py-spy", "record", "--gil", "--nonblocking", "--function"]
+        drawn = subprocess.Popen([*spy, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", path, "-p", str(pid)])
+        while drawn.poll() is None:
+            job_rate(port, [(job["jobid"], job["claim"]) for job in Asker(port)(f"/get/0?n={CONNECTIONS}")])
+    if drawn.returncode:
+        sys.exit(drawn.returncode)
+    print(f"{path} is written")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "flame.svg")
