@@ -1,9 +1,9 @@
 """What really happened: the claims that the workers wrote down themselves, and the judgement over them.
 
 Each worker appends one JSON line an event to a log of its own, in a single write, so that a SIGKILL leaves whole lines:
-`ready`; `claimed`, once the server has said so; `renewed`; `reporting`, before it tells the server how the job ended;
-then, once the server has answered, `ended` with the job's new stage, or `lost`. Times are seconds of the machine's
-monotonic clock, which all processes share.
+`ready`; `claimed`, once the server has said so; `begun`, by the work; `renewed`; `reporting`, before it tells the
+server how the job ended; then, once the server has answered, `ended` with the job's new stage, or `lost`. Times are
+seconds of the machine's monotonic clock, which all processes share.
 """
 
 import hashlib
@@ -63,6 +63,7 @@ class History:
     holds: list[Hold] = field(default_factory=list)
     _read_to: int = 0
     _open: dict[tuple[int, str], Hold] = field(default_factory=dict)  # by jobid and claim
+    _last: Hold | None = None
     _known: set[tuple[int, str]] = field(default_factory=set)
 
     def read(self) -> None:
@@ -78,8 +79,9 @@ class History:
             self._take(json.loads(line))
 
     def working_on(self) -> Hold | None:
-        """The hold whose work is surely not yet reported: claimed, and nothing written since. None between two jobs."""
-        return next((hold for hold in self._open.values() if hold.reporting_s is None), None)
+        """The hold that was begun last, if it is surely not yet reported. None between two jobs."""
+        hold = self._last
+        return hold if hold is not None and hold.outcome == "held" and hold.reporting_s is None else None
 
     def killed(self, at_s: float) -> None:
         """Ends every open hold at the worker's death."""
@@ -95,7 +97,9 @@ class History:
         if event["event"] == "claimed":
             self._claimed(event, at_s, key)
         elif hold := self._open.get(key):
-            if event["event"] == "renewed":
+            if event["event"] == "begun":
+                self._last = hold
+            elif event["event"] == "renewed":
                 hold.sure_until_s = float(event["asked_s"]) + self.lifetime_s
             elif event["event"] == "reporting":
                 hold.reporting_s = at_s

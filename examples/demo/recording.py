@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
-from client import UNSET, Conflict, Job, JobClient, NoSuchJob, UpdateAnswer
-from client.answers import Renewed
+from client import Job, JobClient, Report
+from client.answers import Outcome, Renewed
 from examples.demo.history import Log
 
 RETRY_FOR_S = 10.0  # the demo's server is on this machine and does not come back
@@ -32,33 +31,21 @@ class RecordingClient(JobClient):
             self._claimed(job, asked_s)
         return jobs
 
-    def update(
-        self,
-        job_or_jobid: Job | int,
-        next_stage: int,
-        *,
-        claim: str | None = None,
-        filename: str | None = None,
-        jobcmd: Any = UNSET,
-        result: Any = UNSET,
-        error: str | None = None,
-        next: int | None = None,
-    ) -> UpdateAnswer:
-        jobid, asked_s = job_or_jobid, time.monotonic()
-        if isinstance(job_or_jobid, Job):
-            jobid, claim = job_or_jobid.jobid, claim or job_or_jobid.claim
-        self._log.write("reporting", jobid=jobid, claim=claim)
-        try:
-            answer = super().update(
-                jobid, next_stage, claim=claim, filename=filename, jobcmd=jobcmd, result=result, error=error, next=next
-            )
-        except (Conflict, NoSuchJob):
-            self._log.write("lost", jobid=jobid, claim=claim)
-            raise
-        self._log.write("ended", jobid=jobid, claim=claim, jobstage=answer.jobstage)
-        if answer.next is not None:
-            self._claimed(answer.next, asked_s)
-        return answer
+    def update_many(
+        self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
+    ) -> tuple[list[Outcome], list[Job]]:
+        reports, asked_s = list(reports), time.monotonic()
+        for report in reports:
+            self._log.write("reporting", jobid=report.jobid, claim=report.claim)
+        outcomes, jobs = super().update_many(reports, next=next, n=n)
+        for report, outcome in zip(reports, outcomes, strict=True):
+            if outcome.jobstage is None:
+                self._log.write("lost", jobid=report.jobid, claim=report.claim)
+            else:
+                self._log.write("ended", jobid=report.jobid, claim=report.claim, jobstage=outcome.jobstage)
+        for job in jobs:
+            self._claimed(job, asked_s)
+        return outcomes, jobs
 
     def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
         jobs, asked_s = list(jobs), time.monotonic()

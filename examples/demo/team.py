@@ -77,8 +77,8 @@ class Team:
     def kill_one(self) -> bool:
         """Kills a worker with SIGKILL while it surely holds a job; False if none could be caught at it just now.
 
-        Surely: the worker is first made to stand still, and what it has written down says that it has claimed a job and
-        has not begun to report on it. Else it may go on.
+        Surely: the worker is first made to stand still, and what it has written down says that it has begun a job, and
+        not yet to report on it. Else it may go on.
         """
         for member in self.members:
             if member.process.poll() is not None or member.history.working_on() is None:

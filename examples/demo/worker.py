@@ -29,7 +29,7 @@ def main() -> int:
     client = RecordingClient(os.environ["JOBSERVER_URL"], int(os.environ["JOBSERVER_JOBIX"]), log, worker=name)
 
     def stage(work: Callable[[bytes], dict[str, Any]]) -> Callable[[Job], Done]:
-        return lambda job: _do(job, work, name, input_folder, run_folder)
+        return lambda job: _do(job, work, name, input_folder, run_folder, log)
 
     steps = {0: stage(measured), 2: stage(fingerprinted)}
     log.write("ready")
@@ -63,8 +63,11 @@ def fingerprinted(source: bytes) -> dict[str, Any]:
     return {"shape": prints.shape, "rows": prints.rows, "starts": prints.starts, "marks": prints.marks}
 
 
-def _do(job: Job, work: Callable[[bytes], dict[str, Any]], name: str, input_folder: Path, run_folder: Path) -> Done:
+def _do(
+    job: Job, work: Callable[[bytes], dict[str, Any]], name: str, input_folder: Path, run_folder: Path, log: Log
+) -> Done:
     """Reads the file of a job, works on it, writes the output beside the others, and names it to the server."""
+    log.write("begun", jobid=job.jobid, claim=job.claim)
     try:
         output = work((input_folder / job.jobcmd["file"]).read_bytes())
     except OSError as reason:  # a file that has gone or may not be read is a result too; trying again would not help

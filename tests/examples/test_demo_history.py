@@ -73,6 +73,9 @@ def test_a_log_becomes_holds_and_never_shows_a_claim(log: Log, history: History,
     log.write("ready")
     _claim(log)
     history.read()
+    assert history.working_on() is None
+    log.write("begun", jobid=7, claim="secret")
+    history.read()
     assert history.ready
     [hold] = history.holds
     assert history.working_on() is hold
