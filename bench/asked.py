@@ -20,6 +20,7 @@ JOBS, MANY, FOUNDING_JOBS, TURNS = 100_000, 1_000_000, 500, 2
 FEW = 10_000
 HELLO, ONE, SHARE = "hello", "one job a request", "one job a request, share of hello"
 FOUNDING_FEW, FOUNDING_MANY = "founding workers among few", "founding workers among many"
+FOUNDING_HELLO = "founding workers of hello"
 SET_S, SET_MB = "one /set, seconds", "one /set, memory"
 
 
@@ -53,11 +54,25 @@ def founding(port: int) -> Callable[[], None]:
     return work
 
 
+def greeting(port: int) -> Callable[[], None]:
+    """The same who ask bare Flask, and do nothing with it: two answers count as a job."""
+
+    def work() -> None:
+        for _ in range(2 * FOUNDING_JOBS):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                answer.read()
+
+    return work
+
+
 def among_few() -> dict[str, float]:
-    """Founding workers on a short list; jobs a second."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server(Path(folder)) as port:
+    """Founding workers on a short list, and the same asking bare Flask; jobs a second."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server(Path(folder)) as port, hello() as other:
         fill(port, FEW, lifetimes="0/10")
-        return {FOUNDING_FEW: WORKERS * FOUNDING_JOBS / race_s(founding, (port,), WORKERS)}
+        return {
+            FOUNDING_HELLO: WORKERS * FOUNDING_JOBS / race_s(greeting, (other,), WORKERS),
+            FOUNDING_FEW: WORKERS * FOUNDING_JOBS / race_s(founding, (port,), WORKERS),
+        }
 
 
 class Memory:

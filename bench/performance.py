@@ -70,6 +70,7 @@ def limits(rounds: Rounds) -> str:
     """What no server on these can pass."""
     named = {
         'bare Flask "hello", answers/s': asked.HELLO,
+        f'{WORKERS} founding workers that ask bare Flask twice a "job", jobs/s': asked.FOUNDING_HELLO,
         "SQLite, commits/s": commits.SQLITE,
         "PostgreSQL, commits/s": commits.POSTGRESQL,
     }

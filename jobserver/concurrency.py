@@ -8,6 +8,7 @@ import _socket
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
@@ -67,6 +68,12 @@ def real_thread(work: Callable[..., T], *values: Any) -> T:
 def spawn(work: Callable[[], None], name: str) -> None:
     """Starts work() beside everything else; it ends with the process."""
     threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def let_others() -> None:
+    """Lets an event loop do first whatever it can do now. Threads don't wait for each other."""
+    if _mode in ("eventlet", "gevent"):
+        time.sleep(0)
 
 
 class Gate(Protocol):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jobserver.concurrency import let_others
 from jobserver.connection import COLLISIONS, DATABASE_FAILS
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy, OutcomeUnknown, Unavailable
@@ -76,6 +77,7 @@ class Writer:
 
     def _write(self, own: Entry[Any]) -> None:
         """Writes for those that wait, `own` first, and hands on to the first of the rest."""
+        let_others()  # requests that have come already share this commit
         batch = self._take()
         try:
             self._commit(batch)
