@@ -53,8 +53,9 @@ class JobClient(Master):
         """Gives back what an abandoned `claim` may have claimed. False when the server can't be asked (for 1 s)."""
         brief = self.another(timeout_s=LET_GO_FOR_S, retry_for_s=LET_GO_FOR_S)
         try:
-            for job in brief.claim(token, stage, working_stage):
-                brief.update(job, job.stage)
+            # n=1: a list, and of all that the token holds already
+            jobs = brief.claim(token, stage, working_stage, n=1)
+            brief.update_many(Report(job.jobid, job.stage, job.claim) for job in jobs)
         except ClaimSpent:
             return True
         except ClientError:

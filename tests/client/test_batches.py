@@ -9,6 +9,7 @@ import pytest
 
 from client import JobClient, Tally, Undelivered, Worker
 from client.pace import MOST, Pace
+from client.tokens import new_token
 
 
 def test_a_batch_is_about_a_second_of_work_and_grows_step_by_step():
@@ -80,6 +81,15 @@ def test_a_second_stop_gives_the_running_job_back_and_the_rest_of_its_batch(clie
     tally = worker.run()
     assert (tally.done, tally.failed + tally.given_back) == (20, 1)
     assert client.progress().working == 0
+
+
+def test_all_that_an_abandoned_claim_brought_is_given_back(client):
+    client.set({jobid: {} for jobid in range(9)})
+    token = new_token()
+    assert len(client.claim(token, 0, n=5)) == 5
+    assert client.let_go(token, 0)
+    progress = client.progress()
+    assert (progress.working, progress.available) == (0, 9)
 
 
 def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
