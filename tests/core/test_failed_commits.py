@@ -6,14 +6,10 @@ import psutil
 import pytest
 
 from tests.conftest import Asker
+from tests.core.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.core.locks import locked
 from tests.core.snapshot import opened
 from tests.core.waiter import AT_ONCE_S, Waiter
-
-FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$"""
-AT_COMMIT = """CREATE CONSTRAINT TRIGGER full_disk AFTER UPDATE ON job DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION full_disk()"""
 
 
 @contextmanager
@@ -21,10 +17,10 @@ def full_disk(server):
     """Statements succeed, and commits find no room."""
     with opened(server) as database:
         if database.postgresql:
-            database.run(FULL)
-            database.run(AT_COMMIT)
+            for statement in FULL_AT_COMMIT:
+                database.run(statement)
             yield
-            database.run("DROP FUNCTION full_disk CASCADE")
+            database.run(NO_MORE)
         else:
             process = psutil.Process(server.process.pid)
             log = server.folder / "instance" / "jobs.sqlite-wal"

@@ -49,7 +49,12 @@ class Wire:
             while True:
                 near, _address = self._listener.accept()
                 far = socket.socket(socket.AF_UNIX)
-                far.connect(self._target)
+                try:
+                    far.connect(self._target)
+                except OSError:  # PostgreSQL is not there
+                    near.close()
+                    far.close()
+                    continue
                 self._ends += [near, far]
                 committing = threading.Event()
                 for carry in (self._ask, self._answer):

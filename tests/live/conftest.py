@@ -35,7 +35,7 @@ class Page:
         for event in ("whole", "change", "unknown"):
             self.client.on(event, lambda *what, event=event: self.told.append((event, what[0] if what else None)))
         self.client.on("connect", self.look)
-        self.client.connect(server.url, transports=["websocket"])
+        self.client.connect(server.url, transports=["websocket"], wait_timeout=LONG_S)
 
     def look(self, behind: bool | None = None) -> None:
         """Says what it looks at."""
