@@ -1,0 +1,81 @@
+"""What the database holds at the end, read at one moment, and what the pages say."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+_JOBS = "SELECT jobid, jobstage, claim, flag, result, jobcmd FROM job"
+_ENDS = """SELECT jobid, history.claim, from_stage, to_stage, outcome, ended, history.worker,
+    history.error
+    FROM history JOIN job ON job.id = history.job_id ORDER BY history.id"""
+_COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
+_FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
+_MEASURED = "SELECT stage, SUM(jobs) FROM duration GROUP BY stage"
+_WORKERS = "SELECT name, done, failures FROM worker"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it is in the end."""
+
+    stage: int
+    claim: str | None = None
+    flag: int = 0
+    result: Any = None
+    jobcmd: Any = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One row of the history: how a claim ended. Times in ms of the server's clock."""
+
+    job: int
+    claim: str
+    stage: int
+    to: int
+    outcome: str
+    ended: int = 0
+    worker: str | None = None
+    error: str | None = None
+
+
+@dataclass
+class Final:
+    """All of it. `pages`: who says it, and the numbers; `problems`: what `db check` found."""
+
+    jobs: dict[int, Job]
+    ended: list[Ended]
+    counters: dict[int, tuple[int, int, int, int]]
+    finished: dict[int, int] = field(default_factory=dict)
+    measured: dict[int, int] = field(default_factory=dict)
+    workers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    pages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.paths: dict[int, list[Ended]] = defaultdict(list)  # the claims of each job, one after the other
+        for one in self.ended:
+            self.paths[one.job].append(one)
+
+
+def read(connection: Any, postgresql: bool) -> Final:
+    """What the database holds now."""
+
+    def rows(sql: str) -> list[Any]:
+        return list(connection.execute(sql).fetchall())
+
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if postgresql else "BEGIN")
+    found = Final(
+        {
+            jobid: Job(stage, claim, flag, result and json.loads(result), json.loads(jobcmd))
+            for jobid, stage, claim, flag, result, jobcmd in rows(_JOBS)
+        },
+        [Ended(*row) for row in rows(_ENDS)],
+        {row[0]: tuple(row[1:]) for row in rows(_COUNTERS)},
+        {stage: int(jobs) for stage, jobs in rows(_FINISHED)},
+        {stage: int(jobs) for stage, jobs in rows(_MEASURED)},
+        {name: (done, failures) for name, done, failures in rows(_WORKERS)},
+    )
+    connection.execute("ROLLBACK")
+    return found

@@ -1,0 +1,36 @@
+"""What a server is loaded with: a library that moves its clock and breaks its flushes, and the file that steers it."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("preload.c")
+NUMBERS = ("clock_ms", "slow_ms", "fails")
+
+
+def built(folder: Path) -> Path | None:
+    """The library, made by the machine's C compiler; None where there is none, or it can't make one."""
+    compiler, library = shutil.which("cc"), folder / "preload.so"
+    if compiler is None:
+        return None
+    made = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"], capture_output=True
+    )
+    return library if made.returncode == 0 else None
+
+
+class Steering:
+    """The file of one server: its numbers, changed at any time."""
+
+    def __init__(self, library: Path, file: Path) -> None:
+        self._file = file
+        self._numbers = dict.fromkeys(NUMBERS, 0)
+        self.environment = {"LD_PRELOAD": str(library), "HISTORY_FAULTS": str(file)}
+        file.write_bytes(struct.pack("3q", 0, 0, 0))
+
+    def set(self, **numbers: int) -> None:
+        """Changes some of them. In place: the server looks at these very bytes."""
+        self._numbers |= numbers
+        with self._file.open("r+b") as file:
+            file.write(struct.pack("3q", *self._numbers.values()))
