@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test lint bench clean
+.PHONY: help setup setup-dev .venv-anew run demo test soak lint bench clean
 
 help:
 	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
 	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
+	@echo "make soak    servers, workers and faults, and a checker of all that was promised (MINUTES=60, SEED=n)"
 	@echo "make bench   this server beside its peers and limits, into docs/performance.md (ARGS='--only RQ' for a part)"
 	@echo "make setup   .venv and the dependencies; the others call it"
 
@@ -59,6 +60,9 @@ else
 	@$(BIN)/python -m pytest -rs -n 3 --dist worksteal --ignore tests/apache
 	@$(BIN)/python -m pytest -rs tests/apache
 endif
+
+soak: setup-dev
+	@$(BIN)/python -W ignore -m tests.history.soak $(or $(MINUTES),60) $(SEED)
 
 lint: setup-dev
 	@$(BIN)/ruff check .
