@@ -141,7 +141,7 @@ class DatabaseBusy(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The database was lost in the middle of a commit."""
+    """The database was lost, or its flush failed, in the middle of a commit."""
 
     code = "outcome_unknown"
 

@@ -22,6 +22,7 @@ Work = Callable[[Transaction], T]
 Aside = Callable[[Callable[[], None]], None]
 
 TRIES = 3  # of what collides with another server process
+FLUSH_FAILED = 1034  # SQLITE_IOERR_FSYNC
 log = logging.getLogger("jobserver.writer")
 
 
@@ -116,10 +117,9 @@ class Transactor:
         try:
             aside(connection.commit)
         except DATABASE_FAILS as error:
-            # SQLite has nobody in between who could lose the answer; a state says that PostgreSQL took it back
-            if connection.postgresql and (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57"):
+            if _may_be_done(error, connection.postgresql):
                 raise OutcomeUnknown(
-                    "The database went away while this was being committed: it may have been done, or not. Send it"
+                    "The database failed while this was being committed: it may have been done, or not. Send it"
                     " again with the same claim, or look."
                 ) from error
             raise
@@ -169,6 +169,15 @@ class Transactor:
                 connection.close()
             except DRIVER_ERRORS:
                 log.warning("a broken connection could not be closed")
+
+
+def _may_be_done(error: Exception, postgresql: bool) -> bool:
+    """Whether a commit that failed so may have been made all the same."""
+    if postgresql:  # a state says that it took it back
+        return (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57")
+    # SQLite flushes when all is written: should the process end now, the next one finds it, and takes it as committed.
+    code = getattr(error, "sqlite_errorcode", None)
+    return "disk I/O" in str(error) if code is None else code == FLUSH_FAILED  # None: before Python 3.11
 
 
 def _here(work: Callable[[], None]) -> None:

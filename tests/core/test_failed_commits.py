@@ -1,5 +1,6 @@
 """A commit that fails: nobody who shared it is told that it was done, nothing of it is there, the server goes on."""
 
+import sys
 from contextlib import contextmanager
 
 import psutil
@@ -10,6 +11,9 @@ from tests.core.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.core.locks import locked
 from tests.core.snapshot import opened
 from tests.core.waiter import AT_ONCE_S, Waiter
+
+# Before Python 3.11 nobody can tell a write that failed from a flush, after which it may have been done.
+TOLD = ("database_busy",) if sys.version_info >= (3, 11) else ("database_busy", "outcome_unknown")
 
 
 @contextmanager
@@ -44,6 +48,6 @@ def test_nobody_is_told_that_it_was_done(server, jobix, number):
         with locked(server):  # so that they share a commit
             answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(number)]
         for answer in answers:
-            assert answer.result(AT_ONCE_S)["error"] == "database_busy"
+            assert answer.result(AT_ONCE_S)["error"] in TOLD
     assert whole(server) == before
     assert ask("/get/0").json()["jobid"] == 0

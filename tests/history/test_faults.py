@@ -40,7 +40,25 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 
 
 @needs_compiler
-def test_a_flush_that_fails_is_a_503_and_nothing_is_done(served: Served, ask: Asker) -> None:
+def test_nobody_knows_what_became_of_a_commit_whose_flush_failed_and_the_same_request_again_tells(
+    served: Served, ask: Asker
+) -> None:
+    """Nothing of it is seen; but all was written, and after a crash SQLite finds it, and takes it as committed."""
+    token = "c" * 20
+    served.steer(fails=1)
+    answer = ask("/get/0", claim=token)
+    assert (answer.status_code, answer.json()["error"]) == (503, "outcome_unknown")
+    assert ask("/get").json()["working"] == 0
+    served.kill()
+    served.steer(fails=0)
+    served.start()
+    ask.session.close()
+    assert ask("/get").json()["working"] == 1
+    assert ask("/get/0", claim=token).json()["jobid"] == 1
+
+
+@needs_compiler
+def test_after_a_failed_flush_the_server_goes_on(served: Served, ask: Asker) -> None:
     served.steer(fails=1)
     assert ask("/get/0").status_code == 503
     served.steer(fails=0)
