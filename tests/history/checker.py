@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     promises.what_was_submitted_is_there,
     promises.what_was_granted_is_there,
     promises.what_was_accepted_is_there,
+    promises.what_was_refused_is_not_there,
     promises.nothing_moved_that_nobody_asked_for,
     promises.no_token_holds_more_than_it_asked_for,
     promises.what_is_over_stays_over,

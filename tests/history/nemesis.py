@@ -63,11 +63,11 @@ class Nemesis:
             server.kill()
             time.sleep(fault.lasts_s)
             server.start()
-        elif fault.what == "killed in a slow flush":
-            server.steer(slow_ms=int(fault.much))
+        elif fault.what in ("killed in a slow flush", "killed, flushes fail"):
+            server.steer(slow_ms=int(fault.much), fails=int(fault.what.endswith("fail")))
             time.sleep(fault.lasts_s)
             server.kill()
-            server.steer(slow_ms=0)
+            server.steer(slow_ms=0, fails=0)
             server.start()
         elif fault.what == "stopped":
             server.signal(signal.SIGSTOP)

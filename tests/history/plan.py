@@ -39,6 +39,7 @@ SERVER = (
 )
 SQLITE = (
     Choice("kill", "killed in a slow flush", (0.05, 0.4), (50, 250), weight=2),
+    Choice("commit", "killed, flushes fail", (0.05, 0.3), (0, 80)),
     Choice("disk", "disk full", (0.2, 0.8), (4096, 300_000)),
     Choice("commit", "flushes fail", (0.05, 0.5), (0, 80)),
     Choice("commit", "flushes slow", (0.3, 1.2), (20, 250)),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.history.final import Ended, Final
 from tests.history.paths import named
-from tests.history.story import ACCEPTED, REPORTED, Story
+from tests.history.story import ACCEPTED, REPORTED, Story, Submission
 
 
 def ends(final: Final) -> dict[tuple[int, str], Ended]:
@@ -78,6 +78,27 @@ def nothing_moved_that_nobody_asked_for(story: Story, final: Final) -> Iterator[
     for one in final.ended:
         if one.outcome in REPORTED and not story.causes(one):
             yield f"job {one.job}: nobody asked for this end: {named(one)}"
+
+
+def what_was_refused_is_not_there(story: Story, final: Final) -> Iterator[str]:
+    """What was told as not done is not there: jobs, ends of claims, and claims under tokens that workers chose."""
+    if not story.once:
+        return
+    sent: dict[int, list[Submission]] = defaultdict(list)
+    for submission in story.submissions:
+        for jobid in submission.jobs:
+            sent[jobid].append(submission)
+    for jobid, sends in sent.items():
+        if jobid in final.jobs and all(one.refused for one in sends):
+            told = story.clock(sends[0].told_at)
+            yield f"job {jobid} is there, though {sends[0].who} was told at {told} that it isn't"
+    for one in final.ended:
+        causes = story.causes(one)
+        if causes and all(end.refused for end in causes):
+            told = story.clock(causes[0].told_at)
+            yield f"job {one.job}: {named(one)} is there, though {causes[0].who} was told at {told} that it isn't"
+        if one.claim in story.wishes and one.claim not in story.unsure and (one.job, one.claim) not in story.granted:
+            yield f"job {one.job}: {named(one)} held it, though all who asked for it were told otherwise"
 
 
 def no_token_holds_more_than_it_asked_for(story: Story, final: Final) -> Iterator[str]:

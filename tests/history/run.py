@@ -11,12 +11,13 @@ from pathlib import Path
 import requests
 
 from tests.conftest import ROOT
-from tests.history import checker, plan, story
+from tests.history import checker, plan
 from tests.history.final import Final
 from tests.history.journal import Journal, lines
 from tests.history.nemesis import Nemesis
 from tests.history.network import Network
 from tests.history.pages import Pages
+from tests.history.reading import story_of
 from tests.history.site import Site, opened_site
 from tests.history.story import Story
 from tests.history.styles import LIFETIME_S, STYLES
@@ -26,7 +27,7 @@ NAME = "history"
 ROUND_S = 4
 DRAIN_S = 20
 SHOWN = 30
-NEEDS_COMPILER = ("clock moved", "flushes fail", "flushes slow", "killed in a slow flush")
+NEEDS_COMPILER = ("clock moved", "flushes fail", "flushes slow", "killed in a slow flush", "killed, flushes fail")
 SUBMITTERS = ["submitting", "submitting"]
 
 
@@ -117,8 +118,9 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> Verdict:
             drained_s = _drain(site, team)
             final = site.final()
             final.pages = pages.last(final)
-            told = story.told(lines(file))
+            told = story_of(lines(file))
             told.steady = options.servers == 1 and "clock" not in options.faults
+            told.once = "net" not in options.faults
             found = checker.violations(told, final)
             say(
                 f"round {number}: {told.requests} requests, {len(final.jobs)} jobs, {len(final.ended)} claims,"

@@ -1,16 +1,14 @@
 """What workers asked and were told, taken apart: submissions, grants, ends of claims, heartbeats."""
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from tests.history.final import Ended
 
 ACCEPTED = 200
+UNSURE = ("outcome_unknown", "internal_error")
 REPORTED = ("done", "back")  # outcomes that a worker must have reported
 
 
@@ -22,6 +20,17 @@ class Asked:
     at: float
     told_at: float | None = None
     status: int | None = None
+    code: str | None = None  # of an error
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was told to be done."""
+        return self.status == ACCEPTED
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was told not to be done; neither, where nobody knows."""
+        return self.status is not None and not self.accepted and self.code not in UNSURE
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,7 @@ class End(Asked):
     job: int = 0
     claim: str | None = None
     to: int = 0
-    code: str | None = None  # of the refusal
     said: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def accepted(self) -> bool:
-        """Whether its worker was told that it was taken."""
-        return self.status == ACCEPTED
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,20 @@ class Beat(Asked):
 
 @dataclass
 class Story:
-    """Everything that was asked. `steady`: by one server, whose clock nobody moved."""
+    """Everything that was asked. `steady`: of one server, whose clock nobody moved. `once`: nothing was sent twice on
+    the way, so that an answer tells of all that a request did. `unsure`: tokens whose requests did not all get one."""
 
     submissions: list[Submission] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     beats: list[Beat] = field(default_factory=list)
     wishes: dict[str, int] = field(default_factory=dict)  # tokens that workers chose: for how many jobs
+    unsure: set[str] = field(default_factory=set)
     requests: int = 0
     acknowledged: int = 0
     begun: float = 0
     steady: bool = False
+    once: bool = False
 
     @cached_property
     def _reports(self) -> dict[int, list[End]]:
@@ -113,79 +119,3 @@ class Story:
     def clock(self, at: float | None) -> str:
         """A moment, from the run's beginning."""
         return "never" if at is None else f"{at - self.begun:.3f} s"
-
-
-def told(lines: Iterable[dict[str, Any]]) -> Story:
-    """The story that the journal's lines tell."""
-    asks: dict[str, dict[str, Any]] = {}
-    answers: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if line["kind"] == "ask":
-            asks[line["id"]] = line
-        elif line["kind"] == "told":
-            answers[line["id"]] = line
-    story, first = Story(requests=len(asks), acknowledged=len(answers)), dict[str, float]()
-    story.begun = min((ask["at"] for ask in asks.values()), default=0)
-    for number, ask in asks.items():
-        answer = answers.get(number, {})
-        when = {
-            "who": ask["who"], "at": ask["at"], "told_at": answer.get("at"), "status": answer.get("status")
-        }  # fmt: skip
-        _add(story, ask, answer.get("answer"), when, first)
-    return story
-
-
-def _add(story: Story, ask: dict[str, Any], answer: Any, when: dict[str, Any], first: dict[str, float]) -> None:
-    path, headers, body = ask["path"], ask["headers"], ask["body"]
-    accepted = when["status"] == ACCEPTED
-    if path == "/set":
-        story.submissions.append(Submission(**when, jobs={int(job): said["jobcmd"] for job, said in body.items()}))
-        return
-    if path == "/heartbeat":
-        states = answer["jobs"] if accepted else [{}] * len(body)
-        for held, state in zip(body, states, strict=True):
-            deadline = milliseconds(state.get("deadline"))
-            story.beats.append(Beat(**when, **_claim(held), state=state.get("state"), deadline=deadline))
-        return
-    if reported := re.match(r"/update_job/(\d+)/(\d+)", path):
-        code = answer.get("error") if answer else None
-        story.ends.append(
-            End(**when, job=int(reported[1]), to=int(reported[2]), claim=headers.get("claim"), code=code, said=body)
-        )
-    elif path.startswith("/update_jobs"):
-        outcomes = answer["jobs"] if accepted else [{}] * len(body)
-        for entry, outcome in zip(body, outcomes, strict=True):
-            judged = when | {"status": outcome.get("status")}
-            story.ends.append(
-                End(**judged, **_claim(entry), to=entry["jobstage"], code=outcome.get("error"), said=entry)
-            )
-    token = headers.get("claim") if path.startswith("/get") else headers.get("next-claim")
-    if token:
-        count = re.search(r"\bn=(\d+)", path)
-        story.wishes[token] = int(count[1]) if count else 1
-        first.setdefault(token, when["at"])
-        when = when | {"at": first[token]}
-    if accepted:
-        story.grants += [_grant(job, when) for job in _jobs(answer if path.startswith("/get") else answer.get("next"))]
-
-
-def _claim(held: dict[str, Any]) -> dict[str, Any]:
-    return {"job": held["jobid"], "claim": held["claim"]}
-
-
-def _jobs(answer: Any) -> Iterator[dict[str, Any]]:
-    for job in answer if isinstance(answer, list) else [answer]:
-        if isinstance(job, dict):
-            yield job
-
-
-def _grant(job: dict[str, Any], when: dict[str, Any]) -> Grant:
-    return Grant(
-        **when, **_claim(job), stage=job["jobstage"], attempt=job["attempt"], jobcmd=job["jobcmd"],
-        deadline=milliseconds(job["deadline"]),
-    )  # fmt: skip
-
-
-def milliseconds(timestamp: str | None) -> int:
-    """An ISO 8601 timestamp of the server's in ms since 1970; 0 for none."""
-    return round(datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp() * 1000) if timestamp else 0

@@ -54,7 +54,7 @@ class Tale:
             return [one for one in parts if isinstance(one, kind)]
 
         return Story(
-            those(Submission), those(Grant), those(End), those(Beat), self.wishes, steady=True
+            those(Submission), those(Grant), those(End), those(Beat), self.wishes, steady=True, once=True
         )  # fmt: skip
 
     @property

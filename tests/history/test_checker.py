@@ -52,7 +52,7 @@ def test_a_founding_worker_is_believed_with_what_it_said(tale: Tale) -> None:
     assert judged(tale) == []
 
 
-Change = Callable[[Tale], None]
+Change = Callable[[Tale], object]
 
 
 def job(**changed: Any) -> Change:
@@ -115,6 +115,16 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "two founding reports taken for one": (
         more(*[End("fay", 8, 9, 200, job=7, to=4, said={"result": TWO})] * 2), "2 reports to stage 4 without a claim"
+    ),
+    "a job that was refused and is there": (
+        part("submission", status=503, code="database_busy"), "job 7 is there, though"
+    ),
+    "an end that was refused and is there": (
+        part("over", status=503, code="database_busy"), "bob was told at 9.000 s that it isn't"
+    ),
+    "a claim that nobody was told of": (
+        lost(lambda tale: tale.wishes.update(c=1), lambda tale: tale.more.pop(0)),
+        "all who asked for it were told otherwise",
     ),
     "a move that nobody asked for": (part("done", to=0), "nobody asked for this end"),
     "a token with more jobs than it asked for": (
