@@ -24,10 +24,9 @@ START_S = 30
 class Server:
     """A server process that can be stopped, killed and started again, on the same port and database."""
 
-    def __init__(self, folder: Path, database_uri: str = "", root: Path = ROOT, **settings: str) -> None:
-        """root: where its code is."""
+    def __init__(self, folder: Path, database_uri: str = "", **settings: str) -> None:
+        self.root = ROOT  # where its code is
         self.folder = folder
-        self.root = root
         self.log = folder / "server.log"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,5 +1,6 @@
 """One run: rounds of faults under load, each healed, drained and checked."""
 
+import itertools
 import secrets
 import time
 from collections import Counter
@@ -88,46 +89,77 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> Verdict:
     """Makes it; ends early when a round shows a violation."""
     begun = time.monotonic()
     with ExitStack() as stack:
-        site = stack.enter_context(opened_site(folder, options.database, options.servers, options.root))
-        file = folder / "history.jsonl"
-        journal = Journal(file)
-        jobix = _prepared(site)
-        network = Network(f"{options.seed}", file, [server.port for server in site.servers])
-        stack.callback(network.close)
-        team = Team(jobix, f"{options.seed}", file)
-        stack.callback(team.close)
-        pages = Pages(site.servers, NAME)
-        stack.callback(pages.close)
-        nemesis = Nemesis(site, team, network, journal)
+        parts = Parts(options, folder, stack)
         say(f"set up in {time.monotonic() - begun:.1f} s")
-        without = () if site.library else NEEDS_COMPILER
-        give_up, number = time.monotonic() + options.seconds, 0
-        while True:
-            number += 1
-            members = [*options.styles, *SUBMITTERS]
-            faults = plan.made(
-                f"{options.seed} {number}", options.faults, options.servers, len(members), bool(site.uri),
-                without,
-            )  # fmt: skip
-            team.start(members, lambda _place: network.url)
-            say(f"round {number}: disturbed")
-            nemesis.strike(faults, min(ROUND_S, max(1.0, give_up - time.monotonic())))
+        give_up = time.monotonic() + options.seconds
+        for number in itertools.count(1):
+            struck = parts.disturb(number, min(ROUND_S, max(1.0, give_up - time.monotonic())))
             say(f"round {number}: healed")
-            team.finish()
-            network.quiet()
-            drained_s = _drain(site, team)
-            final = site.final()
-            final.pages = pages.last(final)
-            told = story_of(lines(file))
-            told.steady = options.servers == 1 and "clock" not in options.faults
-            told.once = "net" not in options.faults
+            drained_s = parts.drain()
+            told, final = parts.story(), parts.final()
             found = checker.violations(told, final)
             say(
                 f"round {number}: {told.requests} requests, {len(final.jobs)} jobs, {len(final.ended)} claims,"
                 f" drained in {drained_s:.1f} s, {len(found)} violations"
             )
             if found or time.monotonic() > give_up - 1:
-                return Verdict(told, final, nemesis.struck, found, time.monotonic() - begun, without)
+                break
+        return Verdict(told, final, struck, found, time.monotonic() - begun, parts.without)
+
+
+class Parts:
+    """What takes part in a run: servers, workers, the network, pages, and who strikes."""
+
+    def __init__(self, options: Options, folder: Path, stack: ExitStack) -> None:
+        """stack: closes them."""
+        self._options = options
+        self._file = folder / "history.jsonl"
+        self._site = stack.enter_context(opened_site(folder, options.database, options.servers, options.root))
+        self.without = () if self._site.library else NEEDS_COMPILER
+        jobix = _prepared(self._site)
+        ports = [server.port for server in self._site.servers]
+        self._network = Network(f"{options.seed}", self._file, ports)
+        stack.callback(self._network.close)
+        self._team = Team(jobix, f"{options.seed}", self._file)
+        stack.callback(self._team.close)
+        self._pages = Pages(self._site.servers, NAME)
+        stack.callback(self._pages.close)
+        self._nemesis = Nemesis(self._site, self._team, self._network, Journal(self._file))
+
+    def disturb(self, number: int, seconds: float) -> Counter[str]:
+        """Has workers work under faults, until all of them are healed; how many there were so far."""
+        members = [*self._options.styles, *SUBMITTERS]
+        faults = plan.made(
+            f"{self._options.seed} {number}", self._options.faults, self._options.servers, len(members),
+            bool(self._site.uri), self.without,
+        )  # fmt: skip
+        self._team.start(members, lambda _place: self._network.url)
+        self._nemesis.strike(faults, seconds)
+        return self._nemesis.struck
+
+    def drain(self) -> float:
+        """Undisturbed workers do what is left; how long it took. What can't be done stays, for the checker to tell."""
+        self._team.finish()
+        self._network.quiet()
+        begun, servers = time.monotonic(), self._site.servers
+        self._team.start(["draining", "draining"], lambda place: servers[place % len(servers)].url)
+        while self._site.left() and time.monotonic() < begun + DRAIN_S:
+            time.sleep(0.05)
+        self._team.finish()
+        return time.monotonic() - begun
+
+    def story(self) -> Story:
+        """What was asked and told so far."""
+        told = story_of(lines(self._file))
+        told.steady = self._options.servers == 1 and "clock" not in self._options.faults
+        told.once = "net" not in self._options.faults
+        return told
+
+    def final(self) -> Final:
+        """What the database holds, and what pages say."""
+        final = self._site.final()
+        final.pages = self._pages.last(final)
+        return final
 
 
 def _prepared(site: Site) -> int:
@@ -139,13 +171,3 @@ def _prepared(site: Site) -> int:
     for way in ways:
         requests.get(url + way, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
     return jobix
-
-
-def _drain(site: Site, team: Team) -> float:
-    """Undisturbed workers do what is left; how long it took. What can't be done is left, for the checker to tell."""
-    begun = time.monotonic()
-    team.start(["draining", "draining"], lambda place: site.servers[place % len(site.servers)].url)
-    while site.left() and time.monotonic() < begun + DRAIN_S:
-        time.sleep(0.05)
-    team.finish()
-    return time.monotonic() - begun

@@ -1,7 +1,6 @@
 """What a run is about: a database, the servers on it, and all that can be done to them."""
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -32,7 +31,8 @@ class Served(Server):
     """A server that is loaded with the library that moves its clock and breaks its flushes, where there is one."""
 
     def __init__(self, folder: Path, uri: str, root: Path, library: Path | None) -> None:
-        super().__init__(folder, uri, root, **SETTINGS)
+        super().__init__(folder, uri, **SETTINGS)
+        self.root = root
         self.steering = Steering(library, folder / "steering") if library else None
 
     @property
@@ -127,10 +127,11 @@ class Site:
 
     def stop_at_once(self, for_s: float) -> None:
         """PostgreSQL goes as in a crash, without a last checkpoint, and comes back."""
-        pid = self.postgresql.get_pid()
-        os.kill(pid, signal.SIGQUIT)
-        while psutil.pid_exists(pid):
-            time.sleep(0.01)
+        process = psutil.Process(self.postgresql.get_pid())
+        process.send_signal(signal.SIGQUIT)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while process.status() != psutil.STATUS_ZOMBIE:  # which nobody may take away, in a container
+                time.sleep(0.01)
         time.sleep(for_s)
         self.postgresql.ensure_postgres_running()
 

@@ -7,9 +7,9 @@ import pytest
 from tests.history.run import Options, run
 
 RUNS = [
-    Options(seed=11, seconds=8, database="sqlite"),
-    Options(seed=25, seconds=4, database="postgresql"),
-    Options(seed=9, seconds=4, database="postgresql", servers=3),
+    Options(seed=19, seconds=8, database="sqlite"),
+    Options(seed=29, seconds=4, database="postgresql"),
+    Options(seed=14, seconds=4, database="postgresql", servers=3),
 ]
 
 

@@ -20,17 +20,17 @@ HAZARDS: dict[str, tuple[Options, tuple[str, ...]]] = {
         Options(1, SECONDS, faults=("stop",), styles=LATE), ("though its claim was lost", "nobody asked for this end")
     ),
     "answer_before_commit": (
-        Options(50, SECONDS, faults=("commit",)), ("is lost", "has vanished", "no end of that claim")
+        Options(322, SECONDS, faults=("commit",)), ("is lost", "has vanished", "no end of that claim")
     ),
-    "sweep_without_recheck": (Options(129, SECONDS, faults=("commit",), styles=LATE), ("before its deadline",)),
-    "counters_outside_of_the_transaction": (Options(199, SECONDS, faults=("kill",)), ("a recount says",)),
+    "sweep_without_recheck": (Options(276, SECONDS, faults=("commit",), styles=LATE), ("before its deadline",)),
+    "counters_outside_of_the_transaction": (Options(232, SECONDS, faults=("commit",)), ("a recount says",)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("hazard", HAZARDS)
 def test_the_checker_finds_within_30_s_a(hazard: str, tmp_path: Path) -> None:
     options, sentences = HAZARDS[hazard]
-    if {"kill", "commit"} & set(options.faults) and shutil.which("cc") is None:
+    if "commit" in options.faults and shutil.which("cc") is None:
         pytest.skip("no C compiler (cc) here: it takes slow and failing flushes to show this")
     folder = tmp_path / "run"
     folder.mkdir()
