@@ -11,6 +11,7 @@ from tests.history.sabotaged import PATCHES, copy
 
 SECONDS = 30
 LATE = ("renewing",) * 5 + ("slow", "choosing") * 2  # workers that report and renew about the deadline
+QUICK = ("founding", "choosing", "batching", "proving") * 3  # workers that share commits
 # What to run, and what the checker must say. The seeds are chosen: what strikes first lays the fault open.
 HAZARDS: dict[str, tuple[Options, tuple[str, ...]]] = {
     "claim_in_two_statements": (
@@ -20,7 +21,7 @@ HAZARDS: dict[str, tuple[Options, tuple[str, ...]]] = {
         Options(1, SECONDS, faults=("stop",), styles=LATE), ("though its claim was lost", "nobody asked for this end")
     ),
     "answer_before_commit": (
-        Options(322, SECONDS, faults=("commit",)), ("is lost", "has vanished", "no end of that claim")
+        Options(586, SECONDS, faults=("commit",), styles=QUICK), ("is lost", "has vanished", "no end of that claim")
     ),
     "sweep_without_recheck": (Options(276, SECONDS, faults=("commit",), styles=LATE), ("before its deadline",)),
     "counters_outside_of_the_transaction": (Options(232, SECONDS, faults=("commit",)), ("a recount says",)),

@@ -6,6 +6,7 @@ It works until SIGTERM, and writes each request into the journal before it is se
 import http.client
 import itertools
 import json
+import os
 import random
 import signal
 import time
@@ -183,5 +184,6 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
         one: Submitter | Worker = Submitter(caller, chance, int(number))
     else:
         one = Worker(caller, DRAINING if style == "draining" else STYLES[style], chance)
-    while not told:
+    run = os.getppid()
+    while not told and os.getppid() == run:  # a worker does not outlive its run
         one.step()
