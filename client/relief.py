@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
 
 from .batch import Batch, Told
 
+log = logging.getLogger("client.worker")
+
 AFTER_S = 2.0  # twice what a batch should take
 
 
 class Relief:
     """While it is entered: once a batch has taken too long, `tell` gets what has ended, and what has not begun, from a
-    thread of its own. The running job stays."""
+    thread of its own. The running job stays. problem: what `tell` raised, when it is left."""
 
     def __init__(self, batch: Batch, tell: Callable[[Told], object]) -> None:
         self._batch = batch
         self._tell = tell
-        self._problem: BaseException | None = None
+        self.problem: BaseException | None = None
         self._timer = threading.Timer(AFTER_S, self._relieve)
         self._timer.daemon = True
 
@@ -31,11 +34,10 @@ class Relief:
         self._timer.cancel()
         if self._timer.ident is not None:
             self._timer.join()
-        if kind is None and self._problem is not None:
-            raise self._problem
 
     def _relieve(self) -> None:
         try:
             self._tell(self._batch.take())
         except BaseException as problem:
-            self._problem = problem
+            log.error("%s", problem)  # now: the running job may take long
+            self.problem = problem

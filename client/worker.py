@@ -126,14 +126,17 @@ class Worker:
         began = time.monotonic()
         batch = Batch(renewal.hold(jobs))
         try:
-            with Relief(batch, telling.tell):
+            with Relief(batch, telling.tell) as relief:
                 while not self._stopping.soon and (hold := batch.next()) is not None:
                     self._work(hold, batch, telling)
             told = batch.take()
             self._pace.took(sum(isinstance(ending, Done) for _job, ending in told), time.monotonic() - began)
             # `next` claims into stage + 1: with another working stage, or at the end, the reports go alone.
-            alone = self._stopping.soon or self.working_stage not in (None, self.stage + 1)
-            return telling.tell(told, 0 if alone else self._pace.n)
+            alone = relief.problem or self._stopping.soon or self.working_stage not in (None, self.stage + 1)
+            following = telling.tell(told, 0 if alone else self._pace.n)
+            if relief.problem is not None:
+                raise relief.problem
+            return following
         finally:
             renewal.release()
 

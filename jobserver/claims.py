@@ -47,10 +47,10 @@ class Claims:
         find: the list, which may come into being while it waits. gone: whether the worker went away meanwhile; then
         the job that it was woken for is another's.
         """
-        give_up = time.monotonic() + wait_s
         if not wait_s:
             job_list = find()
             return self._claim_now(job_list, wish) if job_list else []
+        give_up = time.monotonic() + wait_s
         while True:
             job_list = find()
             with self._waiting.place(job_list.id if job_list else None, wish.stage) as wait:

@@ -170,6 +170,24 @@ def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobi
         Worker(client, 0, work).run()
 
 
+def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_not(server, jobix, monkeypatch):
+    """The server was away too long for them, and is back when the slow job ends."""
+    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    client = JobClient(server.url, jobix, retry_for_s=0.3)
+    client.set({jobid: {} for jobid in range(9)})
+
+    def work(job):
+        if job.jobid == 4:
+            server.kill()
+            time.sleep(2)
+            server.start()
+
+    with pytest.raises(Undelivered, match="job 1 goes to stage 2"):
+        Worker(client, 0, work).run()
+    progress = client.progress()
+    assert (progress.done, progress.working) == (2, 7)  # 0 and 4; the others come back when their lifetime is over
+
+
 def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, jobix, monkeypatch):
     """The reports on their way beside the slow job are delivered when it is back."""
     monkeypatch.setattr("client.relief.AFTER_S", 0.1)
