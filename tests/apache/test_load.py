@@ -94,7 +94,12 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
         master.init([0, 10])
         master.set({jobid: {} for jobid in range(jobs)})
         done: list[int] = []
-        workers = [Worker(master.another(), 0, lambda job: done.append(job.jobid)) for _ in range(8)]
+
+        def work(job):
+            time.sleep(0.02)  # or it would be over before anything can happen
+            done.append(job.jobid)
+
+        workers = [Worker(master.another(), 0, work) for _ in range(8)]
         workers.append(Worker(master.another(), 2, lambda job: None, wait_s=1, forever=True))
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
         for worker, thread in zip(workers, threads, strict=True):
@@ -126,7 +131,9 @@ def kill_one(apache: Apache) -> None:
 
 def sweeping(apache: Apache, daemons: list[int]) -> list[int]:
     """The processes that hold the sweeper's lock."""
-    inode = (apache.folder / "data/jobs.sqlite-sweeper").stat().st_ino
+    file = apache.folder / "data/jobs.sqlite-sweeper"
+    until(file.exists)
+    inode = file.stat().st_ino
     until(lambda: holders(inode, daemons))
     return holders(inode, daemons)
 
