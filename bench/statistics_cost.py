@@ -26,7 +26,7 @@ JOBS, ROUNDS, TOGETHER, WORKERS = 200_000, 300, (1, 16, 64), 16
 class NoTallies(Tallies):
     """Keeps nothing."""
 
-    def finished(self, list_id: int, stage: int, ms: int, now: int) -> None:
+    def finished(self, list_id: int, stage: int, ms: int, now: int, n: int = 1) -> None:
         """Nothing."""
 
     def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
