@@ -12,7 +12,6 @@ from jobserver.rates import Estimate
 from jobserver.storage import lists, statistics
 from jobserver.storage.lists import JobList
 
-HEARD_MS = 10 * 60_000  # a worker that was not heard for so long, and holds nothing, is not counted as running
 SLOTS_MS = 25 * 60_000
 
 

@@ -31,7 +31,7 @@ def drain(folder: Path, jobs: int) -> float:
         queue.enqueue_many([Queue.prepare_data(noop, result_ttl=0) for _ in range(jobs)])
         started = queue.started_job_registry
         seconds = race_s(ready, (url,), WORKERS, left=lambda: queue.count + started.get_job_count(cleanup=False))
-        if failed := queue.failed_job_registry.count:
+        if failed := len(queue.failed_job_registry):
             raise RuntimeError(f"{failed} jobs have failed")
         return seconds
 

@@ -170,11 +170,18 @@ def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobi
         Worker(client, 0, work).run()
 
 
-def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_not(server, jobix, monkeypatch):
-    """The server was away too long for them, and is back when the slow job ends."""
+@pytest.fixture
+def nine(server, jobix, monkeypatch):
+    """A client of a list of nine jobs, on the test's own server; who is slow is relieved soon."""
     monkeypatch.setattr("client.relief.AFTER_S", 0.1)
-    client = JobClient(server.url, jobix, retry_for_s=0.3)
+    client = JobClient(server.url, jobix, retry_for_s=20)
     client.set({jobid: {} for jobid in range(9)})
+    return client
+
+
+def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_not(server, nine):
+    """The server was away too long for them, and is back when the slow job ends."""
+    nine.retry_for_s = 0.3
 
     def work(job):
         if job.jobid == 4:
@@ -183,16 +190,13 @@ def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_
             server.start()
 
     with pytest.raises(Undelivered, match="job 1 goes to stage 2"):
-        Worker(client, 0, work).run()
-    progress = client.progress()
+        Worker(nine, 0, work).run()
+    progress = nine.progress()
     assert (progress.done, progress.working) == (2, 7)  # 0 and 4; the others come back when their lifetime is over
 
 
-def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, jobix, monkeypatch):
+def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, nine):
     """The reports on their way beside the slow job are delivered when it is back."""
-    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
-    client = JobClient(server.url, jobix, retry_for_s=20)
-    client.set({jobid: {} for jobid in range(9)})
 
     def work(job):
         if job.jobid == 4:
@@ -200,4 +204,4 @@ def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, jobix, m
             threading.Timer(0.5, server.start).start()
             time.sleep(0.3)
 
-    assert Worker(client, 0, work).run() == Tally(done=9)
+    assert Worker(nine, 0, work).run() == Tally(done=9)

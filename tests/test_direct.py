@@ -1,0 +1,70 @@
+"""The short way of workers' requests answers as the way through Flask does, and takes what it is there for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import Client
+
+from jobserver import create_app
+from jobserver.config import Settings
+
+TOKEN = "a" * 20
+ASKED: list[tuple[str, str, dict[str, str], Any]] = [
+    ("POST", "/set", {}, {str(jobid): {"jobcmd": {"é": jobid}} for jobid in range(9)}),
+    ("GET", "/get/0?n=2", {"claim": TOKEN, "worker": "n\u00f6de"}, None),
+    ("GET", "/get/0?n=2&n=7", {"claim": TOKEN}, None),
+    ("POST", "/update_job/0/2?next=0", {"claim": TOKEN, "next-claim": "b" * 20}, {"result": [1]}),
+    ("GET", "/update_job/1/2", {"claim": "c" * 20}, None),
+    (
+        "POST",
+        "/update_jobs?next=0&n=2",
+        {"next-claim": "d" * 20},
+        [{"jobid": 1, "jobstage": 2, "claim": TOKEN}, {"jobid": 99, "jobstage": 2}],
+    ),
+    ("POST", "/heartbeat", {}, [{"jobid": 2, "claim": "b" * 20}]),
+    ("GET", "/get/1", {}, None),
+    ("GET", "/get/0?n=0", {}, None),
+    ("GET", "/get/x", {}, None),
+    ("GET", "/get/0/1/2", {}, None),
+    ("GET", "/update_jobs", {}, None),
+    ("HEAD", "/get/0", {}, None),
+    ("PUT", "/get/0", {}, None),
+    ("OPTIONS", "/heartbeat", {}, None),
+    ("GET", "/get//0", {}, None),
+    ("GET", "/get/0", {"jobix": "none"}, None),
+    ("GET", "/get/1", {"Accept": "text/html"}, None),
+]
+
+
+def made(folder: Path) -> Flask:
+    """A server's application, of a fresh database."""
+    return create_app(Settings(instance=str(folder)))
+
+
+def asked(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
+    """What it answers to all of these, in turn; deadlines are for ever, and tokens chosen."""
+    client = Client(app.wsgi_app)
+    said = []
+    for method, path, headers, body in ASKED:
+        answer = client.open(path, method=method, headers={"jobix": "4711"} | headers, json=body)
+        text = answer.get_json() if answer.is_json and method != "HEAD" else answer.text
+        said.append((answer.status_code, answer.content_type, answer.headers.get("Cache-Control"), text))
+    return said
+
+
+def test_it_answers_as_flask_does(tmp_path: Path) -> None:
+    short, long = made(tmp_path / "short"), made(tmp_path / "long")
+    long.wsgi_app = long.wsgi_app._otherwise
+    for request, one, other in zip(ASKED, asked(short), asked(long), strict=True):
+        assert one == other, request
+
+
+@pytest.mark.parametrize("path", ["/get/0", "/update_job/1/2", "/get/0/1"])
+def test_it_does_without_flask_what_workers_do_all_day(tmp_path: Path, path: str, monkeypatch: Any) -> None:
+    app = made(tmp_path)
+    client = Client(app.wsgi_app)
+    client.post("/set", headers={"jobix": "4711"}, json={"1": {"jobstage": 1}, "2": {}})
+    monkeypatch.setattr(app, "request_context", None)
+    assert client.get(path, headers={"jobix": "4711"}).status_code == 200
