@@ -6,6 +6,7 @@ would lose the interpreter's lock at each of them.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -54,12 +55,13 @@ class Transactor:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+        self._ended = 0.0
 
     @property
-    def long(self) -> bool:
-        """Whether what is being written may go through many rows, and take its time."""
+    def silent_s(self) -> float:
+        """For how long no transaction has ended; 0 while one goes through many rows, which may take its time."""
         connection = self._connection
-        return connection is not None and connection.long
+        return 0.0 if connection is not None and connection.long else time.monotonic() - self._ended
 
     def run(self, batch: list[Entry[Any]], alone: bool) -> None:
         """Writes the works of a batch in one transaction; a value or an error in every entry. `alone`: it is one entry
@@ -88,6 +90,7 @@ class Transactor:
                 self._end(connection, aside)
             else:
                 connection.rollback()
+            self._ended = time.monotonic()  # before `long` is taken back: who waited through that waits on
         except BaseException:
             try:
                 connection.rollback()

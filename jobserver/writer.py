@@ -69,9 +69,10 @@ class Writer:
         self._transactor.close()
 
     def _give_up(self, entry: Entry[Any]) -> None:
-        """Takes out of the queue what has waited too long: none of it was done. Bulk work may take its time."""
+        """Takes an entry out of the queue if the database has been silent while it waited: none of it was done."""
+        silent = self._transactor.silent_s >= self._database.settings.busy_timeout_s
         with self._lock:
-            if entry in self._waiting and not entry.turn.is_set() and not self._transactor.long:
+            if silent and entry in self._waiting and not entry.turn.is_set():
                 self._waiting.remove(entry)
                 raise DatabaseBusy("The database has not answered for some seconds; try again.")
 

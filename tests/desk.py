@@ -16,7 +16,6 @@ from jobserver.schema import prepare
 from jobserver.storage.transaction import Transaction
 from jobserver.writer import Writer
 
-BUSY_S = 0.3
 ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
 
 
@@ -43,8 +42,8 @@ class Counting(Database):
 class Desk:
     """A writer over a table of its own, callers that come together, and what was told."""
 
-    def __init__(self, folder: Path, database_uri: str) -> None:
-        settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=BUSY_S)
+    def __init__(self, folder: Path, database_uri: str, busy_timeout_s: float = GIVE_UP_S) -> None:
+        settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=busy_timeout_s)
         prepare(settings, "key")
         self.database = Counting(create_engine(settings.uri, **engine_options(settings)), settings)
         self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others

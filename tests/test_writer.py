@@ -13,10 +13,12 @@ import pytest
 
 from jobserver.errors import DatabaseBusy, NameTaken, Unavailable
 from jobserver.storage.transaction import Transaction
-from jobserver.transactor import NeedsAlone
+from jobserver.transactor import Entry, NeedsAlone
 from jobserver.writer import MAX_TOGETHER
 from tests.conftest import make_postgresql_database
-from tests.desk import BUSY_S, GIVE_UP_S, Counted, Desk, add
+from tests.desk import GIVE_UP_S, Counted, Desk, add
+
+BUSY_S = 0.3
 
 
 def refuse(_tx: Transaction) -> None:
@@ -25,12 +27,24 @@ def refuse(_tx: Transaction) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    """A desk on a database of its own."""
+def database_uri(request: pytest.FixtureRequest) -> str:
+    """Where a database of its own is; '' for SQLite's own file."""
     own = request.param == "postgresql"
-    made = Desk(tmp_path, make_postgresql_database(request.getfixturevalue("postgresql")) if own else "")
-    yield made
-    made.close()
+    return make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
+
+
+@pytest.fixture
+def desk(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
+    """A desk on a database of its own."""
+    with closing(Desk(tmp_path, database_uri)) as made:
+        yield made
+
+
+@pytest.fixture
+def impatient(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
+    """A desk where nobody waits for long."""
+    with closing(Desk(tmp_path, database_uri, BUSY_S)) as made:
+        yield made
 
 
 def test_many_that_come_together_share_a_commit(desk: Desk) -> None:
@@ -106,6 +120,23 @@ def test_an_interrupted_writer_leaves_nobody_waiting(desk: Desk) -> None:
     assert desk.told == [(3, True)]
 
 
+def test_who_waited_through_bulk_work_is_not_turned_away_when_it_is_over(desk: Desk) -> None:
+    def their_time_is_up(_tx: Transaction) -> list[bool]:
+        return [gives_up(entry) for entry in list(desk.writer._waiting)]
+
+    def gives_up(entry: Entry[int]) -> bool:
+        try:
+            desk.writer._give_up(entry)
+        except DatabaseBusy:
+            desk.writer._waiting.append(entry)  # or it would wait for ever
+            return True
+        return False
+
+    futures = desk.together(their_time_is_up, *[add(k) for k in range(MAX_TOGETHER)])
+    assert futures[0].result() == [False]  # the last one, which waits for the next commit
+    assert [future.result() for future in futures[1:]] == list(range(MAX_TOGETHER))
+
+
 def test_what_returned_is_there_and_what_raised_is_not(desk: Desk) -> None:
     def call(number: int) -> list[int]:
         chance, returned = random.Random(number), []
@@ -133,14 +164,14 @@ def locked(desk: Desk) -> Iterator[None]:
         other.rollback()
 
 
-def test_a_locked_database_is_busy_for_all_and_then_the_writer_goes_on(desk: Desk) -> None:
-    with locked(desk):
+def test_a_locked_database_is_busy_for_all_and_then_the_writer_goes_on(impatient: Desk) -> None:
+    with locked(impatient):
         begun = time.monotonic()
-        futures = [desk.run(add(k)) for k in range(10)]
+        futures = [impatient.run(add(k)) for k in range(10)]
         assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
         assert time.monotonic() - begun < 10 * BUSY_S, "each waited in turn"
-    assert [desk.writer.run(add(k)) for k in range(3)] == [0, 1, 2]
-    assert (desk.rows(), sorted(desk.told)) == ([0, 1, 2], [(k, True) for k in range(3)])
+    assert [impatient.writer.run(add(k)) for k in range(3)] == [0, 1, 2]
+    assert (impatient.rows(), sorted(impatient.told)) == ([0, 1, 2], [(k, True) for k in range(3)])
 
 
 def test_a_table_that_is_gone_is_its_users_trouble_only(desk: Desk) -> None:
@@ -150,7 +181,7 @@ def test_a_table_that_is_gone_is_its_users_trouble_only(desk: Desk) -> None:
     assert desk.rows() == [0, 1]
 
 
-@pytest.mark.parametrize("desk", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("when", ["idle", "at work", "at the end"])
 def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
     desk.writer.run(add(0))
@@ -183,18 +214,18 @@ def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
     assert desk.rows() == sorted([*returned, 7, 8])
 
 
-def test_who_waits_too_long_is_told_so_and_nothing_of_it_is_done(desk: Desk) -> None:
+def test_who_waits_too_long_is_told_so_and_nothing_of_it_is_done(impatient: Desk) -> None:
     entered, go = threading.Event(), threading.Event()
 
     def stuck(_tx: Transaction) -> None:
         entered.set()
         assert go.wait(GIVE_UP_S)
 
-    busy = desk.run(stuck)
+    busy = impatient.run(stuck)
     assert entered.wait(GIVE_UP_S)
-    futures = [desk.run(add(k)) for k in range(5)]
+    futures = [impatient.run(add(k)) for k in range(5)]
     assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
     go.set()
     busy.result(GIVE_UP_S)
-    assert desk.writer.run(add(7)) == 7
-    assert desk.rows() == [7]
+    assert impatient.writer.run(add(7)) == 7
+    assert impatient.rows() == [7]
