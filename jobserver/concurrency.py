@@ -1,4 +1,4 @@
-"""How the server does many things at once: eventlet, gevent or threads. Only this file and servers.py know which.
+"""How the server does many things at once: eventlet, gevent or threads. Only this file and the web servers' know which.
 
 Everything else uses `threading`'s own names, which are green when a program has called patch(), and
 real_thread() for what would make the event loop wait.
@@ -71,8 +71,10 @@ def spawn(work: Callable[[], None], name: str) -> None:
 
 
 def let_others() -> None:
-    """Lets an event loop do first whatever it can do now. Threads don't wait for each other."""
+    """Lets an event loop do first whatever it can do now: take new connections, and then read of them. Threads don't
+    wait for each other."""
     if _mode in ("eventlet", "gevent"):
+        time.sleep(0)
         time.sleep(0)
 
 

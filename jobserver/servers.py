@@ -1,14 +1,12 @@
 """The web servers: eventlet's, gevent's, or Werkzeug's with a thread a request, each ending as it should."""
 
-import errno
 import gc
-import logging
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -21,8 +19,6 @@ KEEPALIVE_S = 60
 LOOP_WAITS_S = 0.0005  # for the interpreter, at each step, beside a thread that computes; 5 ms add up to seconds
 GARBAGE = 20_000  # objects before somebody looks for cycles, of which a request leaves few; 700 cost 4 %
 M_ARENA_MAX = -8  # malloc.h
-PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
-log = logging.getLogger("jobserver")
 _came: list[int] = []  # signals to end
 
 
@@ -41,9 +37,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+def serve(
+    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, short: Collection[str] = ()
+) -> None:
     """Serves until a signal that catch_signals() caught. Then calls drain(), and returns when the running requests have
-    ended, or after drain_s. A second signal ends at once."""
+    ended, or after drain_s. A second signal ends at once.
+
+    `short`: the first parts of paths that are asked for all day, by short requests that have short answers.
+    """
     _more_files()
     _few_arenas()
     sys.setswitchinterval(LOOP_WAITS_S)
@@ -51,7 +52,7 @@ def serve(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drai
     gc.freeze()  # what is there now stays
     gc.set_threshold(GARBAGE)
     {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[concurrency.mode()](
-        app, listener, drain, drain_s
+        app, listener, drain, drain_s, short
     )
 
 
@@ -91,49 +92,23 @@ def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
         time.sleep(0.1)
 
 
-def _serve_eventlet(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
-    import eventlet
-    import eventlet.wsgi
+def _serve_eventlet(
+    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, short: Collection[str]
+) -> None:
+    from jobserver.eventlet_server import EventletServer
 
-    def completed(environ: dict[str, Any], start_response: Any) -> Any:
-        if environ["wsgi.input"].chunked_input:
-            environ["wsgi.input_terminated"] = True  # its input ends where the body ends; it doesn't say so
-        environ[SOCKET] = environ["wsgi.input"].get_socket()
-        return app(environ, start_response)
-
-    class Listener:
-        """The listener, which goes on when a connection can't be accepted; eventlet's server would end."""
-
-        def accept(self) -> Any:
-            while True:
-                try:
-                    return listener.accept()
-                except OSError as error:
-                    if error.errno not in PASSING:
-                        raise
-                    log.warning("a connection could not be accepted: %s", error.strerror)
-                    eventlet.sleep(0.05)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(listener, name)
-
-    pool = eventlet.GreenPool(10_000)
-    server = eventlet.spawn(
-        eventlet.wsgi.server, Listener(), completed, custom_pool=pool, log=logging.getLogger("jobserver.wsgi"),
-        log_output=False, debug=False, keepalive=True,
-    )  # fmt: skip
-    eventlet.sleep(0)  # it begins: what is killed before would not know how to end
+    server = EventletServer(app, listener, short)
     _wait_for_signal(lambda: server.dead)
     if server.dead:
-        server.wait()  # raises what it died of
+        server.wait()
     drain()
     listener.close()  # who comes now is refused, and doesn't wait for nobody
-    server.kill(KeyboardInterrupt)  # it closes idle connections and waits for the running requests
-    with eventlet.Timeout(drain_s, False):
-        server.wait()
+    server.stop(drain_s)
 
 
-def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+def _serve_gevent(
+    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, _short: Collection[str]
+) -> None:
     from gevent.pool import Pool
     from gevent.pywsgi import WSGIServer
     from geventwebsocket.handler import WebSocketHandler
@@ -153,7 +128,9 @@ def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], Non
     running.wait(drain_s)
 
 
-def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+def _serve_threads(
+    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, _short: Collection[str]
+) -> None:
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):

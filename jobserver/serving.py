@@ -40,6 +40,7 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
     new = ", a new one" if file is not None and not file.exists() else ""
 
     from jobserver import create_app
+    from jobserver.routes.direct import VIEWS
     from jobserver.services import NAME, Services
 
     logs.begin(settings)
@@ -61,7 +62,7 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
         flush=True,
     )
     services.start()
-    servers.serve(part(app.wsgi_app), listener, services.drain, end_s)
+    servers.serve(part(app.wsgi_app), listener, services.drain, end_s, VIEWS)
     give_up = time.monotonic() + LAST_S
     while (stuck := services.writer.busy or services.database.busy) and time.monotonic() < give_up:
         time.sleep(0.01)  # the sweeper, for one, is no request that was waited for

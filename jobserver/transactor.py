@@ -1,8 +1,9 @@
 """One transaction for several requests, over the one connection that writes.
 
-The event loop never waits for the database. What may wait (PostgreSQL, bulk work, a locked file, a commit's flush) is
-done in a real thread. SQLite's short statements run on the loop: a thread making many small calls beside a busy loop
-would lose the interpreter's lock at each of them.
+The event loop never waits for the database. What may wait (PostgreSQL, bulk work, a locked file, the flush of a commit
+to a slow disk) is done in a real thread. SQLite's short statements run on the loop: a thread making many small calls
+beside a busy loop would lose the interpreter's lock at each of them; and a quick flush costs less than the way to a
+thread and back.
 """
 
 import logging
@@ -23,6 +24,7 @@ Work = Callable[[Transaction], T]
 Aside = Callable[[Callable[[], None]], None]
 
 TRIES = 3  # of what collides with another server process
+QUICK_S = 0.001  # a commit that the event loop may wait for
 FLUSH_FAILED = 1034  # SQLITE_IOERR_FSYNC
 log = logging.getLogger("jobserver.writer")
 
@@ -56,6 +58,7 @@ class Transactor:
         self._database = database
         self._connection: Connection | None = None
         self._ended = 0.0
+        self._commit_s = 1.0  # what a commit took of late; it may be slow until it was seen to be quick
 
     @property
     def silent_s(self) -> float:
@@ -115,10 +118,14 @@ class Transactor:
             aside(partial(self._connection.begin, exclusive))
         return self._connection
 
-    @staticmethod
-    def _end(connection: Connection, aside: Aside) -> None:
+    def _end(self, connection: Connection, aside: Aside) -> None:
+        def commit() -> None:
+            begun = time.perf_counter()
+            connection.commit()
+            self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
+
         try:
-            aside(connection.commit)
+            commit() if self._commit_s < QUICK_S else aside(commit)
         except DATABASE_FAILS as error:
             if _may_be_done(error, connection.postgresql):
                 raise OutcomeUnknown(

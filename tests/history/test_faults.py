@@ -1,7 +1,9 @@
 """The faults are real ones: each is felt by the server's callers, and is over when it is healed."""
 
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -63,6 +65,22 @@ def test_after_a_failed_flush_the_server_goes_on(served: Served, ask: Asker) -> 
     assert ask("/get/0").status_code == 503
     served.steer(fails=0)
     assert ask("/get/0").json()["jobid"] == 1
+
+
+@needs_compiler
+def test_a_disk_that_became_slow_keeps_the_event_loop_waiting_once(served: Served, ask: Asker, jobix: int) -> None:
+    """Quick flushes are waited for; from the first slow one on they are done beside everything else."""
+    served.steer(slow_ms=300)
+    ask("/get/0")
+    served.steer(slow_ms=1500)
+    with ThreadPoolExecutor(1) as pool:
+        claimed = pool.submit(Asker(served.url, jobix), "/get/0")
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.5:
+            assert ask("/").status_code == 200
+        assert not claimed.done()
+        assert claimed.result().json()["jobid"] == 2
+    served.steer(slow_ms=0)
 
 
 @needs_compiler

@@ -1,0 +1,181 @@
+"""HTTP as workers speak it, under eventlet: its own reading of a request, and writing of an answer, cost more than a
+claim does. A request that isn't as they most often are is eventlet's, from its first byte."""
+
+import re
+import socket
+import time
+from collections.abc import Collection
+from functools import lru_cache
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import Any
+
+from eventlet import greenio
+from eventlet.wsgi import BROKEN_SOCK, STATE_REQUEST, HttpProtocol, Server, format_date_time
+
+from jobserver.concurrency import SOCKET
+
+HEAD_BYTES, BODY_BYTES = 8192, 65_536  # of a request, at the most
+HEAD = re.compile(
+    rb"(GET|POST) (/([a-z_]+)[a-z0-9_/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+)
+EVENTLETS_OWN = {"HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"}
+BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
+
+
+class QuickProtocol(HttpProtocol):  # type: ignore[misc]
+    """One connection. `short`: the first parts of the paths whose requests and answers are short."""
+
+    rfile: Any
+
+    def __init__(self, short: Collection[bytes], conn_state: list[Any], server: Server) -> None:
+        self._short = short
+        super().__init__(conn_state, server)
+
+    def setup(self) -> None:
+        """Nothing yet: eventlet's files are made for the first request that is its own."""
+        self.connection = self.request
+        self._raw: _Raw | None = None
+
+    def finish(self) -> None:
+        """Closes the connection."""
+        if self._raw is not None:
+            super().finish()
+        else:
+            greenio.shutdown_safe(self.connection)
+            self.connection.close()
+
+    def handle_one_request(self) -> None:
+        """Reads and answers a request. `close_connection` is then whether it was the last one."""
+        if self._short and not self._read_ahead() and self._quickly():
+            return
+        if self._raw is None:
+            super().setup()
+            self._raw = _Raw(self.rfile.detach())
+            self.rfile = BufferedReader(self._raw)
+        super().handle_one_request()
+
+    def get_environ(self) -> dict[str, Any]:
+        """WSGI's environment of a request that is eventlet's own."""
+        environ: dict[str, Any] = super().get_environ()
+        if environ["wsgi.input"].chunked_input:
+            environ["wsgi.input_terminated"] = True  # its input ends where the body ends; it doesn't say so
+        environ[SOCKET] = self.connection
+        return environ
+
+    def _read_ahead(self) -> bool:
+        """Whether eventlet has read something of the next request already."""
+        if self._raw is None:
+            return False
+        self._raw.paused = True
+        try:
+            return bool(self.rfile.peek())
+        finally:
+            self._raw.paused = False
+
+    def _quickly(self) -> bool:
+        """Answers a request, or finds that none will come; False if it is eventlet's own, and all of it yet to read."""
+        said = self.connection.recv(HEAD_BYTES, socket.MSG_PEEK)
+        if not said:
+            self.close_connection = True
+            return True
+        self.conn_state[2] = STATE_REQUEST
+        found = HEAD.match(said)
+        environ = self._environ(found) if found else None
+        if not found or environ is None:
+            return False
+        size = int(environ.get("CONTENT_LENGTH", 0))
+        self.connection.recv(found.end())
+        environ["wsgi.input"] = BytesIO(self._body(size) if size else b"")
+        try:
+            self.connection.sendall(self._answer(environ))
+        except OSError as error:
+            if error.errno not in BROKEN_SOCK:
+                raise
+            self.close_connection = True
+        return True
+
+    def _environ(self, found: re.Match[bytes]) -> dict[str, Any] | None:
+        """WSGI's environment of a request; None if it isn't a quick one."""
+        if found[3] not in self._short:
+            return None
+        environ: dict[str, Any] = self.server.get_environ()
+        for line in found[5].decode("latin-1").split("\r\n")[:-1]:
+            name, _, value = line.partition(":")
+            key = _key(name)
+            if key in environ or key in EVENTLETS_OWN:
+                return None
+            environ[key] = value.strip(" \t")
+        size = environ.get("CONTENT_LENGTH", "0")
+        if not (size.isascii() and size.isdigit() and len(size) < 10 and int(size) <= BODY_BYTES):
+            return None
+        environ |= {
+            "REQUEST_METHOD": found[1].decode(), "SCRIPT_NAME": "", "PATH_INFO": found[2].decode(),
+            "QUERY_STRING": (found[4] or b"").decode(), "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_NAME": self.server.address[0], "SERVER_PORT": str(self.server.address[1]),
+            "REMOTE_ADDR": self.client_address[0], "REMOTE_PORT": str(self.client_address[1]),
+            SOCKET: self.connection,
+        }  # fmt: skip
+        return environ
+
+    def _body(self, size: int) -> bytes:
+        """The body; less of it if no more comes."""
+        body: bytes = self.connection.recv(size)
+        while len(body) < size and (more := self.connection.recv(size - len(body))):
+            body += more
+        return body
+
+    def _answer(self, environ: dict[str, Any]) -> bytes:
+        """What the application answers, as it is sent."""
+        head: list[str] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
+            head[:] = [f"HTTP/1.1 {status}", *[f"{name}: {value}" for name, value in headers]]
+
+        parts = self.server.app(environ, start_response)
+        try:
+            body = b"".join(parts)
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+        asked = environ.get("HTTP_CONNECTION", "").lower()
+        told = "Connection: close" in head
+        self.close_connection = told or asked == "close"
+        head.append(f"Date: {_date(int(time.time()))}")
+        if not told and asked in ("close", "keep-alive"):
+            head.append(f"Connection: {asked}")
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+class _Raw(RawIOBase):
+    """The bytes of a connection. `paused`: none come for now, so that a look at what was read reads nothing."""
+
+    def __init__(self, raw: RawIOBase) -> None:
+        self._raw = raw
+        self.paused = False
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """See RawIOBase."""
+        return None if self.paused else self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Closes them."""
+        super().close()
+        self._raw.close()
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> str:
+    """What WSGI calls a header."""
+    key = name.upper().replace("-", "_")
+    return key if key in BARE else f"HTTP_{key}"
+
+
+@lru_cache(maxsize=2)
+def _date(now_s: int) -> str:
+    """The time of an answer, as HTTP writes it."""
+    written: str = format_date_time(now_s)
+    return written

@@ -1,0 +1,40 @@
+"""Tells what a web server gives to an application, for each request: python -m tests.modes.echo. Prints its port."""
+
+import json
+from typing import Any
+
+from jobserver import concurrency
+
+SHORT = ("get", "heartbeat")
+GIVEN = ("HTTP_", "SERVER_", "REMOTE_A", "CONTENT_LENGTH", "PATH_INFO", "QUERY_", "REQUEST_", "SCRIPT_")
+
+
+def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answers with what it was given; `quick`: not by eventlet's own way."""
+    from werkzeug.wsgi import get_input_stream
+
+    told: dict[str, Any] = {name: value for name, value in environ.items() if name.startswith(GIVEN)}
+    told["body"] = get_input_stream(environ).read().decode("latin-1")
+    told["quick"] = "eventlet.input" not in environ
+    body = json.dumps(told).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    if "HTTP_END" in environ:
+        headers.append(("Connection", "close"))
+    start_response("200 OK", headers)
+    return [body]
+
+
+def main() -> None:
+    """Serves until it is told to stop."""
+    concurrency.patch("eventlet")  # before anything else is imported, as the server does it
+
+    from jobserver import servers
+
+    listener = servers.listen("127.0.0.1", 0)
+    servers.catch_signals()
+    print(listener.getsockname()[1], flush=True)
+    servers.serve(app, listener, drain=lambda: None, drain_s=1, short=SHORT)
+
+
+if __name__ == "__main__":
+    main()

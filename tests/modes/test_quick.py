@@ -1,0 +1,169 @@
+"""The quick way to read requests gives the application what eventlet's own gives, and leaves it what is its own."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection, parse_headers
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.modes.echo import SHORT
+
+HOST, UNUSUAL = b"Host: a\r\n", b"x_y: 1\r\n"  # the second is eventlet's own: it leaves such a header out
+QUICK = {
+    "no body": b"GET /get/0?n=2&wait=%20%C3%A9 HTTP/1.1\r\n" + HOST,
+    "a token, and a worker's name": b"GET /get/0/1 HTTP/1.1\r\n" + HOST + b"claim:  a \r\nworker: \xf6\r\nEmpty:\r\n",
+    "no question": b"GET /get/0? HTTP/1.1\r\n" + HOST + b"Cookie: a=1; b=2\r\n",
+    "closing": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"Connection: Close\r\n",
+    "staying": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"Connection: keep-alive\r\n",
+    "ended by the application": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"end: 1\r\n",
+    "ended by both": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"end: 1\r\nConnection: close\r\n",
+    "body": b"POST /heartbeat HTTP/1.1\r\n" + HOST + b"Content-Type: a/b\r\nContent-Length: 7\r\n\r\nab\r\n\r\nc",
+    "empty body": b"POST /heartbeat HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n",
+    "the largest body": b"POST /heartbeat HTTP/1.1\r\n" + HOST + b"Content-Length: 65536\r\n\r\n" + b"x" * 65536,
+}  # fmt: skip
+OWN = {
+    "another path": b"GET /other HTTP/1.1\r\n",
+    "no path": b"GET /get* HTTP/1.1\r\n",
+    "quoted path": b"GET /get/%30 HTTP/1.1\r\n",
+    "another method": b"PUT /get/0 HTTP/1.1\r\nContent-Length: 1\r\n\r\na",
+    "older": b"GET /get/0 HTTP/1.0\r\nConnection: keep-alive\r\n",
+    "header twice": b"GET /get/0 HTTP/1.1\r\nclaim: a\r\nClaim: b\r\n",
+    "underscore": b"GET /get/0 HTTP/1.1\r\ncontent_length: 5\r\n",
+    "chunked": b"POST /heartbeat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    "continued": b"GET /get/0 HTTP/1.1\r\nclaim: a\r\n b\r\n",
+    "large body": b"POST /heartbeat HTTP/1.1\r\nContent-Length: 65537\r\n\r\n" + b"x" * 65537,
+    "long head": b"GET /get/0 HTTP/1.1\r\n" + b"".join(b"a%d: %s\r\n" % (n, b"x" * 1000) for n in range(9)),
+    "length with a sign": b"POST /heartbeat HTTP/1.1\r\nContent-Length: +1\r\n\r\na",
+    "length with zeros": b"POST /heartbeat HTTP/1.1\r\nContent-Length: 00000000001\r\n\r\na",
+}
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Where eventlet's server, with its quick way, answers what it was given."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    yield int(process.stdout.readline())
+    process.terminate()
+    assert process.wait(20) == 0
+    process.stdout.close()
+
+
+@pytest.fixture
+def line(port: int) -> Iterator[socket.socket]:
+    """A connection."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as made:
+        yield made
+
+
+def whole(raw: bytes) -> bytes:
+    """A request, whose head may lack its end."""
+    return raw if b"\r\n\r\n" in raw else raw + b"\r\n"
+
+
+def answer(line: socket.socket) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """The headers that it was answered with, and what the application was given."""
+    file: Any = line.makefile("rb", buffering=0)  # it reads no more than it is asked for
+    assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+    headers = parse_headers(file)
+    left, body = int(headers["Content-Length"]), b""
+    while len(body) < left:
+        body += file.read(left - len(body))
+    return [one for one in headers.items() if one[0] not in ("Date", "Content-Length")], json.loads(body)
+
+
+def ended(line: socket.socket) -> bool:
+    """Whether the other end closes the connection without another word."""
+    line.sendall(b"GET /get/0 HTTP/1.1\r\n\r\n")
+    try:
+        return line.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("raw", QUICK.values(), ids=QUICK.keys())
+def test_the_quick_way_gives_and_answers_what_eventlets_own_does(port: int, raw: bytes) -> None:
+    seen = []
+    for request in (whole(raw), whole(raw).replace(HOST, HOST + UNUSUAL)):
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+            line.sendall(request)
+            seen.append((*answer(line), ended(line)))
+    (headers, given, ends), (own_headers, own_given, own_ends) = seen
+    assert (given.pop("quick"), own_given.pop("quick")) == (True, False)
+    assert own_given.pop("SERVER_PROTOCOL") == "HTTP/1.0"  # whatever was asked; nobody looks at it
+    assert given.pop("SERVER_PROTOCOL") == "HTTP/1.1"
+    assert given.pop("QUERY_STRING") == own_given.pop("QUERY_STRING", "")
+    assert given == own_given
+    if "HTTP_END" in given:
+        assert ends  # eventlet's own says so, and doesn't
+        assert ("Connection", "close") in headers
+    else:
+        assert (headers, ends) == (own_headers, own_ends)
+
+
+@pytest.mark.parametrize("raw", OWN.values(), ids=OWN.keys())
+def test_what_is_unusual_is_left_to_eventlet_and_the_next_is_quick_again(line: socket.socket, raw: bytes) -> None:
+    line.sendall(whole(raw))
+    _, given = answer(line)
+    assert not given["quick"]
+    for _ in range(2):
+        line.sendall(whole(QUICK["body"]))
+        _, given = answer(line)
+        assert given["quick"]
+        assert given["body"] == "ab\r\n\r\nc"
+
+
+@pytest.mark.parametrize("length", [b"-1", b"a", b"1 1", b"\xb2"])
+def test_a_length_that_is_none_is_refused(line: socket.socket, length: bytes) -> None:
+    line.sendall(b"POST /heartbeat HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n")
+    assert line.recv(100).split()[1] == b"400"
+
+
+def test_requests_that_come_in_one_piece_are_all_answered_in_order(line: socket.socket) -> None:
+    """Eventlet's own way reads ahead: what it has read of the next ones may not be lost, or be read twice."""
+    requests, wanted = [], []
+    for number in range(60):
+        kind = ("quick", "own", "quick with a body", "own with a body")[number * 7 % 11 % 4]
+        path = b"heartbeat" if "quick" in kind else b"set"
+        body = b"%d " % number * 9 if "body" in kind else b""
+        requests.append(b"POST /%s?%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (path, number, len(body), body))
+        wanted.append((str(number), body.decode()))
+    line.sendall(b"".join(requests))
+    given = [answer(line)[1] for _ in wanted]
+    assert [(one["QUERY_STRING"], one["body"]) for one in given] == wanted
+    assert given[0]["quick"]
+
+
+def test_an_expected_body_is_asked_for(line: socket.socket) -> None:
+    line.sendall(b"POST /heartbeat HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+    assert line.recv(100).split()[1] == b"100"
+    line.sendall(b"a")
+    assert answer(line)[1]["body"] == "a"
+
+
+@pytest.mark.parametrize("cut", [5, 40, 75, 90])
+def test_a_request_may_come_in_two_pieces(line: socket.socket, cut: int) -> None:
+    raw = b"POST /heartbeat HTTP/1.1\r\nHost: a\r\njobix: 4711\r\nContent-Length: 14\r\n\r\n[1, 2, 3, 4] \n"
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.sendall(whole(QUICK["no body"]) + raw[:cut])
+    answer(line)  # by now the first piece was looked at
+    line.sendall(raw[cut:])
+    assert answer(line)[1]["body"] == "[1, 2, 3, 4] \n"
+
+
+def test_who_goes_away_in_the_middle_leaves_the_server_as_it_was(port: int) -> None:
+    for raw in (b"", b"GET /ge", whole(QUICK["no body"]), QUICK["body"][:-3], QUICK["the largest body"][:9000]):
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+            line.sendall(raw)
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        for path in SHORT:
+            connection.request("GET", f"/{path}")
+            assert json.loads(connection.getresponse().read())["quick"]
