@@ -137,6 +137,8 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         finally:
             if hasattr(parts, "close"):
                 parts.close()
+        if not any(line.startswith("Content-Length:") for line in head):
+            head.append(f"Content-Length: {len(body)}")
         asked = environ.get("HTTP_CONNECTION", "").lower()
         told = "Connection: close" in head
         self.close_connection = told or asked == "close"

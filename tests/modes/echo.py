@@ -17,7 +17,9 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     told["body"] = get_input_stream(environ).read().decode("latin-1")
     told["quick"] = "eventlet.input" not in environ
     body = json.dumps(told).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", "application/json")]
+    if "HTTP_LENGTH" in environ:
+        headers.append(("Content-Length", str(len(body))))
     if "HTTP_END" in environ:
         headers.append(("Connection", "close"))
     start_response("200 OK", headers)

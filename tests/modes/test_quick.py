@@ -19,6 +19,7 @@ QUICK = {
     "no body": b"GET /get/0?n=2&wait=%20%C3%A9 HTTP/1.1\r\n" + HOST,
     "a token, and a worker's name": b"GET /get/0/1 HTTP/1.1\r\n" + HOST + b"claim:  a \r\nworker: \xf6\r\nEmpty:\r\n",
     "no question": b"GET /get/0? HTTP/1.1\r\n" + HOST + b"Cookie: a=1; b=2\r\n",
+    "a length said by the application": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"length: 1\r\n",
     "closing": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"Connection: Close\r\n",
     "staying": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"Connection: keep-alive\r\n",
     "ended by the application": b"GET /get/0 HTTP/1.1\r\n" + HOST + b"end: 1\r\n",
