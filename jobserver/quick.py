@@ -2,14 +2,12 @@
 claim does. A request that isn't as they most often are is eventlet's, from its first byte."""
 
 import re
-import socket
 import time
 from collections.abc import Collection
 from functools import lru_cache
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any
 
-from eventlet import greenio
 from eventlet.wsgi import BROKEN_SOCK, STATE_REQUEST, HttpProtocol, Server, format_date_time
 
 from jobserver.concurrency import SOCKET
@@ -34,15 +32,13 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
     def setup(self) -> None:
         """Nothing yet: eventlet's files are made for the first request that is its own."""
         self.connection = self.request
+        self._ahead = b""  # came, and is not used yet
         self._raw: _Raw | None = None
 
     def finish(self) -> None:
-        """Closes the connection."""
+        """Closes what there is; the server closes the connection itself."""
         if self._raw is not None:
             super().finish()
-        else:
-            greenio.shutdown_safe(self.connection)
-            self.connection.close()
 
     def handle_one_request(self) -> None:
         """Reads and answers a request. `close_connection` is then whether it was the last one."""
@@ -52,6 +48,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
             super().setup()
             self._raw = _Raw(self.rfile.detach())
             self.rfile = BufferedReader(self._raw)
+        self._raw.ahead, self._ahead = self._raw.ahead + self._ahead, b""
         super().handle_one_request()
 
     def get_environ(self) -> dict[str, Any]:
@@ -68,24 +65,23 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
             return False
         self._raw.paused = True
         try:
-            return bool(self.rfile.peek())
+            return bool(self.rfile.peek() or self._raw.ahead)
         finally:
             self._raw.paused = False
 
     def _quickly(self) -> bool:
-        """Answers a request, or finds that none will come; False if it is eventlet's own, and all of it yet to read."""
-        said = self.connection.recv(HEAD_BYTES, socket.MSG_PEEK)
-        if not said:
+        """Answers a request, or finds that none will come; False if it is eventlet's own, of which nothing is used."""
+        self._ahead = self._ahead or self.connection.recv(HEAD_BYTES)
+        if not self._ahead:
             self.close_connection = True
             return True
         self.conn_state[2] = STATE_REQUEST
-        found = HEAD.match(said)
+        found = HEAD.match(self._ahead)
         environ = self._environ(found) if found else None
         if not found or environ is None:
             return False
-        size = int(environ.get("CONTENT_LENGTH", 0))
-        self.connection.recv(found.end())
-        environ["wsgi.input"] = BytesIO(self._body(size) if size else b"")
+        self._ahead = self._ahead[found.end() :]
+        environ["wsgi.input"] = BytesIO(self._body(int(environ.get("CONTENT_LENGTH", 0))))
         try:
             self.connection.sendall(self._answer(environ))
         except OSError as error:
@@ -119,7 +115,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
 
     def _body(self, size: int) -> bytes:
         """The body; less of it if no more comes."""
-        body: bytes = self.connection.recv(size)
+        body, self._ahead = self._ahead[:size], self._ahead[size:]
         while len(body) < size and (more := self.connection.recv(size - len(body))):
             body += more
         return body
@@ -149,10 +145,12 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
 
 
 class _Raw(RawIOBase):
-    """The bytes of a connection. `paused`: none come for now, so that a look at what was read reads nothing."""
+    """The bytes of a connection, first those `ahead`. `paused`: none come for now, so that looking at what was read
+    reads nothing."""
 
     def __init__(self, raw: RawIOBase) -> None:
         self._raw = raw
+        self.ahead = b""
         self.paused = False
 
     def readable(self) -> bool:
@@ -161,7 +159,13 @@ class _Raw(RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int | None:
         """See RawIOBase."""
-        return None if self.paused else self._raw.readinto(buffer)
+        if self.paused:
+            return None
+        if not self.ahead:
+            return self._raw.readinto(buffer)
+        n = min(len(buffer), len(self.ahead))
+        buffer[:n], self.ahead = self.ahead[:n], self.ahead[n:]
+        return n
 
     def close(self) -> None:
         """Closes them."""
