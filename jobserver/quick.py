@@ -2,6 +2,7 @@
 claim does. A request that isn't as they most often are is eventlet's, from its first byte."""
 
 import re
+import socket
 import time
 from collections.abc import Collection
 from functools import lru_cache
@@ -12,6 +13,7 @@ from eventlet.wsgi import BROKEN_SOCK, STATE_REQUEST, HttpProtocol, Server, form
 
 from jobserver.concurrency import SOCKET
 
+QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 HEAD_BYTES, BODY_BYTES = 8192, 65_536  # of a request, at the most
 HEAD = re.compile(
     rb"(GET|POST) (/([a-z_]+)[a-z0-9_/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
@@ -116,6 +118,8 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
     def _body(self, size: int) -> bytes:
         """The body; less of it if no more comes."""
         body, self._ahead = self._ahead[:size], self._ahead[size:]
+        if len(body) < size and QUICKACK is not None:  # some clients send no body until the head is acknowledged
+            self.connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
         while len(body) < size and (more := self.connection.recv(size - len(body))):
             body += more
         return body

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection, parse_headers
@@ -168,3 +169,16 @@ def test_who_goes_away_in_the_middle_leaves_the_server_as_it_was(port: int) -> N
         for path in SHORT:
             connection.request("GET", f"/{path}")
             assert json.loads(connection.getresponse().read())["quick"]
+
+
+def test_who_sends_head_and_body_apart_does_not_wait_for_an_acknowledgement(line: socket.socket) -> None:
+    """A client that leaves Nagle's algorithm on sends the body when the head is acknowledged, which Linux puts off for
+    40 milliseconds where nothing is answered."""
+    late = 0
+    for _ in range(40):
+        begun = time.monotonic()
+        line.sendall(b"POST /heartbeat HTTP/1.1\r\nContent-Length: 2\r\n\r\n")
+        line.sendall(b"[]")
+        assert answer(line)[1]["body"] == "[]"
+        late += time.monotonic() - begun > 0.035
+    assert late < 20
