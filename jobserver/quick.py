@@ -2,22 +2,18 @@
 claim does. A request that isn't as they most often are is eventlet's, from its first byte."""
 
 import re
-import socket
 import time
 from collections.abc import Collection
 from functools import lru_cache
-from io import BufferedReader, BytesIO, RawIOBase
+from io import BufferedReader
 from typing import Any
 
 from eventlet.wsgi import BROKEN_SOCK, STATE_REQUEST, HttpProtocol, Server, format_date_time
 
 from jobserver.concurrency import SOCKET
+from jobserver.incoming import HEAD, Body, Raw
 
-QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 HEAD_BYTES, BODY_BYTES = 8192, 65_536  # of a request, at the most
-HEAD = re.compile(
-    rb"(GET|POST) (/([a-z_]+)[a-z0-9_/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
-)
 EVENTLETS_OWN = {"HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"}
 BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
@@ -35,7 +31,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         """Nothing yet: eventlet's files are made for the first request that is its own."""
         self.connection = self.request
         self._ahead = b""  # came, and is not used yet
-        self._raw: _Raw | None = None
+        self._raw: Raw | None = None
 
     def finish(self) -> None:
         """Closes what there is; the server closes the connection itself."""
@@ -48,7 +44,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
             return
         if self._raw is None:
             super().setup()
-            self._raw = _Raw(self.rfile.detach())
+            self._raw = Raw(self.rfile.detach())
             self.rfile = BufferedReader(self._raw)
         self._raw.ahead, self._ahead = self._raw.ahead + self._ahead, b""
         super().handle_one_request()
@@ -77,15 +73,18 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         if not self._ahead:
             self.close_connection = True
             return True
-        self.conn_state[2] = STATE_REQUEST
         found = HEAD.match(self._ahead)
         environ = self._environ(found) if found else None
         if not found or environ is None:
             return False
-        self._ahead = self._ahead[found.end() :]
-        environ["wsgi.input"] = BytesIO(self._body(int(environ.get("CONTENT_LENGTH", 0))))
+        self.conn_state[2] = STATE_REQUEST
+        size, begin = int(environ.get("CONTENT_LENGTH", 0)), found.end()
+        body = Body(self.connection, self._ahead[begin : begin + size], size)
+        environ["wsgi.input"], self._ahead = body, self._ahead[begin + size :]
         try:
-            self.connection.sendall(self._answer(environ))
+            self.connection.sendall(memoryview(self._answer(environ)))
+            while body.left and not self.close_connection:
+                self.close_connection = not body.read(HEAD_BYTES)
         except OSError as error:
             if error.errno not in BROKEN_SOCK:
                 raise
@@ -115,15 +114,6 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         }  # fmt: skip
         return environ
 
-    def _body(self, size: int) -> bytes:
-        """The body; less of it if no more comes."""
-        body, self._ahead = self._ahead[:size], self._ahead[size:]
-        if len(body) < size and QUICKACK is not None:  # some clients send no body until the head is acknowledged
-            self.connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
-        while len(body) < size and (more := self.connection.recv(size - len(body))):
-            body += more
-        return body
-
     def _answer(self, environ: dict[str, Any]) -> bytes:
         """What the application answers, as it is sent."""
         head: list[str] = []
@@ -146,35 +136,6 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         if not told and asked in ("close", "keep-alive"):
             head.append(f"Connection: {asked}")
         return "\r\n".join([*head, "", ""]).encode("latin-1") + body
-
-
-class _Raw(RawIOBase):
-    """The bytes of a connection, first those `ahead`. `paused`: none come for now, so that looking at what was read
-    reads nothing."""
-
-    def __init__(self, raw: RawIOBase) -> None:
-        self._raw = raw
-        self.ahead = b""
-        self.paused = False
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        """See RawIOBase."""
-        if self.paused:
-            return None
-        if not self.ahead:
-            return self._raw.readinto(buffer)
-        n = min(len(buffer), len(self.ahead))
-        buffer[:n], self.ahead = self.ahead[:n], self.ahead[n:]
-        return n
-
-    def close(self) -> None:
-        """Closes them."""
-        super().close()
-        self._raw.close()
 
 
 @lru_cache(maxsize=512)

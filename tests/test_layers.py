@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"jobserver.servers"},
     {"jobserver.eventlet_server"},
     {"jobserver.quick"},
+    {"jobserver.incoming"},
     {"jobserver"},  # create_app()
     {"jobserver.routes"},
     {"jobserver.services"},

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, parse_headers
 from typing import Any
 
 import pytest
 
+from jobserver.incoming import HEAD
 from tests.conftest import ROOT
 from tests.modes.echo import SHORT
 
@@ -46,17 +47,23 @@ OWN = {
 }
 
 
+@contextmanager
+def echo() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """eventlet's server, with its quick way, which answers what it was given; its process and port."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        yield process, int(process.stdout.readline())
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Where eventlet's server, with its quick way, answers what it was given."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    yield int(process.stdout.readline())
-    process.terminate()
-    assert process.wait(20) == 0
-    process.stdout.close()
+    """Where it listens."""
+    with echo() as (_process, port):
+        yield port
 
 
 @pytest.fixture
@@ -142,6 +149,38 @@ def test_requests_that_come_in_one_piece_are_all_answered_in_order(line: socket.
     given = [answer(line)[1] for _ in wanted]
     assert [(one["QUERY_STRING"], one["body"]) for one in given] == wanted
     assert given[0]["quick"]
+
+
+def test_who_needs_no_body_does_not_wait_for_it(line: socket.socket) -> None:
+    line.sendall(b"POST /heartbeat?1 HTTP/1.1\r\nunread: 1\r\nContent-Length: 9\r\n\r\nab")
+    given = [answer(line)[1]]
+    line.sendall(b"cdefghi" + b"POST /heartbeat?2 HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy")
+    given.append(answer(line)[1])
+    assert [(one["QUERY_STRING"], one["body"], one["quick"]) for one in given] == [("1", None, True), ("2", "xy", True)]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 8187,
+        b"GET /get/" + b"a" * 4000 + b" HTTP/1.1\r\n" + b"a:b\r\n" * 800,
+        b"GET /get/0?" + b"x" * 8000,
+    ],
+    ids=["path", "path and headers", "query"],
+)
+def test_no_head_takes_long_to_look_at(head: bytes) -> None:
+    """Nobody else is answered meanwhile."""
+    begun = time.thread_time()
+    assert HEAD.match(head) is None
+    assert time.thread_time() - begun < 0.1
+
+
+def test_half_a_request_does_not_keep_the_server_from_ending() -> None:
+    with echo() as (process, port), closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+        line.sendall(whole(QUICK["no body"]) + b"GET /ge")
+        answer(line)
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 def test_an_expected_body_is_asked_for(line: socket.socket) -> None:
