@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -81,7 +82,7 @@ def whole(raw: bytes) -> bytes:
 def answer(line: socket.socket) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """The headers that it was answered with, and what the application was given."""
     file: Any = line.makefile("rb", buffering=0)  # it reads no more than it is asked for
-    assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert file.readline().endswith(b"HTTP/1.1 200 OK\r\n")  # a body has no end of line
     headers = parse_headers(file)
     left, body = int(headers["Content-Length"]), b""
     while len(body) < left:
@@ -181,6 +182,28 @@ def test_half_a_request_does_not_keep_the_server_from_ending() -> None:
         answer(line)
         process.terminate()
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("path", [b"get/0", b"other"], ids=["quick", "own"])
+def test_who_sends_many_requests_at_once_keeps_nobody_waiting(port: int, line: socket.socket, path: bytes) -> None:
+    many = 4000
+    flood = threading.Thread(target=line.sendall, args=[b"GET /%s HTTP/1.1\r\n\r\n" % path * many])
+    left = [many]
+
+    def read() -> None:
+        file: Any = line.makefile("rb")
+        while left[0]:
+            left[0] -= file.readline().endswith(b"HTTP/1.1 200 OK\r\n")  # a body has no end of line
+
+    reader = threading.Thread(target=read)
+    flood.start()
+    reader.start()
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as other:
+        other.sendall(whole(QUICK["no body"]))
+        answer(other)
+    assert left[0] > 0, "they were all answered first"
+    flood.join()
+    reader.join()
 
 
 def test_an_expected_body_is_asked_for(line: socket.socket) -> None:
