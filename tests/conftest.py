@@ -18,6 +18,7 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by all that is started, too
 START_S = 30
 
 

@@ -3,7 +3,6 @@
 import signal
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -12,6 +11,7 @@ import pytest
 from tests.conftest import Asker
 from tests.core.locks import locked
 from tests.core.snapshot import opened
+from tests.core.waiter import Waiter
 
 CHANGES = [
     ("/init/0/10", None), ("/set", {"7": {}}), ("/get/0", None), ("/update_job/1/2", None),
@@ -89,10 +89,9 @@ def test_one_list_that_waits_for_the_database_does_not_hold_up_the_hello(ask, im
 
 def test_a_request_that_ends_while_the_server_shuts_down_is_503_and_changes_nothing(ask, impatient, jobix):
     before = whole(impatient)
-    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late, ThreadPoolExecutor(1) as pool:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late:
         late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: x\r\n")
-        waiting = pool.submit(lambda: Asker(impatient.url, jobix)("/get/4?wait=60").json())
-        assert ask("/").status_code == 200  # by now the server has read what came before
+        waiting = Waiter(impatient.url, jobix).ask("/get/4?wait=60")  # by now the server has read what came before
         impatient.process.send_signal(signal.SIGTERM)
         assert waiting.result(10) == "nada"  # so it shuts down
         late.sendall(b"jobix: %d\r\n\r\n" % jobix)
