@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Collection
 from functools import lru_cache
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Any
 
 import eventlet
@@ -83,11 +83,11 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
             return False
         self.conn_state[2] = STATE_REQUEST
         size, begin = int(environ.get("CONTENT_LENGTH", 0)), found.end()
-        body = Body(self.connection, self._ahead[begin : begin + size], size)
-        environ["wsgi.input"], self._ahead = body, self._ahead[begin + size :]
+        body = Body(self.connection, self._ahead[begin : begin + size], size) if size else None
+        environ["wsgi.input"], self._ahead = body or BytesIO(), self._ahead[begin + size :]
         try:
             self.connection.sendall(memoryview(self._answer(environ)))
-            while body.left and not self.close_connection:
+            while body and body.left and not self.close_connection:
                 self.close_connection = not body.read(HEAD_BYTES)
         except OSError as error:
             if error.errno not in BROKEN_SOCK:
