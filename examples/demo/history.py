@@ -1,9 +1,10 @@
 """What really happened: the claims that the workers wrote down themselves, and the judgement over them.
 
 Each worker appends one JSON line an event to a log of its own, in a single write, so that a SIGKILL leaves whole lines:
-`ready`; `claimed`, once the server has said so; `begun`, by the work; `renewed`; `reporting`, before it tells the
-server how the job ended; then, once the server has answered, `ended` with the job's new stage, or `lost`. Times are
-seconds of the machine's monotonic clock, which all processes share.
+`ready`; `claimed`, once the server has said so; `begun`, by the work; `renewed`, or `not held`, as a heartbeat said;
+`reporting`, before it tells the server how the job ended; then, once the server has answered, `ended` with the job's
+new stage, or `lost`. A heartbeat may cross with a report, after which the job is not held: then the report's answer
+counts. Times are seconds of the machine's monotonic clock, which all processes share.
 """
 
 import hashlib
@@ -103,7 +104,7 @@ class History:
                 hold.sure_until_s = float(event["asked_s"]) + self.lifetime_s
             elif event["event"] == "reporting":
                 hold.reporting_s = at_s
-            elif event["event"] in ("ended", "lost"):
+            elif event["event"] in ("ended", "lost") or (event["event"] == "not held" and hold.reporting_s is None):
                 self._open.pop(key)
                 _end(hold, event.get("jobstage"), at_s)
 

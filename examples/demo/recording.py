@@ -52,7 +52,7 @@ class RecordingClient(JobClient):
         answers = super().renew(jobs)
         for job, answer in zip(jobs, answers, strict=True):
             if answer.state == "lost":  # it may have nothing more to report
-                self._log.write("lost", jobid=job.jobid, claim=job.claim)
+                self._log.write("not held", jobid=job.jobid, claim=job.claim)
             else:
                 self._log.write("renewed", jobid=job.jobid, claim=job.claim, asked_s=asked_s)
         return answers

@@ -138,3 +138,14 @@ def test_a_job_that_failed_stays_where_it_was_and_is_not_done(log: Log, history:
     log.write("ended", jobid=7, claim="secret", jobstage=1)
     history.read()
     assert history.holds[0].outcome == "released"
+
+
+def test_a_heartbeat_that_crosses_with_a_report_does_not_make_the_job_lost(log: Log, history: History) -> None:
+    for jobid in (7, 8):
+        log.write("claimed", jobid=jobid, stage=0, claim="secret", attempt=1, asked_s=0.0)
+    log.write("reporting", jobid=7, claim="secret")
+    for jobid in (7, 8):
+        log.write("not held", jobid=jobid, claim="secret")
+    log.write("ended", jobid=7, claim="secret", jobstage=2)
+    history.read()
+    assert [hold.outcome for hold in history.holds] == ["done", "lost"]
