@@ -66,6 +66,7 @@ class Apache:
         lines[8:8] = [f"Include {AVAILABLE}/{name}.load" for name in modules]
         lines += [f"IncludeOptional {AVAILABLE}/{name}.co[n]f" for name in modules]
         lines += ["MaxSpareThreads 400"]  # else it ends processes when they idle, and with them open connections
+        lines += ["StartServers 5"]  # else open pages hold all threads of two, and it closes connections that idle
         return "\n".join([*lines, f"Include {self.folder}/site.conf", ""])
 
     @property
