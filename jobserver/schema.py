@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from types import TracebackType
 
 from alembic import command
 from alembic.config import Config
@@ -113,8 +114,8 @@ class _Transaction:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         return connection
 
-    def __exit__(self, *error: object) -> None:
-        self._context.__exit__(*error)  # type: ignore[arg-type]
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._context.__exit__(kind, value, at)
 
     def _write_ahead_log(self) -> None:
         """Readers beside the one writer. Another server that starts at this moment may hold the file for an instant."""

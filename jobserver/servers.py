@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from jobserver import concurrency
@@ -43,7 +44,8 @@ def serve(
     """Serves until a signal that catch_signals() caught. Then calls drain(), and returns when the running requests have
     ended, or after drain_s. A second signal ends at once.
 
-    `short`: the first parts of paths that are asked for all day, by short requests that have short answers.
+    `short`: the first parts of paths that are asked for all day, by short requests that have short answers. Under
+    eventlet these have a way of their own.
     """
     _more_files()
     _few_arenas()
@@ -51,9 +53,10 @@ def serve(
     gc.collect()
     gc.freeze()  # what is there now stays
     gc.set_threshold(GARBAGE)
-    {"eventlet": _serve_eventlet, "gevent": _serve_gevent, "threading": _serve_threads}[concurrency.mode()](
-        app, listener, drain, drain_s, short
-    )
+    modes: dict[str, Callable[..., None]] = {
+        "eventlet": partial(_serve_eventlet, short), "gevent": _serve_gevent, "threading": _serve_threads,
+    }  # fmt: skip
+    modes[concurrency.mode()](app, listener, drain, drain_s)
 
 
 def catch_signals() -> None:
@@ -93,7 +96,7 @@ def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
 
 
 def _serve_eventlet(
-    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, short: Collection[str]
+    short: Collection[str], app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float
 ) -> None:
     from jobserver.eventlet_server import EventletServer
 
@@ -106,9 +109,7 @@ def _serve_eventlet(
     server.stop(drain_s)
 
 
-def _serve_gevent(
-    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, _short: Collection[str]
-) -> None:
+def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
     from gevent.pool import Pool
     from gevent.pywsgi import WSGIServer
     from geventwebsocket.handler import WebSocketHandler
@@ -128,9 +129,7 @@ def _serve_gevent(
     running.wait(drain_s)
 
 
-def _serve_threads(
-    app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float, _short: Collection[str]
-) -> None:
+def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):

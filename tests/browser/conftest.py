@@ -12,7 +12,7 @@ from tests.conftest import ROOT, Asker, Server
 
 try:
     from playwright.sync_api import Browser, Page, sync_playwright
-except ImportError:  # pragma: no cover
+except ImportError:
     sync_playwright = None
 
 NAME = "gaia"

@@ -1,6 +1,8 @@
 """Tells what a web server gives to an application, for each request: python -m tests.modes.echo. Prints its port."""
 
 import json
+import time
+from contextlib import suppress
 from typing import Any
 
 from jobserver import concurrency
@@ -11,10 +13,15 @@ GIVEN = ("HTTP_", "SERVER_", "REMOTE_A", "CONTENT_LENGTH", "PATH_INFO", "QUERY_"
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Answers with what it was given, as headers ask for it; `quick`: not by eventlet's own way."""
+    from werkzeug.exceptions import ClientDisconnected
     from werkzeug.wsgi import get_input_stream
 
     told: dict[str, Any] = {name: value for name, value in environ.items() if name.startswith(GIVEN)}
-    told["body"] = None if "HTTP_UNREAD" in environ else get_input_stream(environ).read().decode("latin-1")
+    time.sleep(float(environ.get("HTTP_WAIT", 0)))
+    told["body"] = None
+    if "HTTP_UNREAD" not in environ:
+        with suppress(ClientDisconnected):
+            told["body"] = get_input_stream(environ).read().decode("latin-1")
     told["quick"] = "eventlet.input" not in environ
     body = json.dumps(told).encode()
     headers = [("Content-Type", "application/json")]

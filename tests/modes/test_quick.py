@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -52,12 +53,17 @@ OWN = {
 def echo() -> Iterator[tuple[subprocess.Popen[str], int]]:
     """eventlet's server, with its quick way, which answers what it was given; its process and port."""
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
         assert process.stdout
-        yield process, int(process.stdout.readline())
-        process.terminate()
-        assert process.wait(10) == 0
+        try:
+            yield process, int(process.stdout.readline())
+            process.terminate()
+            assert process.wait(10) == 0
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,7 @@ def whole(raw: bytes) -> bytes:
 def answer(line: socket.socket) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """The headers that it was answered with, and what the application was given."""
     file: Any = line.makefile("rb", buffering=0)  # it reads no more than it is asked for
-    assert file.readline().endswith(b"HTTP/1.1 200 OK\r\n")  # a body has no end of line
+    assert file.readline() == b"HTTP/1.1 200 OK\r\n"
     headers = parse_headers(file)
     left, body = int(headers["Content-Length"]), b""
     while len(body) < left:
@@ -224,10 +230,16 @@ def test_a_request_may_come_in_two_pieces(line: socket.socket, cut: int) -> None
 
 
 def test_who_goes_away_in_the_middle_leaves_the_server_as_it_was(port: int) -> None:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it resets the connection
+        line.sendall(b"GET /get/0 HTTP/1.1\r\nwait: 0.2\r\n\r\n")
+        time.sleep(0.1)
     for raw in (b"", b"GET /ge", whole(QUICK["no body"]), QUICK["body"][:-3], QUICK["the largest body"][:9000]):
         with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
             line.sendall(raw)
     with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", "/get", headers={"wait": "0.3"})  # by then it has tried to answer the first one
+        assert connection.getresponse().read()
         for path in SHORT:
             connection.request("GET", f"/{path}")
             assert json.loads(connection.getresponse().read())["quick"]
