@@ -10,6 +10,7 @@ from typing import Any
 import eventlet
 import eventlet.wsgi
 
+from jobserver.greenlets import Greenlets
 from jobserver.quick import QuickProtocol
 
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
@@ -21,7 +22,7 @@ class EventletServer:
 
     def __init__(self, app: Callable[..., Any], listener: socket.socket, short: Collection[str]) -> None:
         self._running = eventlet.spawn(
-            eventlet.wsgi.server, _Listener(listener), app, custom_pool=eventlet.GreenPool(10_000),
+            eventlet.wsgi.server, _Listener(listener), app, custom_pool=Greenlets(10_000),
             log=logging.getLogger("jobserver.wsgi"), log_output=False, debug=False, keepalive=True,
             protocol=partial(QuickProtocol, frozenset(name.encode() for name in short)),
         )  # fmt: skip

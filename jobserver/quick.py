@@ -3,7 +3,7 @@ claim does. A request that isn't as they most often are is eventlet's, from its 
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from io import BufferedReader, BytesIO
 from typing import Any
@@ -99,16 +99,13 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         """WSGI's environment of a request; None if it isn't a quick one."""
         if found[3] not in self._short:
             return None
-        environ: dict[str, Any] = self.server.get_environ()
-        for line in found[5].decode("latin-1").split("\r\n")[:-1]:
-            name, _, value = line.partition(":")
-            key = _key(name)
-            if key in environ or key in EVENTLETS_OWN:
-                return None
-            environ[key] = value.strip(" \t")
-        size = environ.get("CONTENT_LENGTH", "0")
+        headers = _headers(found[5])
+        if headers is None:
+            return None
+        size = headers.get("CONTENT_LENGTH", "0")
         if not (size.isascii() and size.isdigit() and len(size) < 10 and int(size) <= BODY_BYTES):
             return None
+        environ: dict[str, Any] = self.server.get_environ() | headers
         environ |= {
             "REQUEST_METHOD": found[1].decode(), "SCRIPT_NAME": "", "PATH_INFO": found[2].decode(),
             "QUERY_STRING": (found[4] or b"").decode(), "SERVER_PROTOCOL": "HTTP/1.1",
@@ -142,11 +139,18 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
 
-@lru_cache(maxsize=512)
-def _key(name: str) -> str:
-    """What WSGI calls a header."""
-    key = name.upper().replace("-", "_")
-    return key if key in BARE else f"HTTP_{key}"
+@lru_cache(maxsize=256)  # a worker without a claim sends the same ones with each request
+def _headers(lines: bytes) -> Mapping[str, str] | None:
+    """Headers as WSGI calls them; None if they aren't a quick request's."""
+    headers: dict[str, str] = {}
+    for line in lines.decode("latin-1").split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        key = name.upper().replace("-", "_")
+        key = key if key in BARE else f"HTTP_{key}"
+        if key in headers or key in EVENTLETS_OWN:
+            return None
+        headers[key] = value.strip(" \t")
+    return headers
 
 
 @lru_cache(maxsize=2)

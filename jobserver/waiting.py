@@ -1,13 +1,12 @@
 """Requests that wait for a job: woken when one comes, by this server process or another."""
 
 import logging
-import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from jobserver.concurrency import Gate, gate, spawn
+from jobserver.concurrency import Gate, gate, lock, spawn
 from jobserver.connection import Row
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy
@@ -30,7 +29,7 @@ class Waiting:
     def __init__(self, database: Database, bound: int | None = None) -> None:
         self._database = database
         self._bound = bound
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._places: dict[Place, deque[Gate]] = defaultdict(deque)
         self._sleeping = 0
         self._looking = False

@@ -6,13 +6,12 @@ and then hands on to one of those that came meanwhile.
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jobserver.concurrency import let_others
+from jobserver.concurrency import let_others, lock
 from jobserver.connection import COLLISIONS, DATABASE_FAILS
 from jobserver.database import Database
 from jobserver.errors import DatabaseBusy, OutcomeUnknown, Unavailable
@@ -30,7 +29,7 @@ class Writer:
     def __init__(self, database: Database, told: Callable[[list[Any]], None]) -> None:
         self._database = database
         self._told = told
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._waiting: deque[Entry[Any]] = deque()
         self._busy = False
         self._transactor = Transactor(database)

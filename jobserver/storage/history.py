@@ -10,6 +10,7 @@ from jobserver.storage.transaction import Transaction
 _REMEMBER = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker, error)
     SELECT id, ended_claim, previous_stage, jobstage, :outcome, claimed, :now, worker, :error FROM job
     WHERE id {ids} AND ended_claim IS NOT NULL"""
+_REMEMBER_ONE = _REMEMBER.format(ids="= :id")
 _REMEMBER_SQLITE = _REMEMBER.format(ids="IN (SELECT value FROM json_each(:ids))")
 _REMEMBER_POSTGRESQL = _REMEMBER.format(
     ids="= ANY(ARRAY(SELECT CAST(one AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)) AS one))"
@@ -25,7 +26,8 @@ def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: st
     if not rows:
         return
     # of a batch most are alike: claimed at the same time, by the same worker
-    alike = Counter((row[1], *row[3:6], row[6] is not None, *row[7:]) for row in rows)
+    moves = [(row[1], *row[3:6], row[6] is not None, *row[7:]) for row in rows]
+    alike = Counter(moves) if len(moves) > 1 else {moves[0]: 1}
     for (list_id, old, new, flag, claimed, started, worker), n in alike.items():
         if claimed:
             failures = n if outcome in ("failed", "expired") or error is not None else 0
@@ -37,6 +39,9 @@ def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: st
         else:
             tx.count(list_id, old, jobs=-n, flagged=-n if flag < 0 else 0, failed=-n if flag < -1 else 0)
             tx.count(list_id, new, jobs=n)
+    if len(rows) == 1:
+        tx.run(_REMEMBER_ONE, id=rows[0][0], outcome=outcome, now=now, error=error)
+        return
     sql = _REMEMBER_POSTGRESQL if tx.postgresql else _REMEMBER_SQLITE
     tx.run(sql, ids=json.dumps([row[0] for row in rows]), outcome=outcome, now=now, error=error)
 
