@@ -7,7 +7,7 @@ from bench import asked, commits, ours, waiting
 from bench.databases import versions
 from bench.rounds import Rounds
 from bench.started import ROOT
-from bench.system import WORKERS, System
+from bench.system import MORE_WORKERS, WORKERS, System
 from bench.tables import machine, put, table
 
 PAGE = ROOT / "docs/performance.md"
@@ -90,6 +90,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
     peers = [system for system in systems if system.module != ours.__name__]
     durable = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.durable == "yes")
     heavy = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
+    threads = rounds.ratio(ours.SQLITE, MORE_WORKERS)
     on_postgresql = rounds.ratio(ours.POSTGRESQL, "Procrastinate")
     cpu, one = rounds.median(waiting.CPU), rounds.median(asked.ONE)
     hello = rounds.median(asked.SHARE)
@@ -97,6 +98,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         (f"drain, {WORKERS} workers, SQLite", f"{number(rounds.median(ours.SQLITE))} jobs/s", "30,000"),
         ("… × the quickest durable peer", times(durable), "4"),
         (f"… × the quickest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
+        (f"… × {MORE_WORKERS} where the others have {WORKERS} workers", times(threads), ""),
         ("drain on PostgreSQL × Procrastinate", times(on_postgresql), "10"),
         ("one job a request, 16 connections", f"{number(one)} jobs/s", ""),
         ('… as a share of bare Flask "hello"', times(hello), "0.65"),

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 WORKERS = 4
+MORE_WORKERS = "Dramatiq, 32 threads"  # in four processes, as it comes
 MODULES = (
     "bench.ours",
     "bench.peers.with_huey",

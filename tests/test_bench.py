@@ -64,6 +64,7 @@ def test_the_durable_are_compared_with_the_quickest_durable_peer() -> None:
     told = performance.goals(rounds, [*ours.SYSTEMS, *peers], {10: (2.0, 3.0), 1000: (3.0, 3.0)})
     assert "| … × the quickest durable peer | 5.00 |" in told
     assert "HyperQueue | 2.00 | 10 |" in told
+    assert "32 threads" not in told
     assert "| a claim among 1,000 jobs | 3.0 µs, 1.50 × |" in told
 
 

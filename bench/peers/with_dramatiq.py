@@ -1,4 +1,4 @@
-"""Dramatiq: four worker processes, each with the eight threads that it comes with; or with one."""
+"""Dramatiq: four processes of one thread, as many workers as the others have; and of eight threads, as it comes."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from bench.databases import redis
 from bench.gate import race_s
-from bench.system import WORKERS, System
+from bench.system import MORE_WORKERS, WORKERS, System
 
 
 def declared(url: str) -> tuple[RedisBroker, dramatiq.Actor]:
@@ -46,6 +46,6 @@ def _system(name: str, storage: str, threads: int, jobs: int) -> System:
 
 
 SYSTEMS = [
-    _system("Dramatiq", "Redis; 4 × 8 threads", 8, 8_000),
-    _system("Dramatiq, one thread", "Redis; 4 × 1 thread", 1, 4_000),
+    _system("Dramatiq", "Redis; 4 × 1 thread", 1, 4_000),
+    _system(MORE_WORKERS, "Redis; 4 × 8 threads", 8, 8_000),
 ]
