@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,16 @@ class Greenlets:
             if len(self._idle) >= KEPT:
                 return
             self._idle.append(getcurrent())
-            task = get_hub().switch()
+            task = _next_task()
+
+
+def _next_task() -> "Task":
+    """What this one is to serve next, whoever else wakes it: a timer that an earlier connection left."""
+    while True:
+        with suppress(Exception, eventlet.Timeout):
+            woken_by = get_hub().switch()
+            if isinstance(woken_by, Task):
+                return woken_by
 
 
 class Task:
