@@ -53,6 +53,7 @@ def serve(
     gc.collect()
     gc.freeze()  # what is there now stays
     gc.set_threshold(GARBAGE)
+    gc.enable()
     modes: dict[str, Callable[..., None]] = {
         "eventlet": partial(_serve_eventlet, short), "gevent": _serve_gevent, "threading": _serve_threads,
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """Tells what a web server gives to an application, for each request: python -m tests.modes.echo. Prints its port."""
 
+import gc
 import json
 import time
 from contextlib import suppress
@@ -23,6 +24,7 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         with suppress(ClientDisconnected):
             told["body"] = get_input_stream(environ).read().decode("latin-1")
     told["quick"] = "eventlet.input" not in environ
+    told["collecting"] = gc.isenabled()
     body = json.dumps(told).encode()
     headers = [("Content-Type", "application/json")]
     if "HTTP_LENGTH" in environ:
@@ -35,6 +37,7 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 def main() -> None:
     """Serves until it is told to stop."""
+    gc.disable()  # as the server does it
     concurrency.patch("eventlet")  # before anything else is imported, as the server does it
 
     from jobserver import servers

@@ -212,6 +212,11 @@ def test_who_sends_many_requests_at_once_keeps_nobody_waiting(port: int, line: s
     reader.join()
 
 
+def test_garbage_that_is_not_looked_for_at_the_start_is_once_it_serves(line: socket.socket) -> None:
+    line.sendall(whole(b"GET /get/0 HTTP/1.1\r\n"))
+    assert answer(line)[1]["collecting"]
+
+
 def test_an_expected_body_is_asked_for(line: socket.socket) -> None:
     line.sendall(b"POST /heartbeat HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
     assert line.recv(100).split()[1] == b"100"

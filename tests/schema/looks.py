@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine, inspect, text
 
 from jobserver.config import Settings
-from jobserver.extensions import db
+from jobserver.models import db  # with all its tables
 from tests.conftest import Server
 from tests.core.snapshot import opened
 
