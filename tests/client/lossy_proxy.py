@@ -37,7 +37,7 @@ class LossyProxy:
         self._late.append((path, seconds))
 
     def instead(self, path: str, status: str, headers: str = "", body: str = "{}", times: int = 1) -> None:
-        """The server never hears of it: this is answered."""
+        """The server never hears of it: this is answered. After all that is to be lost."""
         raw = f"HTTP/1.1 {status}\r\nContent-Length: {len(body.encode())}\r\n{headers}\r\n{body}".encode()
         self._instead += [(path, raw)] * times
 
@@ -74,7 +74,7 @@ class LossyProxy:
         path = line.split()[1]
         self.seen.append(line)
         self.seen_at.append(time.monotonic())
-        for entry in self._instead:
+        for entry in self._instead if not any(map(path.startswith, self._lose)) else ():
             if path.startswith(entry[0]):
                 self._instead.remove(entry)
                 client.sendall(entry[1])

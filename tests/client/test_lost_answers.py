@@ -65,7 +65,7 @@ def test_a_claim_that_was_lost_while_its_answer_was_on_the_way_is_replaced_by_an
     client.init([0, 10])
     client.set({1: {}})
     proxy.lose("/get/0")
-    proxy.instead("/get/0", "503 SERVICE UNAVAILABLE", "Retry-After: 1\r\n")
+    proxy.instead("/get/0", "503 SERVICE UNAVAILABLE", "Retry-After: 2\r\n")
     got = []
     thread = threading.Thread(target=lambda: got.append(through.get(0)))
     thread.start()
