@@ -1,6 +1,5 @@
 """The tables of docs/performance.md, from what was measured."""
 
-import statistics
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
@@ -13,11 +12,6 @@ from bench.tables import machine, put, table
 
 PAGE = ROOT / "docs/performance.md"
 TEN_TIMES = ("RQ", "Celery", "Dramatiq", "Procrastinate", "dask.distributed", "HyperQueue")
-# Jobs a second on the machine that the goals were set on, two cores as well.
-WHERE_GOALS_WERE_SET = {
-    "Huey, SQLite without fsync": 18_900, "Huey, SQLite with fsync": 6_500, "Huey, Redis": 10_600, "Celery": 1_530,
-    "Procrastinate": 800, "RQ": 740, "dask.distributed": 650, "HyperQueue": 500,
-}  # fmt: skip
 UNKNOWN = "—"
 Row = tuple[str, ...]
 
@@ -91,34 +85,17 @@ def least(ratios: Iterable[float | None]) -> float | None:
     return min((ratio for ratio in ratios if ratio is not None), default=None)
 
 
-def speed(rounds: Rounds) -> float | None:
-    """How fast this machine is beside the one that the goals were set on: the median of what the same peers do."""
-    known = [here / there for name, there in WHERE_GOALS_WERE_SET.items() if (here := rounds.median(name)) is not None]
-    return statistics.median(known) if known else None
-
-
-def rate_goal(there: int, beside: float | None) -> str:
-    """A goal in jobs a second, as it was set, and as it is on a machine of that speed."""
-    return f"{there:,}" if beside is None else f"{there:,} there, {number(there * beside)} here"
-
-
 def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[float, float]]) -> str:
     """Each goal, and what was measured."""
     peers = [system for system in systems if system.module != ours.__name__]
     durable = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.durable == "yes")
     heavy = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
-    beside = speed(rounds)
     threads = rounds.ratio(ours.SQLITE, MORE_WORKERS)
     on_postgresql = rounds.ratio(ours.POSTGRESQL, "Procrastinate")
     cpu, one = rounds.median(waiting.CPU), rounds.median(asked.ONE)
     hello = rounds.median(asked.SHARE)
     rows = [
-        ("this machine, beside the one that goals were set on", f"{times(beside)} × as fast", ""),
-        (
-            f"drain, {WORKERS} workers, SQLite",
-            f"{number(rounds.median(ours.SQLITE))} jobs/s",
-            rate_goal(30_000, beside),
-        ),
+        (f"drain, {WORKERS} workers, SQLite", f"{number(rounds.median(ours.SQLITE))} jobs/s", "30,000"),
         ("… × the quickest durable peer", times(durable), "4"),
         (f"… × the quickest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
         (f"… × {MORE_WORKERS} where the others have {WORKERS} workers", times(threads), ""),
@@ -126,11 +103,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         ("one job a request, 16 connections", f"{number(one)} jobs/s", ""),
         ('… as a share of bare Flask "hello"', times(hello), "0.65"),
         *(
-            (
-                f"{WORKERS} founding workers, among {jobs:,} jobs",
-                f"{number(rounds.median(figure))} jobs/s",
-                rate_goal(1_500, beside),
-            )
+            (f"{WORKERS} founding workers, among {jobs:,} jobs", f"{number(rounds.median(figure))} jobs/s", "1,500")
             for jobs, figure in ((asked.FEW, asked.FOUNDING_FEW), (asked.MANY, asked.FOUNDING_MANY))
         ),
         (f"{asked.MANY:,} jobs by one `/set`", f"{number(rounds.median(asked.SET_S))} s", "15"),

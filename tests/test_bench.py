@@ -68,14 +68,6 @@ def test_the_durable_are_compared_with_the_quickest_durable_peer() -> None:
     assert "| a claim among 1,000 jobs | 3.0 µs, 1.50 × |" in told
 
 
-def test_a_goal_in_jobs_a_second_is_told_for_this_machine_too() -> None:
-    rounds = Rounds()
-    rounds.rounds = [{ours.SQLITE: 20_000, "RQ": 370, "Celery": 765, "HyperQueue": 1_000, "Huey": 1.0}]
-    told = performance.goals(rounds, [], {10: (2.0, 3.0)})
-    assert "goals were set on | 0.50 × as fast |" in told
-    assert "| drain, 4 workers, SQLite | 20,000 jobs/s | 30,000 there, 15,000 here |" in told
-
-
 def ready(pause_s: float):
     """A worker that only sleeps."""
     time.sleep(2)  # getting ready is not counted

@@ -74,8 +74,8 @@ class LossyProxy:
         path = line.split()[1]
         self.seen.append(line)
         self.seen_at.append(time.monotonic())
-        for entry in self._instead if not any(map(path.startswith, self._lose)) else ():
-            if path.startswith(entry[0]):
+        for entry in self._instead:
+            if path.startswith(entry[0]) and not any(map(path.startswith, self._lose)):
                 self._instead.remove(entry)
                 client.sendall(entry[1])
                 return True
