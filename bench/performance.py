@@ -98,7 +98,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         (f"drain, {WORKERS} workers, SQLite", f"{number(rounds.median(ours.SQLITE))} jobs/s", "30,000"),
         ("… × the quickest durable peer", times(durable), "4"),
         (f"… × the quickest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
-        (f"… × {MORE_WORKERS} where the others have {WORKERS} workers", times(threads), ""),
+        (f"… × {MORE_WORKERS} where the others have {WORKERS} workers", times(threads), "10"),
         ("drain on PostgreSQL × Procrastinate", times(on_postgresql), "10"),
         ("one job a request, 16 connections", f"{number(one)} jobs/s", ""),
         ('… as a share of bare Flask "hello"', times(hello), "0.65"),

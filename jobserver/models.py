@@ -1,9 +1,16 @@
 """The tables. Times are whole milliseconds since 1970, UTC; JSON is kept as the text that came."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobserver.extensions import db
+
+if TYPE_CHECKING:  # the library makes its class as it runs; of types it has the one that it made it from
+    from jobserver.extensions import Base as Model
+else:
+    Model = db.Model
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -14,7 +21,7 @@ CAN_EXPIRE = text("deadline IS NOT NULL AND flag <= 0")
 FLAGGED = text("flag > 0")
 
 
-class Fact(db.Model):  # type: ignore[name-defined, misc]
+class Fact(Model):
     """What this database knows of itself, such as which secret key its hashes were made with."""
 
     __tablename__ = "fact"
@@ -22,7 +29,7 @@ class Fact(db.Model):  # type: ignore[name-defined, misc]
     value: Mapped[str] = mapped_column(Text)
 
 
-class JobList(db.Model):  # type: ignore[name-defined, misc]
+class JobList(Model):
     """Everything under one jobix, of which only a keyed hash is kept."""
 
     __tablename__ = "job_list"
@@ -33,7 +40,7 @@ class JobList(db.Model):  # type: ignore[name-defined, misc]
     paused: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
-class StageLifetime(db.Model):  # type: ignore[name-defined, misc]
+class StageLifetime(Model):
     """How long jobs may stay in one stage of a list, and what happens to those that stay longer."""
 
     __tablename__ = "lifetime"
@@ -44,7 +51,7 @@ class StageLifetime(db.Model):  # type: ignore[name-defined, misc]
     max_attempts: Mapped[int] = mapped_column(Integer)
 
 
-class StageCount(db.Model):  # type: ignore[name-defined, misc]
+class StageCount(Model):
     """How many jobs of a list are in one stage, and how many have expired there so far; written by the transaction that
     moves them."""
 
@@ -57,7 +64,7 @@ class StageCount(db.Model):  # type: ignore[name-defined, misc]
     expired: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-class Job(db.Model):  # type: ignore[name-defined, misc]
+class Job(Model):
     """One job.
 
     `flag`: 0 none, 1 overdue, 2 failed; negative: what the last change took away, because RETURNING shows only new
@@ -101,7 +108,7 @@ class Job(db.Model):  # type: ignore[name-defined, misc]
     jobcmd: Mapped[str] = mapped_column(Text, server_default="null")
 
 
-class History(db.Model):  # type: ignore[name-defined, misc]
+class History(Model):
     """One ended claim: the proof by which a request that is sent twice is known, and the job's past. What a person did
     is here too, with that person as `worker` and no claim: an empty one."""
 
@@ -123,7 +130,7 @@ class History(db.Model):  # type: ignore[name-defined, misc]
     error: Mapped[str | None] = mapped_column(Text)
 
 
-class Throughput(db.Model):  # type: ignore[name-defined, misc]
+class Throughput(Model):
     """How many jobs went through a working stage in a slot of time, and how long that took in all. Slots that are some
     hours old are folded into longer ones."""
 
@@ -136,7 +143,7 @@ class Throughput(db.Model):  # type: ignore[name-defined, misc]
     busy_ms: Mapped[int] = mapped_column(BigInteger)
 
 
-class Duration(db.Model):  # type: ignore[name-defined, misc]
+class Duration(Model):
     """How long jobs took in a working stage: how many of them in each bucket of durations.py."""
 
     __tablename__ = "duration"
@@ -146,7 +153,7 @@ class Duration(db.Model):  # type: ignore[name-defined, misc]
     jobs: Mapped[int] = mapped_column(BigInteger)
 
 
-class Worker(db.Model):  # type: ignore[name-defined, misc]
+class Worker(Model):
     """A worker, by the name it gave: when it was heard (a claim, or the end of one), what it did."""
 
     __tablename__ = "worker"
