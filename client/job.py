@@ -27,7 +27,6 @@ class Job:
     jobid: 0 to 2^63-1. jobcmd: any JSON value. stage: the even stage it was taken from. working_stage: the odd one
     it is in. claim: the token that proves that it is ours. attempt: from 1. deadline: UTC, None without a lifetime.
     lifetime_s: seconds from the claim to the deadline by the server's clock.
-    stopped: set when the claim is lost or somebody cancelled the job; a long function looks at it now and then.
     """
 
     jobid: int
@@ -38,7 +37,13 @@ class Job:
     attempt: int
     deadline: datetime | None
     lifetime_s: float | None = field(default=None, repr=False, compare=False)
-    stopped: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    @property
+    def stopped(self) -> threading.Event:
+        """Set when the claim is lost or somebody cancelled the job; a long function looks at it now and then."""
+        kept = vars(self)  # made when it is first asked for: most functions never look, and it costs more than the Job
+        event: threading.Event | None = kept.get("_stopped")
+        return event or kept.setdefault("_stopped", threading.Event())  # one for all who ask, even at once
 
     @property
     def done_stage(self) -> int:

@@ -1,8 +1,9 @@
 """Queries that end claims as their workers report it: done, given back, failed."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from jobserver.connection import Row
 from jobserver.storage.claiming import UNFLAG
@@ -98,7 +99,7 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
 def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Row]:
     """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a claim and no
     error, those that prove themselves: rows as of end_claim(); the others change nothing."""
-    said = json.dumps([(report.jobid, report.claim) for report in reports])
+    said = msgspec.json.encode([(report.jobid, report.claim) for report in reports]).decode()
     nothing: dict[str, Any] = {"error": None, "failure": 0, "filename": None, "jobcmd": None, "result": None}
     sql = _DONE_POSTGRESQL if tx.postgresql else _DONE_SQLITE
     rows = tx.all(sql, list=list_id, to=target, now=now, said=said, **nothing)

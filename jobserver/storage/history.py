@@ -1,7 +1,8 @@
 """Queries on the history: how claims ended. It is the proof by which a request that is sent twice is known."""
 
-import json
 from collections import Counter
+
+import msgspec
 
 from jobserver.connection import Row
 from jobserver.storage.transaction import Transaction
@@ -43,7 +44,7 @@ def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: st
         tx.run(_REMEMBER_ONE, id=rows[0][0], outcome=outcome, now=now, error=error)
         return
     sql = _REMEMBER_POSTGRESQL if tx.postgresql else _REMEMBER_SQLITE
-    tx.run(sql, ids=json.dumps([row[0] for row in rows]), outcome=outcome, now=now, error=error)
+    tx.run(sql, ids=msgspec.json.encode([row[0] for row in rows]).decode(), outcome=outcome, now=now, error=error)
 
 
 def remembered(tx: Transaction, job_row: int, claim: str) -> tuple[int, str] | None:

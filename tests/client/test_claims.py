@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
 import pytest
 
-from client import JobClient, Tally, Undelivered, Worker
+from client import Job, JobClient, Tally, Undelivered, Worker
 
 
 def counts(client) -> tuple[int, int, int]:
@@ -69,6 +70,26 @@ def test_a_result_of_a_claim_lost_unnoticed_is_dropped_and_the_worker_goes_on(cl
 
     assert Worker(client, 0, work).run() == Tally(done=1, lost=1)
     assert kept(1)["result"] == '"fresh"'
+
+
+def test_a_function_and_who_renews_its_claim_ask_for_stopped_at_once_and_find_the_same():
+    def look(job, together, found):
+        together.wait()
+        found.append(job.stopped)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(300):
+            job, together, found = Job(1, None, 0, 1, "claim", 1, None), threading.Barrier(2), []
+            threads = [threading.Thread(target=look, args=(job, together, found)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert found[0] is found[1] is job.stopped
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, kept):
