@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from bench.gate import race_s
-from bench.hello import hello
+from bench.hello import ALONE, PATH, hello
 from bench.keepalive import CONNECTIONS, hello_rate, job_rate
 from bench.started import SECRET, Asker, fill, server, server_process
 from bench.system import WORKERS
@@ -20,7 +20,7 @@ JOBS, MANY, FOUNDING_JOBS, TURNS = 100_000, 1_000_000, 500, 2
 FEW = 10_000
 HELLO, ONE, SHARE = "hello", "one job a request", "one job a request, share of hello"
 FOUNDING_FEW, FOUNDING_MANY = "founding workers among few", "founding workers among many"
-FOUNDING_HELLO = "founding workers of hello"
+FOUNDING_HELLO, FOUNDING_ALONE = "founding workers of hello", "founding workers of the web server alone"
 SET_S, SET_MB = "one /set, seconds", "one /set, memory"
 
 
@@ -55,24 +55,31 @@ def founding(port: int) -> Callable[[], None]:
 
 
 def greeting(port: int) -> Callable[[], None]:
-    """The same who ask bare Flask, and do nothing with it: two answers count as a job."""
+    """The same who are told "hello", and do nothing with it: two answers count as a job."""
 
     def work() -> None:
         for _ in range(2 * FOUNDING_JOBS):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{PATH}") as answer:
                 answer.read()
 
     return work
 
 
 def among_few() -> dict[str, float]:
-    """Founding workers on a short list, and the same asking bare Flask; jobs a second."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server(Path(folder)) as port, hello() as other:
+    """Founding workers on a short list, and the same asking bare Flask, and the web server alone; jobs a second."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        server(Path(folder)) as port,
+        hello() as flask,
+        hello(ALONE) as web_server,
+    ):
         fill(port, FEW, lifetimes="0/10")
-        return {
-            FOUNDING_HELLO: WORKERS * FOUNDING_JOBS / race_s(greeting, (other,), WORKERS),
-            FOUNDING_FEW: WORKERS * FOUNDING_JOBS / race_s(founding, (port,), WORKERS),
+        asked = {
+            FOUNDING_HELLO: (greeting, flask),
+            FOUNDING_ALONE: (greeting, web_server),
+            FOUNDING_FEW: (founding, port),
         }
+        return {name: WORKERS * FOUNDING_JOBS / race_s(make, (of,), WORKERS) for name, (make, of) in asked.items()}
 
 
 class Memory:

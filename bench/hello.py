@@ -1,18 +1,24 @@
-"""The least that Flask can answer, under the server that serves job_manager: python -m bench.hello"""
+"""The least that can be answered under the server that serves job_manager: python -m bench.hello flask|alone
+
+By bare Flask; or by the server alone, on the way that it has for workers' requests, without Flask or a database.
+"""
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.started import ROOT
 
+FLASK, ALONE = "flask", "alone"
+PATH = "/get"
+
 
 @contextmanager
-def hello() -> Iterator[int]:
+def hello(by: str = FLASK) -> Iterator[int]:
     """The port of such a server, in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "bench.hello"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore", "-m", "bench.hello", by], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout
     try:
@@ -22,7 +28,13 @@ def hello() -> Iterator[int]:
         process.wait(10)
 
 
-def main() -> None:
+def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
+    """The shortest application."""
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+def main(by: str) -> None:
     """Serves until it is told to stop."""
     from jobserver import concurrency
 
@@ -33,12 +45,13 @@ def main() -> None:
     from jobserver import servers
 
     app = Flask("hello")
-    app.add_url_rule("/", view_func=lambda: "hello")
+    app.add_url_rule(PATH, view_func=lambda: "hello")
     listener = servers.listen("127.0.0.1", 0)
     servers.catch_signals()
     print(listener.getsockname()[1], flush=True)
-    servers.serve(app, listener, drain=lambda: None, drain_s=1)
+    served, short = (app, []) if by == FLASK else (alone, [PATH.strip("/")])
+    servers.serve(served, listener, drain=lambda: None, drain_s=1, short=short)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

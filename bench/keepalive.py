@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from bench.hello import PATH
 from bench.started import SECRET
 
 CONNECTIONS, WARM_S, FOR_S = 16, 0.5, 2.0
@@ -72,7 +73,7 @@ def rate(port: int, firsts: list[bytes], following: Callable[[bytes], bytes]) ->
 
 def hello_rate(port: int) -> float:
     """Answers a second of bare Flask."""
-    asked = request("/")
+    asked = request(PATH)
     return rate(port, [asked] * CONNECTIONS, lambda _answer: asked)
 
 

@@ -67,10 +67,11 @@ def drains(rounds: Rounds, systems: Sequence[System], missing: dict[str, str]) -
 
 
 def limits(rounds: Rounds) -> str:
-    """What no server on these can pass."""
+    """What the parts do by themselves."""
     named = {
         'bare Flask "hello", answers/s': asked.HELLO,
         f'{WORKERS} founding workers that ask bare Flask twice a "job", jobs/s': asked.FOUNDING_HELLO,
+        "… that ask our web server alone, without Flask or a database": asked.FOUNDING_ALONE,
         "SQLite, commits/s": commits.SQLITE,
         "PostgreSQL, commits/s": commits.POSTGRESQL,
     }
