@@ -4,7 +4,7 @@ import { palette, stripes } from "./colours.js";
 
 const EVERY_MS = { "15min": 10e3, hour: 20e3, day: 120e3, all: 120e3 };
 const WORDS = { "15min": "15 minutes", hour: "hour", day: "day", all: "whole time" };
-const HEIGHT = 190;
+const HEIGHT = 190, HALF_A_LABEL = 28; // px; the last label of the time axis stands half beyond its end
 const FEWEST = 18; // slots
 
 function library(address) {
@@ -76,11 +76,11 @@ export function startChart(list, address) {
     const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
     const bars = UPlot.paths.bars({ size: [0.86, 40], align: 1 });
     return {
-      width: place.clientWidth, height: HEIGHT, padding: [10, 8, 0, 0], legend: { show: false },
+      width: place.clientWidth, height: HEIGHT, padding: [10, HALF_A_LABEL, 0, 0], legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { setScale: false } },
       scales: { x: { range: (_, from, to) => [from, to + told.step / 1000] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 30, space: 80, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
+        { ...axis, grid: { show: false }, size: 30, space: 64, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
         { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
       ],
       series: [{}, ...colours.map((colour, at) => ({
