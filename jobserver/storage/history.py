@@ -2,10 +2,8 @@
 
 from collections import Counter
 
-import msgspec
-
 from jobserver.connection import Row
-from jobserver.storage.transaction import Transaction
+from jobserver.storage.transaction import Transaction, array
 
 # The row as the change left it: what it was is kept beside what it is.
 _REMEMBER = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker, error)
@@ -44,7 +42,7 @@ def remember(tx: Transaction, rows: list[Row], outcome: str, now: int, error: st
         tx.run(_REMEMBER_ONE, id=rows[0][0], outcome=outcome, now=now, error=error)
         return
     sql = _REMEMBER_POSTGRESQL if tx.postgresql else _REMEMBER_SQLITE
-    tx.run(sql, ids=msgspec.json.encode([row[0] for row in rows]).decode(), outcome=outcome, now=now, error=error)
+    tx.run(sql, ids=array(row[0] for row in rows), outcome=outcome, now=now, error=error)
 
 
 def remembered(tx: Transaction, job_row: int, claim: str) -> tuple[int, str] | None:

@@ -1,12 +1,11 @@
 """Queries of what a person does by hand: send back, fail, prefer. Each is in the job's history, with who did it."""
 
-import json
 from collections.abc import Sequence
 
 from jobserver.connection import Row
 from jobserver.storage.ending import BACK
 from jobserver.storage.history import remember
-from jobserver.storage.transaction import Transaction
+from jobserver.storage.transaction import Transaction, array
 
 _CHOSEN_SQLITE = "jobid IN (SELECT value FROM json_each(:jobids))"
 _CHOSEN_POSTGRESQL = "jobid IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:jobids AS json)))"
@@ -27,7 +26,7 @@ _NOTE = """INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, st
 
 def send_back(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, by: str, now: int) -> list[Row]:
     """Moves those of the jobs that are flagged to the lower even stage `to`, None: each to the one before its own."""
-    rows = tx.all(_chosen(tx, _BACK), list=list_id, jobids=json.dumps(list(jobids)), to=to, now=now)
+    rows = tx.all(_chosen(tx, _BACK), list=list_id, jobids=array(jobids), to=to, now=now)
     remember(tx, rows, "sent back", now, None)
     _note(tx, rows, "sent back", by, now)
     return rows
@@ -43,7 +42,7 @@ def fail(tx: Transaction, list_id: int, jobid: int, by: str, now: int) -> list[R
 
 def prefer(tx: Transaction, list_id: int, jobids: Sequence[int], priority: int, by: str, now: int) -> list[Row]:
     """Gives jobs another priority."""
-    rows = tx.all(_chosen(tx, _PREFER), list=list_id, jobids=json.dumps(list(jobids)), priority=priority)
+    rows = tx.all(_chosen(tx, _PREFER), list=list_id, jobids=array(jobids), priority=priority)
     _note(tx, rows, "priority", by, now, f"now {priority}")
     return rows
 

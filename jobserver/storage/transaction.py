@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from jobserver.connection import Connection, Row
 from jobserver.storage.tallies import Tallies
 
@@ -12,6 +14,11 @@ ADD = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired
     ON CONFLICT (list_id, stage) DO UPDATE SET jobs = stage_count.jobs + excluded.jobs,
     flagged = stage_count.flagged + excluded.flagged, failed = stage_count.failed + excluded.failed,
     expired = stage_count.expired + excluded.expired"""
+
+
+def array(values: Iterable[Any]) -> str:
+    """Several values for one statement: as JSON, which both databases take apart."""
+    return msgspec.json.encode(list(values)).decode()
 
 
 class Transaction:

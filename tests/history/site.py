@@ -1,7 +1,6 @@
 """What a run is about: a database, the servers on it, and all that can be done to them."""
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.conftest import ROOT, Server, make_postgresql_database, running_postgresql
+from tests.conftest import ROOT, Server, make_postgresql_database, running_postgresql, stop_at_once
 from tests.core.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.core.wire import Wire
 from tests.database import opened, rows
@@ -126,12 +125,8 @@ class Site:
         self.run(ENDS)
 
     def stop_at_once(self, for_s: float) -> None:
-        """PostgreSQL goes as in a crash, without a last checkpoint, and comes back."""
-        process = psutil.Process(self.postgresql.get_pid())
-        process.send_signal(signal.SIGQUIT)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            while process.status() != psutil.STATUS_ZOMBIE:  # which nobody may take away, in a container
-                time.sleep(0.01)
+        """PostgreSQL goes as in a crash, and comes back."""
+        stop_at_once(self.postgresql)
         time.sleep(for_s)
         self.postgresql.ensure_postgres_running()
 
