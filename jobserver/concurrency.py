@@ -109,23 +109,39 @@ def gate() -> Gate:
 
 
 class _GreenGate:
-    """A Gate under eventlet."""
+    """A Gate under eventlet, at which one waits at a time."""
 
     def __init__(self) -> None:
-        from eventlet.event import Event
-
-        self._event = Event()
+        self._set = False
+        self._hub: Any = None
+        self._waiter: Any = None
 
     def wait(self, timeout: float | None = None) -> bool:
-        self._event.wait(timeout)
-        return self.is_set()
+        if not self._set:
+            from eventlet.hubs import get_hub
+            from eventlet.support.greenlets import getcurrent
+
+            self._hub, self._waiter = get_hub(), getcurrent()
+            timer = None if timeout is None else self._hub.schedule_call_global(timeout, self._go_on)
+            try:
+                self._hub.switch()
+            finally:
+                self._waiter = None
+                if timer:
+                    timer.cancel()
+        return self._set
 
     def set(self) -> None:
-        if not self._event.ready():
-            self._event.send()
+        self._set = True
+        if self._waiter:
+            self._hub.schedule_call_global(0, self._go_on)
 
     def is_set(self) -> bool:
-        return bool(self._event.ready())
+        return self._set
+
+    def _go_on(self) -> None:
+        if self._waiter:  # else it has gone on
+            self._waiter.switch()
 
 
 def connection(environ: Mapping[str, Any]) -> Any:

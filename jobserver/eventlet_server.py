@@ -1,65 +1,101 @@
-"""eventlet's web server, with what it lacks."""
+"""eventlet's web server, with its own way to take connections: by what the event loop calls when there are some, each
+being served at once. eventlet's has a green thread that waits for them, and leaves the serving for the loop's next
+turn."""
 
 import errno
 import logging
-import socket
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 import eventlet
-import eventlet.wsgi
+from eventlet.greenio import shutdown_safe
+from eventlet.hubs import get_hub, notify_opened
+from eventlet.wsgi import STATE_CLOSE, STATE_IDLE, Server
 
 from jobserver.greenlets import Greenlets
+from jobserver.line import Line
 from jobserver.quick import QuickProtocol
 
+MOST = 10_000  # connections
+IN_A_TURN = 32  # of them: who is connected already comes in between
+PAUSE_S = 0.05  # before it tries again to take some
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 log = logging.getLogger("jobserver")
 
+State = list[Any]  # of a connection, as eventlet has it: its other end, its socket, and what it is doing
+
 
 class EventletServer:
-    """It serves from the start. `short`: see QuickProtocol."""
+    """It serves from the start. `short`: see QuickProtocol. `failed`: what it died of."""
 
-    def __init__(self, app: Callable[..., Any], listener: socket.socket, short: Collection[str]) -> None:
-        self._running = eventlet.spawn(
-            eventlet.wsgi.server, _Listener(listener), app, custom_pool=Greenlets(10_000),
-            log=logging.getLogger("jobserver.wsgi"), log_output=False, debug=False, keepalive=True,
+    def __init__(self, app: Callable[..., Any], listener: Any, short: Collection[str]) -> None:
+        self.failed: OSError | None = None
+        self._listener = listener.fd  # the system's own socket
+        self._server = Server(
+            self._listener, listener.getsockname(), app, log=logging.getLogger("jobserver.wsgi"),
+            log_output=False, debug=False, keepalive=True,
             protocol=partial(QuickProtocol, frozenset(name.encode() for name in short)),
         )  # fmt: skip
-        eventlet.sleep(0)  # it begins: what is killed before would not know how to end
-
-    @property
-    def dead(self) -> bool:
-        """Whether it has ended by itself."""
-        return bool(self._running.dead)
-
-    def wait(self) -> None:
-        """Returns when it has ended; raises what it died of."""
-        self._running.wait()
+        self._states: dict[int, State] = {}
+        self._greenlets = Greenlets(self._serve)
+        self._hub = get_hub()
+        self._ear: Any = None
+        self._listen()
 
     def stop(self, within_s: float) -> None:
-        """Closes idle connections, and waits for the running requests, but not for longer."""
-        self._running.kill(KeyboardInterrupt)
-        with eventlet.Timeout(within_s, False):
-            self._running.wait()
+        """Takes no more connections, closes idle ones, and waits for the running requests, but not for longer."""
+        self._deaf()
+        self._listener.close()
+        give_up = time.monotonic() + within_s
+        for state in list(self._states.values()):
+            idle, state[2] = state[2] == STATE_IDLE, STATE_CLOSE
+            if idle:
+                shutdown_safe(state[1])
+        while self._states and time.monotonic() < give_up:
+            eventlet.sleep(0.01)
+
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:  # else the server has ended meanwhile
+            self._ear = self._hub.add(self._hub.READ, self._listener.fileno(), self._accept, _nothing, _nothing)
+
+    def _deaf(self) -> None:
+        if self._ear:
+            self._hub.remove(self._ear)
+            self._ear = None
+
+    def _accept(self, _fileno: int) -> None:
+        """Takes connections, and serves each up to where it first waits."""
+        try:
+            for _ in range(IN_A_TURN):
+                if len(self._states) >= MOST:
+                    self._pause()
+                    return
+                connection, address = self._listener.accept()
+                notify_opened(connection.fileno())
+                self._greenlets.begin([address, Line(connection), STATE_IDLE])
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in PASSING:
+                self.failed = error
+            log.warning("a connection could not be accepted: %s", error.strerror)
+            self._pause()
+
+    def _pause(self) -> None:
+        self._deaf()
+        self._hub.schedule_call_global(PAUSE_S, self._listen)
+
+    def _serve(self, state: State) -> None:
+        self._states[id(state)] = state
+        try:
+            self._server.process_request(state)
+        finally:
+            del self._states[id(state)]
+            state[2] = STATE_CLOSE
+            state[1].close()
 
 
-class _Listener:
-    """The listener, which goes on when a connection can't be accepted; eventlet's server would end."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
-
-    def accept(self) -> Any:
-        """The next connection, and who made it."""
-        while True:
-            try:
-                return self._listener.accept()
-            except OSError as error:
-                if error.errno not in PASSING:
-                    raise
-                log.warning("a connection could not be accepted: %s", error.strerror)
-                eventlet.sleep(0.05)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._listener, name)
+def _nothing(*_values: object) -> None:
+    """What the event loop would call if the listener were lost."""

@@ -23,6 +23,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
     """One connection. `short`: the first parts of the paths whose requests and answers are short."""
 
     rfile: Any
+    request: Any
 
     def __init__(self, short: Collection[bytes], conn_state: list[Any], server: Server) -> None:
         self._short = short
@@ -47,6 +48,7 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
         if self._short and not ahead and self._quickly():
             return
         if self._raw is None:
+            self.connection = self.request = self.conn_state[1] = self.connection.green()
             super().setup()
             self._raw = Raw(self.rfile.detach())
             self.rfile = BufferedReader(self._raw)

@@ -89,10 +89,10 @@ def _few_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def _wait_for_signal(dead: Callable[[], bool] = lambda: False) -> None:
-    """Returns after SIGINT or SIGTERM, or when the server is dead. It looks again and again: an event loop may sleep
+def _wait_for_signal(failed: Callable[[], bool] = lambda: False) -> None:
+    """Returns after SIGINT or SIGTERM, or when the server has failed. It looks again and again: an event loop may sleep
     through a signal."""
-    while not _came and not dead():
+    while not _came and not failed():
         time.sleep(0.1)
 
 
@@ -102,11 +102,10 @@ def _serve_eventlet(
     from jobserver.eventlet_server import EventletServer
 
     server = EventletServer(app, listener, short)
-    _wait_for_signal(lambda: server.dead)
-    if server.dead:
-        server.wait()
+    _wait_for_signal(lambda: server.failed is not None)
+    if server.failed:
+        raise server.failed
     drain()
-    listener.close()  # who comes now is refused, and doesn't wait for nobody
     server.stop(drain_s)
 
 

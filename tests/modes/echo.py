@@ -1,7 +1,10 @@
-"""Tells what a web server gives to an application, for each request: python -m tests.modes.echo. Prints its port."""
+"""Tells what a web server gives to an application, for each request: python -m tests.modes.echo [<connections>].
+
+It takes so many connections at once. Prints its port."""
 
 import gc
 import json
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -25,6 +28,7 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             told["body"] = get_input_stream(environ).read().decode("latin-1")
     told["quick"] = "eventlet.input" not in environ
     told["collecting"] = gc.isenabled()
+    told["much"] = "x" * int(environ.get("HTTP_MUCH", 0))
     body = json.dumps(told).encode()
     headers = [("Content-Type", "application/json")]
     if "HTTP_LENGTH" in environ:
@@ -35,13 +39,14 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [body]
 
 
-def main() -> None:
+def main(connections: int | None = None) -> None:
     """Serves until it is told to stop."""
     gc.disable()  # as the server does it
     concurrency.patch("eventlet")  # before anything else is imported, as the server does it
 
-    from jobserver import servers
+    from jobserver import eventlet_server, servers
 
+    eventlet_server.MOST = connections or eventlet_server.MOST
     listener = servers.listen("127.0.0.1", 0)
     servers.catch_signals()
     print(listener.getsockname()[1], flush=True)
@@ -49,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, parse_headers
 from typing import Any
 
@@ -50,10 +50,10 @@ OWN = {
 
 
 @contextmanager
-def echo() -> Iterator[tuple[subprocess.Popen[str], int]]:
+def echo(*most: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """eventlet's server, with its quick way, which answers what it was given; its process and port."""
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo"],
+        [sys.executable, "-W", "ignore", "-m", "tests.modes.echo", *most],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         assert process.stdout
@@ -210,6 +210,38 @@ def test_who_sends_many_requests_at_once_keeps_nobody_waiting(port: int, line: s
     assert left[0] > 0, "they were all answered first"
     flood.join()
     reader.join()
+
+
+@pytest.mark.parametrize("unusual", [b"", UNUSUAL], ids=["quick", "own"])
+def test_who_reads_slowly_gets_all_and_keeps_nobody_waiting(port: int, unusual: bytes) -> None:
+    much = 5_000_000
+    with closing(socket.socket()) as slow, closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as other:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        slow.settimeout(20)
+        slow.connect(("127.0.0.1", port))
+        slow.sendall(b"GET /get/0 HTTP/1.1\r\n" + unusual + b"much: %d\r\n\r\n" % much)
+        assert slow.recv(10, socket.MSG_PEEK)  # it sends, and can't go on
+        other.sendall(whole(QUICK["no body"]))
+        assert answer(other)[1]["much"] == ""
+        given = answer(slow)[1]
+        assert (given["much"], given["quick"]) == ("x" * much, not unusual)
+
+
+def test_who_is_one_too_many_waits_until_another_leaves() -> None:
+    with echo("3") as (_process, port), ExitStack() as lines:
+        few = [
+            lines.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=20))) for _ in range(4)
+        ]
+        for line in few:
+            line.sendall(whole(QUICK["no body"]))
+        for line in few[:3]:
+            answer(line)
+        few[3].settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            few[3].recv(1)
+        few[0].close()
+        few[3].settimeout(20)
+        answer(few[3])
 
 
 def test_garbage_that_is_not_looked_for_at_the_start_is_once_it_serves(line: socket.socket) -> None:
