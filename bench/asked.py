@@ -13,6 +13,7 @@ import psutil
 from bench.gate import race_s
 from bench.hello import ALONE, PATH, hello
 from bench.keepalive import CONNECTIONS, hello_rate, job_rate
+from bench.least import least
 from bench.started import SECRET, Asker, fill, server, server_process
 from bench.system import WORKERS
 
@@ -21,6 +22,7 @@ FEW = 10_000
 HELLO, ONE, SHARE = "hello", "one job a request", "one job a request, share of hello"
 FOUNDING_FEW, FOUNDING_MANY = "founding workers among few", "founding workers among many"
 FOUNDING_HELLO, FOUNDING_ALONE = "founding workers of hello", "founding workers of the web server alone"
+FOUNDING_LEAST = "founding workers of the least that keeps jobs"
 SET_S, SET_MB = "one /set, seconds", "one /set, memory"
 
 
@@ -66,17 +68,20 @@ def greeting(port: int) -> Callable[[], None]:
 
 
 def among_few() -> dict[str, float]:
-    """Founding workers on a short list, and the same asking bare Flask, and the web server alone; jobs a second."""
+    """Founding workers on a short list, and the same asking bare Flask, the web server alone, and the least that keeps
+    jobs; jobs a second."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         server(Path(folder)) as port,
         hello() as flask,
         hello(ALONE) as web_server,
+        least() as keeper,
     ):
         fill(port, FEW, lifetimes="0/10")
         asked = {
             FOUNDING_HELLO: (greeting, flask),
             FOUNDING_ALONE: (greeting, web_server),
+            FOUNDING_LEAST: (founding, keeper),
             FOUNDING_FEW: (founding, port),
         }
         return {name: WORKERS * FOUNDING_JOBS / race_s(make, (of,), WORKERS) for name, (make, of) in asked.items()}

@@ -72,6 +72,7 @@ def limits(rounds: Rounds) -> str:
         'bare Flask "hello", answers/s': asked.HELLO,
         f'{WORKERS} founding workers that ask bare Flask twice a "job", jobs/s': asked.FOUNDING_HELLO,
         "… that ask our web server alone, without Flask or a database": asked.FOUNDING_ALONE,
+        "… that ask a bare loop with one UPDATE a request, and commits that are shared": asked.FOUNDING_LEAST,
         "SQLite, commits/s": commits.SQLITE,
         "PostgreSQL, commits/s": commits.POSTGRESQL,
     }
@@ -106,6 +107,13 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
         *(
             (f"{WORKERS} founding workers, among {jobs:,} jobs", f"{number(rounds.median(figure))} jobs/s", "1,500")
             for jobs, figure in ((asked.FEW, asked.FOUNDING_FEW), (asked.MANY, asked.FOUNDING_MANY))
+        ),
+        *(
+            (f"… as a share of what {what} gives them", times(rounds.ratio(asked.FOUNDING_FEW, figure)), "")
+            for what, figure in (
+                ("bare Flask", asked.FOUNDING_HELLO),
+                ("a bare loop over SQLite", asked.FOUNDING_LEAST),
+            )
         ),
         (f"{asked.MANY:,} jobs by one `/set`", f"{number(rounds.median(asked.SET_S))} s", "15"),
         ("… the server's memory grows by", f"{number(rounds.median(asked.SET_MB))} MB", "200"),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobserver.channel import Channel
 from jobserver.waiting import Waiting
@@ -10,8 +10,7 @@ from jobserver.waiting import Waiting
 log = logging.getLogger("jobserver")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Jobs that went from one stage to another, or came. Never holds a secret, a token, or what a job is about."""
 
     list_id: int
@@ -30,8 +29,7 @@ class Change:
         return f"list {self.list_id}: {what} {self.verb}, {way}" + (f", by {self.worker}" if self.worker else "")
 
 
-@dataclass(frozen=True)
-class NewList:
+class NewList(NamedTuple):
     """A list that didn't exist before."""
 
     list_id: int
@@ -41,8 +39,7 @@ class NewList:
         return f"list {self.list_id}: made, named {self.name}"
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """Anything else that a person did to a list. `wakes`: those who wait for a job there shall look again."""
 
     list_id: int
