@@ -28,11 +28,12 @@ class Line:
                 came: bytes = self._connection.recv(size, NOW)
                 return came
             except BlockingIOError:
-                trampoline(self._connection, read=True)
+                pass
             except OSError as error:
                 if error.errno not in SOCKET_CLOSED:
                     raise
                 return b""
+            trampoline(self._connection, read=True)
 
     def recv_into(self, buffer: memoryview) -> int:
         """The same, to there; how many."""
@@ -45,8 +46,10 @@ class Line:
         while data:
             try:
                 data = data[self._connection.send(data, NOW) :]
+                continue
             except BlockingIOError:
-                trampoline(self._connection, write=True)
+                pass
+            trampoline(self._connection, write=True)
 
     def green(self) -> GreenSocket:
         """eventlet's own socket, in the place of this one."""

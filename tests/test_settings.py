@@ -81,7 +81,7 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         assert ask("/update_job/1/2").status_code == 409, "it doesn't require the claim"
         assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
         assert database_rows(file, "SELECT COUNT(*) FROM history") == [(1,)]
-        ask("/lifetime/1/0.0001")
+        ask("/lifetime/1/0.02")  # 1.2 s: longer than it takes to lock the database
         with database.opened(server_at(file)) as other:
             ask("/get/0")
             other.execute("BEGIN IMMEDIATE")
