@@ -72,8 +72,8 @@ def spawn(work: Callable[[], None], name: str) -> None:
 
 
 def let_others() -> None:
-    """Lets an event loop do first whatever it can do now: take new connections, and then read of them. Threads don't
-    wait for each other."""
+    """Lets an event loop do first whatever it can do now: go through what it has seen to come, and then look once more.
+    Threads don't wait for each other."""
     if _mode in ("eventlet", "gevent"):
         time.sleep(0)
         time.sleep(0)

@@ -15,11 +15,11 @@ from eventlet.hubs import get_hub, notify_opened
 from eventlet.wsgi import STATE_CLOSE, STATE_IDLE, Server
 
 from jobserver.greenlets import Greenlets
-from jobserver.line import Line
+from jobserver.plain_socket import PlainSocket
 from jobserver.quick import QuickProtocol
 
-MOST = 10_000  # connections
-IN_A_TURN = 32  # of them: who is connected already comes in between
+MOST_CONNECTIONS = 10_000
+IN_A_TURN = 32  # connections: requests of those that are there come in between
 PAUSE_S = 0.05  # before it tries again to take some
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 log = logging.getLogger("jobserver")
@@ -28,10 +28,10 @@ State = list[Any]  # of a connection, as eventlet has it: its other end, its soc
 
 
 class EventletServer:
-    """It serves from the start. `short`: see QuickProtocol. `failed`: what it died of."""
+    """It serves from the start. `short`: see QuickProtocol. `failed`: why it can't go on, and the program must end."""
 
     def __init__(self, app: Callable[..., Any], listener: Any, short: Collection[str]) -> None:
-        self.failed: OSError | None = None
+        self.failed: BaseException | None = None
         self._listener = listener.fd  # the system's own socket
         self._server = Server(
             self._listener, listener.getsockname(), app, log=logging.getLogger("jobserver.wsgi"),
@@ -41,12 +41,12 @@ class EventletServer:
         self._states: dict[int, State] = {}
         self._greenlets = Greenlets(self._serve)
         self._hub = get_hub()
-        self._ear: Any = None
+        self._watch: Any = None
         self._listen()
 
     def stop(self, within_s: float) -> None:
         """Takes no more connections, closes idle ones, and waits for the running requests, but not for longer."""
-        self._deaf()
+        self._ignore()
         self._listener.close()
         give_up = time.monotonic() + within_s
         for state in list(self._states.values()):
@@ -57,35 +57,42 @@ class EventletServer:
             eventlet.sleep(0.01)
 
     def _listen(self) -> None:
-        if self._listener.fileno() >= 0:  # else the server has ended meanwhile
-            self._ear = self._hub.add(self._hub.READ, self._listener.fileno(), self._accept, _nothing, _nothing)
+        """Has the event loop call _accept() when there are connections."""
+        try:
+            if self._listener.fileno() >= 0:  # else the server has ended meanwhile
+                self._watch = self._hub.add(self._hub.READ, self._listener.fileno(), self._accept, _nothing, _nothing)
+        except BaseException as error:  # the loop would print it, and go on without its listener; so in _accept()
+            self.failed = error
 
-    def _deaf(self) -> None:
-        if self._ear:
-            self._hub.remove(self._ear)
-            self._ear = None
+    def _ignore(self) -> None:
+        if self._watch:
+            self._hub.remove(self._watch)
+            self._watch = None
+
+    def _pause(self) -> None:
+        """Ignores those that come, for a while: the loop would have nothing else to do than to tell of them."""
+        self._ignore()
+        self._hub.schedule_call_global(PAUSE_S, self._listen)
 
     def _accept(self, _fileno: int) -> None:
         """Takes connections, and serves each up to where it first waits."""
         try:
-            for _ in range(IN_A_TURN):
-                if len(self._states) >= MOST:
+            for _ in range(IN_A_TURN if self._watch else 0):  # a call may be under way when there is no watch any more
+                if len(self._states) >= MOST_CONNECTIONS:
                     self._pause()
                     return
                 connection, address = self._listener.accept()
                 notify_opened(connection.fileno())
-                self._greenlets.begin([address, Line(connection), STATE_IDLE])
+                self._greenlets.begin([address, PlainSocket(connection), STATE_IDLE])
         except BlockingIOError:
             return
-        except OSError as error:
-            if error.errno not in PASSING:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in PASSING:
+                log.warning("a connection could not be accepted: %s", error.strerror)
+                self._pause()
+            else:
                 self.failed = error
-            log.warning("a connection could not be accepted: %s", error.strerror)
-            self._pause()
-
-    def _pause(self) -> None:
-        self._deaf()
-        self._hub.schedule_call_global(PAUSE_S, self._listen)
+                self._ignore()
 
     def _serve(self, state: State) -> None:
         self._states[id(state)] = state
@@ -93,9 +100,9 @@ class EventletServer:
             self._server.process_request(state)
         finally:
             del self._states[id(state)]
-            state[2] = STATE_CLOSE
+            shutdown_safe(state[1])  # where bytes came that nobody read, close() alone says "reset", and no end
             state[1].close()
 
 
 def _nothing(*_values: object) -> None:
-    """What the event loop would call if the listener were lost."""
+    """What the event loop would call if the listener's number were another file's."""

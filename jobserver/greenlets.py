@@ -37,8 +37,9 @@ class Greenlets(Generic[T]):
             assert connection is not None
             try:
                 self._serve(connection)
-            except Exception as error:
+            except (Exception, eventlet.Timeout) as error:
                 fault(log, "a connection ended by an error", error)
+            del connection  # an idle one keeps nothing
             if len(self._idle) >= KEPT:
                 return
             self._idle.append(getcurrent())

@@ -38,7 +38,10 @@ class QuickProtocol(HttpProtocol):  # type: ignore[misc]
     def finish(self) -> None:
         """Closes what there is; the server closes the connection itself."""
         if self._raw is not None:
-            super().finish()
+            try:
+                super().finish()
+            finally:
+                self.rfile.close()  # which it leaves open where its last bytes can't be sent
 
     def handle_one_request(self) -> None:
         """Reads and answers a request. `close_connection` is then whether it was the last one."""

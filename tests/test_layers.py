@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"jobserver.serving", "jobserver.commands"},
     {"jobserver.servers"},
     {"jobserver.eventlet_server"},
-    {"jobserver.quick", "jobserver.greenlets", "jobserver.line"},
+    {"jobserver.quick", "jobserver.greenlets", "jobserver.plain_socket"},
     {"jobserver.incoming"},
     {"jobserver"},  # create_app()
     {"jobserver.routes"},
@@ -50,7 +50,7 @@ ROWS = {name: number for number, row in enumerate(LAYERS) for name in row}
 LEAVES = {"jobserver.concurrency", "jobserver.hosting", "jobserver.extensions", "jobserver.clock", "jobserver.errors"}
 LOOPS = {"eventlet", "gevent", "geventwebsocket"}
 MAY_KNOW = {"jobserver.concurrency", "jobserver.servers"} | {
-    f"jobserver.{name}" for name in ("eventlet_server", "quick", "greenlets", "line")
+    f"jobserver.{name}" for name in ("eventlet_server", "quick", "greenlets", "plain_socket")
 }
 VERSION = "jobserver"  # `from jobserver import __version__` is no look upwards
 

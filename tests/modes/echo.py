@@ -46,7 +46,7 @@ def main(connections: int | None = None) -> None:
 
     from jobserver import eventlet_server, servers
 
-    eventlet_server.MOST = connections or eventlet_server.MOST
+    eventlet_server.MOST_CONNECTIONS = connections or eventlet_server.MOST_CONNECTIONS
     listener = servers.listen("127.0.0.1", 0)
     servers.catch_signals()
     print(listener.getsockname()[1], flush=True)

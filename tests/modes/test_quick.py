@@ -12,10 +12,12 @@ from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, parse_headers
 from typing import Any
 
+import psutil
 import pytest
 
 from jobserver.incoming import HEAD
 from tests.conftest import ROOT
+from tests.core.patience import until
 from tests.modes.echo import SHORT
 
 HOST, UNUSUAL = b"Host: a\r\n", b"x_y: 1\r\n"  # the second is eventlet's own: it leaves such a header out
@@ -242,6 +244,33 @@ def test_who_is_one_too_many_waits_until_another_leaves() -> None:
         few[0].close()
         few[3].settimeout(20)
         answer(few[3])
+
+
+def test_what_nobody_reads_does_not_make_the_end_a_reset(port: int) -> None:
+    """Of a reset the client may hear before it has read its answer."""
+    for _ in range(5):
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line.sendall(
+                b"POST /heartbeat HTTP/1.1\r\nunread: 1\r\nwait: 0.05\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+            )
+            line.sendall(b"123456789")
+            assert answer(line)[1]["quick"]
+            assert line.recv(1) == b""
+
+
+def test_who_resets_what_eventlet_answers_leaves_no_open_file() -> None:
+    with echo() as (process, port):
+        watched = psutil.Process(process.pid)
+        before = watched.num_fds()
+        for _ in range(30):
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
+                line.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )  # it resets the connection
+                line.sendall(b"GET /other HTTP/1.1\r\nwait: 0.02\r\nmuch: 1000000\r\n\r\n")
+                time.sleep(0.01)
+        until(lambda: watched.num_fds() <= before)
 
 
 def test_garbage_that_is_not_looked_for_at_the_start_is_once_it_serves(line: socket.socket) -> None:

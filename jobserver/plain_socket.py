@@ -1,5 +1,5 @@
-"""A connection under eventlet. Its own green socket is made with so many attributes and calls of the system that a
-connection for one short request costs less without it."""
+"""A connection's socket under eventlet. Its own green one is made with so many attributes and calls of the system
+that a connection for one short request costs less without it."""
 
 import socket
 from typing import Any
@@ -10,7 +10,7 @@ from eventlet.hubs import trampoline
 NOW = socket.MSG_DONTWAIT
 
 
-class Line:
+class PlainSocket:
     """What is asked of a connection all day; waiting for the other end, it lets others go on."""
 
     def __init__(self, connection: Any) -> None:
@@ -28,7 +28,7 @@ class Line:
                 came: bytes = self._connection.recv(size, NOW)
                 return came
             except BlockingIOError:
-                pass
+                pass  # not here: who waits would keep the exception
             except OSError as error:
                 if error.errno not in SOCKET_CLOSED:
                     raise

@@ -1,0 +1,56 @@
+"""A server that can take no more connections ends, and isn't deaf for ever: whoever looks after it starts it anew."""
+
+import subprocess
+import sys
+from contextlib import closing, suppress
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.conftest import ROOT
+
+SERVER = """
+from jobserver import concurrency
+
+concurrency.patch("eventlet")
+import socket
+from eventlet.hubs import get_hub
+from jobserver import eventlet_server, servers
+
+def app(environ, start_response):
+    FAULT
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+
+listener = servers.listen("127.0.0.1", 0)
+servers.catch_signals()
+print(listener.getsockname()[1], flush=True)
+servers.serve(app, listener, drain=lambda: None, drain_s=1, short=["get"])
+"""
+TOO_MUCH = "lambda *_values: [None] * 2**60"
+FAULTS = {
+    "a broken listener": ("listener.shutdown(socket.SHUT_RDWR)", "OSError"),
+    "no memory for a connection": (f"eventlet_server.notify_opened = {TOO_MUCH}", "MemoryError"),
+    "no memory to listen again": (f"eventlet_server.MOST_CONNECTIONS, get_hub().add = 0, {TOO_MUCH}", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize(("fault", "error"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_server_that_can_take_no_more_connections_ends_and_says_why(fault: str, error: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SERVER.replace("FAULT", fault)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        try:
+            port = int(process.stdout.readline())
+            with suppress(ConnectionError):
+                for _ in range(2):  # the first request breaks it, which it may learn by another connection only
+                    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+                        connection.request("GET", "/get")
+                        connection.getresponse()
+            assert process.wait(10) == 1
+            assert error in process.stderr.read()
+        finally:
+            process.kill()
