@@ -3,29 +3,19 @@
 By bare Flask; or by the server alone, on the way that it has for workers' requests, without Flask or a database.
 """
 
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from bench.started import ROOT
+from bench.started import program
 
 FLASK, ALONE = "flask", "alone"
 PATH = "/get"
 
 
-@contextmanager
-def hello(by: str = FLASK) -> Iterator[int]:
+def hello(by: str = FLASK) -> AbstractContextManager[int]:
     """The port of such a server, in a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "bench.hello", by], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(10)
+    return program("bench.hello", by)
 
 
 def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:

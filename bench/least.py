@@ -1,4 +1,4 @@
-"""The least that can do what founding workers ask for, and keep it: python -m bench.least. Prints its port.
+"""The least that can do what founding workers ask for, and keep it, in a folder: python -m bench.least <folder>
 
 One loop of system calls, one UPDATE a request, one flushed commit for all that have come. It has neither Flask nor a
 web server's care for what is unusual; no claims' tokens, no lifetimes, counters or history. It is a limit, not a model.
@@ -8,13 +8,12 @@ import re
 import select
 import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.started import ROOT
+from bench.started import program
 
 JOBS = 100_000
 ASKED = re.compile(rb"GET /(get|update_job)/(\d+)(?:/(\d+))? ")
@@ -27,13 +26,8 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n{"j
 @contextmanager
 def least() -> Iterator[int]:
     """The port of such a server, in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.least"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(10)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, program("bench.least", folder) as port:
+        yield port
 
 
 def filled(folder: str) -> sqlite3.Connection:
@@ -71,33 +65,32 @@ def accepted(listener: socket.socket) -> Iterator[socket.socket]:
         yield connection
 
 
-def main() -> None:
+def main(folder: str) -> None:
     """Serves until it is ended."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setblocking(False)
     poll = select.epoll()
     poll.register(listener, select.EPOLLIN)
     silent: dict[int, socket.socket] = {}  # who has connected, and not asked yet
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        database = filled(folder)
-        print(listener.getsockname()[1], flush=True)
-        while True:
-            asked: list[tuple[socket.socket, bytes]] = []
-            for number, _event in poll.poll():
-                for connection in accepted(listener) if number == listener.fileno() else [silent.pop(number)]:
-                    try:
-                        asked.append((connection, connection.recv(8192)))
-                    except BlockingIOError:
-                        silent[connection.fileno()] = connection
-                        poll.register(connection, select.EPOLLIN)
-            if asked:
-                database.execute("BEGIN IMMEDIATE")
-                answers = [answer(database, came) for _, came in asked]
-                database.execute("COMMIT")
-                for (connection, _), told in zip(asked, answers, strict=True):
-                    connection.sendall(told)
-                    connection.close()
+    database = filled(folder)
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        asked: list[tuple[socket.socket, bytes]] = []
+        for number, _event in poll.poll():
+            for connection in accepted(listener) if number == listener.fileno() else [silent.pop(number)]:
+                try:
+                    asked.append((connection, connection.recv(8192)))
+                except BlockingIOError:
+                    silent[connection.fileno()] = connection
+                    poll.register(connection, select.EPOLLIN)
+        if asked:
+            database.execute("BEGIN IMMEDIATE")
+            answers = [answer(database, came) for _, came in asked]
+            database.execute("COMMIT")
+            for (connection, _), told in zip(asked, answers, strict=True):
+                connection.sendall(told)
+                connection.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

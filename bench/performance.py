@@ -109,12 +109,12 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
             for jobs, figure in ((asked.FEW, asked.FOUNDING_FEW), (asked.MANY, asked.FOUNDING_MANY))
         ),
         (
-            '… as a share of bare Flask "hello"',
+            f'… among {asked.FEW:,}, as a share of bare Flask "hello"',
             times(rounds.ratio(asked.FOUNDING_FEW, asked.HELLO)),
             "0.21, as 1,500 of 7,200",
         ),
         (
-            "… as a share of what a bare loop gives them",
+            f"… among {asked.FEW:,}, as a share of what a bare loop gives them",
             times(rounds.ratio(asked.FOUNDING_FEW, asked.FOUNDING_LEAST)),
             "",
         ),

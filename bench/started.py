@@ -108,3 +108,17 @@ def drain(port: int, counter: Any, ended: Any) -> None:
         job = ask(path, {}, claim=job["claim"], worker="drain")["next"]
         with counter.get_lock():
             counter.value += 1
+
+
+@contextmanager
+def program(module: str, *given: str) -> Iterator[int]:
+    """The port of a server of the benchmark's own, a program that prints it, in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", module, *given], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(10)

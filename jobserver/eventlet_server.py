@@ -61,7 +61,7 @@ class EventletServer:
         try:
             if self._listener.fileno() >= 0:  # else the server has ended meanwhile
                 self._watch = self._hub.add(self._hub.READ, self._listener.fileno(), self._accept, _nothing, _nothing)
-        except BaseException as error:  # the loop would print it, and go on without its listener; so in _accept()
+        except BaseException as error:  # the event loop would print it, and go on deaf
             self.failed = error
 
     def _ignore(self) -> None:
@@ -77,7 +77,7 @@ class EventletServer:
     def _accept(self, _fileno: int) -> None:
         """Takes connections, and serves each up to where it first waits."""
         try:
-            for _ in range(IN_A_TURN if self._watch else 0):  # a call may be under way when there is no watch any more
+            for _ in range(IN_A_TURN):
                 if len(self._states) >= MOST_CONNECTIONS:
                     self._pause()
                     return
@@ -86,7 +86,7 @@ class EventletServer:
                 self._greenlets.begin([address, PlainSocket(connection), STATE_IDLE])
         except BlockingIOError:
             return
-        except BaseException as error:
+        except BaseException as error:  # see _listen()
             if isinstance(error, OSError) and error.errno in PASSING:
                 log.warning("a connection could not be accepted: %s", error.strerror)
                 self._pause()

@@ -107,6 +107,11 @@ def ended(line: socket.socket) -> bool:
         return True
 
 
+def end_by_reset(line: socket.socket) -> None:
+    """Has the connection end so when it is closed."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @pytest.mark.parametrize("raw", QUICK.values(), ids=QUICK.keys())
 def test_the_quick_way_gives_and_answers_what_eventlets_own_does(port: int, raw: bytes) -> None:
     seen = []
@@ -265,9 +270,7 @@ def test_who_resets_what_eventlet_answers_leaves_no_open_file() -> None:
         before = watched.num_fds()
         for _ in range(30):
             with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
-                line.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )  # it resets the connection
+                end_by_reset(line)
                 line.sendall(b"GET /other HTTP/1.1\r\nwait: 0.02\r\nmuch: 1000000\r\n\r\n")
                 time.sleep(0.01)
         until(lambda: watched.num_fds() <= before)
@@ -297,7 +300,7 @@ def test_a_request_may_come_in_two_pieces(line: socket.socket, cut: int) -> None
 
 def test_who_goes_away_in_the_middle_leaves_the_server_as_it_was(port: int) -> None:
     with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it resets the connection
+        end_by_reset(line)
         line.sendall(b"GET /get/0 HTTP/1.1\r\nwait: 0.2\r\n\r\n")
         time.sleep(0.1)
     for raw in (b"", b"GET /ge", whole(QUICK["no body"]), QUICK["body"][:-3], QUICK["the largest body"][:9000]):
