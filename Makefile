@@ -57,12 +57,12 @@ test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest -rs $(ARGS)
 else
-	@$(BIN)/python -m pytest -rs -n 3 --dist worksteal --ignore tests/apache
-	@$(BIN)/python -m pytest -rs tests/apache
+	@$(BIN)/python -m pytest -rs -n 3 --dist worksteal --ignore tests/deploy/apache
+	@$(BIN)/python -m pytest -rs tests/deploy/apache
 endif
 
 soak: setup-dev
-	@$(BIN)/python -W ignore -m tests.history.soak $(or $(MINUTES),60) $(SEED)
+	@$(BIN)/python -W ignore -m tests.faults.history.soak $(or $(MINUTES),60) $(SEED)
 
 lint: setup-dev
 	@$(BIN)/ruff check .

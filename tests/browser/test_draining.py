@@ -10,8 +10,8 @@ import requests
 
 from tests.browser.conftest import holds, make_list, name_of, shoot, shown, sign_in, wait_for, work
 from tests.conftest import ROOT, Asker, Server
-from tests.core.snapshot import opened
-from tests.database import rows
+from tests.support.database import rows
+from tests.support.snapshot import opened
 
 JOBS = 60
 SENT_KB = 120

@@ -1,0 +1,144 @@
+"""Under load behind a real Apache: nothing is lost or doubled, nobody starves, and restarts harm nobody."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from client import JobClient, Worker
+from tests.conftest import Asker
+from tests.support.apache.own import Apache, until
+from tests.support.apache.pages import Pages
+from tests.support.workers import Team, all_of, pace
+
+JOBS = 5_000
+STYLES = ("proving", "choosing", "founding", "proving", "choosing", "proving", "batches", "proving") * 2
+THREADS = 5  # of deploy/apache/*.conf
+
+
+def database(apache: Apache) -> "contextlib.closing[sqlite3.Connection]":
+    """Its database, beside it."""
+    return contextlib.closing(sqlite3.connect(apache.folder / "data/jobs.sqlite", timeout=20))
+
+
+def test_16_workers_drain_5000_jobs_while_50_pages_are_open(apache, jobix):
+    """No request of a worker waits longer than a second, no job is lost or doubled, the pages end right."""
+    master = Asker(apache.url, jobix)
+    assert master("/init/0/10?name=drained").status_code == 200
+    assert master("/set", {str(jobid): {"jobcmd": f"work {jobid}"} for jobid in range(JOBS)}).json()["new"] == JOBS
+    end = {"done": JOBS, "working": 0, "percent": 100}
+    with Pages(apache.port, "drained", 50) as pages, \
+            Team(jobix, [(style, apache.url) for style in STYLES]) as team:  # fmt: skip
+        team.start()
+        said = team.finish(100)
+        shown = pages.shown(end)
+    assert pages.wired == (apache.conf == "full")
+    assert sorted(all_of(said, "claimed")) == list(range(JOBS))
+    assert sorted(all_of(said, "done")) == list(range(JOBS))
+    assert max(one["longest_s"] for one in said) < 1
+    assert [{name: page[name] for name in end} for page in shown] == [end] * 50
+    assert pages.answers.keys() <= {200, 304}
+    with database(apache) as kept:
+        assert kept.execute("SELECT jobstage, COUNT(*), MAX(flag) FROM job GROUP BY 1").fetchall() == [(2, JOBS, 0)]
+        assert kept.execute("SELECT COUNT(*), COUNT(DISTINCT job_id) FROM history").fetchall() == [(JOBS, JOBS)]
+    print(f"{apache.conf}: {pace(said)}; pages {pages.answers}, the longest {pages.longest_s:.3f} s")
+
+
+def test_those_who_wait_leave_threads_for_the_others(plain, jobix):
+    """16 that would wait for a minute, with 5 threads; and who waits gets its job at once."""
+    ask = Asker(plain.url, jobix)
+    ask("/set", {})
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(lambda: Asker(plain.url, jobix)("/get/0?wait=60").json()) for _ in range(16)]
+        until(lambda: sum(one.done() for one in waiting) == 16 - THREADS // 2)
+        for _ in range(20):
+            begun = time.perf_counter()
+            assert Asker(plain.url, jobix)("/get").json()["jobs"] == 0
+            assert time.perf_counter() - begun < 1
+        assert sum(one.done() for one in waiting) == 16 - THREADS // 2
+        ask("/set", {str(jobid): {} for jobid in range(THREADS // 2)})
+        got = [one.result(5) for one in waiting]
+    assert sorted(one["jobid"] for one in got if one != "nada") == list(range(THREADS // 2))
+
+
+def test_workers_that_wait_for_ever_get_every_job_that_comes(plain, jobix):
+    """More of them than may wait."""
+    master = JobClient(plain.url, jobix)
+    master.set({})
+    workers = [Worker(master.another(), 0, lambda job: job.jobid, wait_s=1, forever=True) for _ in range(8)]
+    threads = [threading.Thread(target=worker.run) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for first in (0, 50):
+        master.set({jobid: {} for jobid in range(first, first + 50)})
+        until(lambda first=first: master.progress().done == first + 50)
+    for worker in workers:
+        worker.stop()
+    for thread in threads:
+        thread.join(30)
+    assert master.progress().working == 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
+    """As `apachectl graceful`; and the process that sweeps killed, while eight workers are at it and one waits."""
+    several = {"threads=5": f"threads=5 processes={processes}"}
+    with start("plain", several) as apache, contextlib.ExitStack() as at_the_end:
+        master, jobs = JobClient(apache.url, jobix), 600
+        master.init([0, 10])
+        master.set({jobid: {} for jobid in range(jobs)})
+        done: list[int] = []
+
+        def work(job):
+            time.sleep(0.02)  # or it would be over before anything can happen
+            done.append(job.jobid)
+
+        workers = [Worker(master.another(), 0, work) for _ in range(8)]
+        workers.append(Worker(master.another(), 2, lambda job: None, wait_s=1, forever=True))
+        threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
+        for worker, thread in zip(workers, threads, strict=True):
+            at_the_end.callback(worker.stop)
+            thread.start()
+        restart = [apache.restart] if processes == 1 else []
+        for number, harm in enumerate([*restart, lambda: kill_one(apache), *restart], 1):
+            until(lambda number=number: len(done) > 120 * number, apache.said)
+            before = apache.daemons()
+            harm()
+            until(lambda before=before: set(apache.daemons()) - set(before), apache.said)
+        for thread in threads[:-1]:
+            thread.join(60)
+        workers[-1].stop()
+        threads[-1].join(60)
+        assert sorted(done) == list(range(jobs))
+        told = master.progress()
+        assert (told.done, told.working, told.flagged) == (jobs, 0, 0)
+        with database(apache) as kept:
+            assert kept.execute("SELECT COUNT(*), COUNT(DISTINCT job_id) FROM history").fetchall() == [(jobs, jobs)]
+        until(lambda: len(apache.daemons()) == processes, apache.said)
+        assert len(sweeping(apache, apache.daemons())) == 1
+
+
+def kill_one(apache: Apache) -> None:
+    """Ends the process that sweeps as a power cut would."""
+    os.kill(sweeping(apache, apache.daemons())[0], signal.SIGKILL)
+
+
+def sweeping(apache: Apache, daemons: list[int]) -> list[int]:
+    """The processes that hold the sweeper's lock."""
+    file = apache.folder / "data/jobs.sqlite-sweeper"
+    until(file.exists)
+    inode = file.stat().st_ino
+    until(lambda: holders(inode, daemons))
+    return holders(inode, daemons)
+
+
+def holders(inode: int, daemons: list[int]) -> list[int]:
+    """Those of them that the kernel lists as holding a lock on it."""
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" not in line]
+    return [int(line[4]) for line in lines if line[5].endswith(f":{inode}") and int(line[4]) in daemons]

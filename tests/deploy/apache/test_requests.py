@@ -1,0 +1,85 @@
+"""Single requests to a real Apache: what it must not spoil, refuse too late, or let hold a thread."""
+
+import contextlib
+import gzip
+import json
+import socket
+import time
+
+import pytest
+import requests
+from simple_websocket import ConnectionError
+
+from tests.conftest import Asker
+from tests.support.apache.own import until
+from tests.support.apache.pages import Wire
+
+
+def test_a_body_of_1_gb_is_refused_before_it_is_sent(apache, jobix):
+    with socket.create_connection(("127.0.0.1", apache.port), timeout=20) as connection:
+        connection.sendall(
+            f"POST /set HTTP/1.1\r\nHost: x\r\njobix: {jobix}\r\nContent-Length: 1000000000\r\n\r\n".encode()
+        )
+        answer = connection.recv(10_000).decode()
+    assert answer.startswith("HTTP/1.1 413")
+    assert json.loads(answer.partition("\r\n\r\n")[2])["error"] == "too_large"
+
+
+def test_bodies_without_a_length_are_read_up_to_the_bound(plain, jobix):
+    def ask(pieces):
+        return requests.post(plain.url + "/set", data=iter(pieces), headers={"jobix": str(jobix)}, timeout=60)
+
+    assert ask([b'{"1": {"jobcmd": "', b"x" * 5_000_000, b'"}}']).json()["new"] == 1
+    with contextlib.suppress(requests.ConnectionError):  # it need not read on to answer
+        assert ask([b'{"2": {"jobcmd": "', *[b"x" * 1_000_000] * 40, b'"}}']).status_code == 413
+    assert Asker(plain.url, jobix)("/get").json()["jobs"] == 1
+
+
+@pytest.mark.parametrize("way", ["too large when inflated", "refused before it is read"])
+def test_a_large_body_that_is_refused_gets_its_answer(plain, jobix, way):
+    if way == "too large when inflated":
+        answer = requests.post(
+            plain.url + "/set", data=gzip.compress(b"0" * 500_000_000, 1), headers={"jobix": str(jobix)}, timeout=60
+        )
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+    else:
+        answer = requests.post(plain.url + "/set", data=b"0" * 15_000_000, timeout=60)
+        assert (answer.status_code, answer.json()["error"]) == (403, "jobix_missing")
+
+
+def test_what_did_not_change_is_not_sent_again(apache, jobix):
+    """Apache packs pages, and must leave their ETags alone for it."""
+    Asker(apache.url, jobix)("/init/0/10?name=still")
+    for path in ("/live?list=still", "/rows?list=still"):
+        first = requests.get(apache.url + path, timeout=20)
+        assert first.status_code == 200
+        again = requests.get(apache.url + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_page_comes_whole_and_may_be_framed_by_nobody(apache, jobix):
+    Asker(apache.url, jobix)("/init/0/10?name=été")
+    page = requests.get(apache.url + "/get?list=été", headers={"Accept": "text/html"}, timeout=20)
+    assert "été" in page.text
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert requests.get(apache.url + "/static/page.css", timeout=20).status_code == 200
+    assert requests.get(apache.url + "/settings.py", timeout=20).status_code == 404
+
+
+def test_where_nothing_tells_pages_they_hear_so_at_once(plain):
+    begun = time.perf_counter()
+    for transport in ("polling", "websocket"):
+        answer = requests.get(f"{plain.url}/socket.io/?EIO=4&transport={transport}", timeout=20)
+        assert answer.status_code == 404
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("apache", ["full"], indirect=True)
+def test_pages_are_told_by_a_process_that_does_nothing_else(apache, jobix):
+    Asker(apache.url, jobix)("/init/0/10?name=told")
+    with contextlib.closing(Wire(apache.port, "told")) as wire:
+        Asker(apache.url, jobix)("/set", {"1": {}})
+        until(lambda: wire.shown.get("jobs") == 1)
+    with pytest.raises(ConnectionError, match="400"):
+        Wire(apache.port, "told", "http://elsewhere.example")
+    assert requests.get(f"http://127.0.0.1:{apache.tell_port}/get", timeout=20).status_code == 404

@@ -1,0 +1,108 @@
+"""Bodies in every mode: each server reads them in its own way, and all must come to the same."""
+
+import gzip
+import json
+import random
+import zlib
+from http.client import HTTPConnection
+
+import pytest
+import requests
+
+from tests.conftest import Asker
+from tests.support.oversized import MB, ROUTES, ZEROS, Memory, bomb, stream
+from tests.support.raw import send_and_end, without_fault
+from tests.support.snapshot import opened
+
+PACKED = {"plain": lambda raw: raw, "zlib": zlib.compress, "gzip": gzip.compress}
+CUT_OFF = [
+    ("/update_job/1/2", b""), ("/update_job/1/2", b'{"filename": "1.npy"'), ("/update_job/1/2", b"{}"),
+    ("/update_jobs", b'[{"jobid": 1, "jobstage": 2}]'), ("/heartbeat", b"[]"),
+    ("/set", b'{"7": {}}'), ("/set", b'{"7": {}, '), ("/set", zlib.compress(b'{"7": {}}')[:-4]), ("/set", b""),
+]  # fmt: skip
+
+
+def pieces(raw: bytes):
+    """A body as a stream of a byte, another byte, and then more and more."""
+    at, size = 0, 1
+    while at < len(raw):
+        yield raw[at : at + size]
+        at, size = at + size, max(1, at)
+
+
+@pytest.mark.parametrize("sent", ["whole", "chunked"])
+@pytest.mark.parametrize("pack", PACKED)
+def test_a_body_is_understood_however_it_is_packed_and_sent_and_so_is_the_request_after_it(shared, jobix, pack, sent):
+    chance = random.Random(1)
+    jobs = {str(jobid): {"jobcmd": chance.randbytes(500).hex()} for jobid in range(500)}
+    connection = HTTPConnection("127.0.0.1", shared.port, timeout=20)  # one, kept alive
+
+    def ask(path, value):
+        body = PACKED[pack](json.dumps(value).encode())
+        chunked = {"Transfer-Encoding": "chunked"} if sent == "chunked" else {}
+        connection.request(
+            "POST", path, pieces(body) if chunked else body, {"jobix": str(jobix)} | chunked, encode_chunked=True
+        )
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        return json.loads(answer.read())
+
+    assert ask("/set", jobs)["new"] == 500
+    claimed = ask("/get/0?n=500", None)
+    assert {str(job["jobid"]): {"jobcmd": job["jobcmd"]} for job in claimed} == jobs
+    assert ask("/update_job/0/2", {"jobcmd": {"é": "ü" * 1000}})["jobstage"] == 2
+    assert ask("/get/2", {})["jobcmd"] == {"é": "ü" * 1000}
+    connection.close()
+
+
+@pytest.mark.parametrize("how", ["length", "chunk", "last chunk"])
+def test_a_body_that_was_cut_off_on_the_way_is_refused_and_changes_nothing(shared, ask, jobix, how):
+    """Whole JSON or not: who sent it had more to say. The last case is cut off between two chunks."""
+    ask("/set", {"1": {"jobstage": 1}})
+    begun = shared.log.stat().st_size
+    with opened(shared) as database:
+        before = database.tables()
+        for path, came in CUT_OFF:
+            head = b"Content-Length: 60" if how == "length" else b"Transfer-Encoding: chunked"
+            if how == "chunk":
+                came = b"3c\r\n" + came
+            elif how == "last chunk":
+                came = b"%x\r\n%s\r\n" % (len(came), came) if came else b""
+            raw = b"POST %s HTTP/1.1\r\nHost: x\r\njobix: %d\r\n%s\r\n\r\n%s" % (path.encode(), jobix, head, came)
+            answer = send_and_end(shared, raw)
+            assert not answer or answer.startswith(b"HTTP/1.1 400 "), (path, came, answer)
+            assert database.tables() == before, (path, came)
+    without_fault(shared, begun)
+
+
+def test_a_byte_after_the_end_of_a_packed_body_is_refused_and_holds_up_nobody(server, jobix):
+    """It was an endless loop once: a server of its own, so that no other test waits for it."""
+    body = zlib.compress(b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}') + b"\n"
+    answer = requests.post(server.url + "/set", body, headers={"jobix": str(jobix)}, timeout=10)
+    assert answer.status_code == 400
+    assert Asker(server.url, jobix)("/get").json()["jobs"] == 0
+
+
+@pytest.mark.parametrize("wbits", [15, 31], ids=["zlib", "gzip"])
+def test_a_zip_bomb_is_refused_in_bounded_memory(shared, wbits):
+    body = bomb(wbits)
+    with Memory(shared) as memory:
+        for path in ROUTES:
+            _taken, answer = stream(shared, path, b"Content-Length: %d" % len(body), [body])
+            assert answer.startswith(b"HTTP/1.1 413 "), (path, answer)
+    assert memory.grown_mb < 60
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 1000000000", b"Transfer-Encoding: chunked"], ids=["length", "chunked"]
+)
+def test_a_body_of_1_gb_is_refused_in_bounded_memory(shared, head):
+    Asker(shared.url, 1)("/set", {"1": {"jobstage": 1}})
+    with Memory(shared) as memory:
+        for path in ROUTES[:2]:
+            whole = (ZEROS if b"Length" in head else b"%x\r\n%s\r\n" % (MB, ZEROS) for _ in range(1000))
+            taken, answer = stream(shared, path, head, whole)
+            assert answer.startswith(b"HTTP/1.1 413 "), (path, answer)
+            assert taken < 200, "it was read on after it was too large"
+    assert memory.grown_mb < 60
+    assert Asker(shared.url, 1)("/get").json()["stages"]["1"]["jobs"] == 1

@@ -1,0 +1,149 @@
+"""The end of a server, in every mode: what it began ends well, what it said holds, and it is gone within seconds."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+
+import pytest
+import requests
+
+from tests.conftest import ROOT, Asker
+from tests.support.database import rows
+from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
+from tests.support.locks import locked
+from tests.support.waiter import FOREVER, Waiter
+
+CLOSED = (HTTPException, ConnectionResetError, BrokenPipeError)
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_lets_running_requests_end_and_waiting_ones_go_and_loses_nothing(new_server, mode, jobix, number):
+    server = new_server(async_mode=mode, busy_timeout_s="60").start()
+    ask = Asker(server.url, jobix)  # its connection stays open, and must not keep the server alive
+    ask("/set", {"1": {}, "2": {}, "3": {"jobstage": 2}})
+    ask("/get/0?n=2", claim="c" * 32)
+    waiting = [Waiter(server.url, jobix).ask(f"/get/4?wait={FOREVER}") for _ in range(3)]
+    idle = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    begun = time.monotonic()
+    with half_an_upload(server, jobix) as upload:
+        with locked(server):
+            update = Waiter(server.url, jobix).ask("/update_job/1/2", claim="c" * 32)
+            tell_to_end(server, number)
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(0.4)  # as long as requests run, so does the server
+            assert not update.done()
+        assert update.result(SECONDS)["jobstage"] == 2
+        assert the_rest(upload)[0] == 200
+    assert [answer.result(SECONDS) for answer in waiting] == ["nada"] * 3
+    assert server.process.wait(SECONDS) == 0
+    assert time.monotonic() - begun < SECONDS
+    kept = rows(server, "SELECT jobid, jobstage, claim IS NULL FROM job ORDER BY jobid")
+    assert kept == [(1, 2, 1), (2, 1, 0), (3, 2, 1), (8, 0, 1)]
+    assert "Traceback" not in server.log.read_text()
+    idle.close()
+
+
+class Setter(threading.Thread):
+    """Sets one job after the other until nobody listens any more; what it was told."""
+
+    def __init__(self, server, jobix, first):
+        super().__init__()
+        self.acknowledged, self.statuses, self.trouble = [], set(), None
+        self._server, self._jobix, self._next = server, jobix, first
+
+    def run(self):
+        while True:
+            connection = HTTPConnection("127.0.0.1", self._server.port, timeout=20)
+            try:
+                with contextlib.closing(connection), contextlib.suppress(*CLOSED):
+                    while not self._set(connection):
+                        pass
+            except ConnectionRefusedError:
+                return
+            except Exception as error:
+                self.trouble = error
+                return
+
+    def _set(self, connection):
+        """Sets one job; whether the server closes the connection."""
+        self._next += 1
+        connection.request("POST", "/set", b'{"%d": {}}' % self._next, {"jobix": str(self._jobix)})
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        self.statuses.add(answer.status)
+        if answer.status == 200:
+            assert said["new"] == 1
+            self.acknowledged.append(self._next)
+        return answer.will_close
+
+
+def test_requests_that_keep_coming_are_done_or_refused_but_never_half_done(new_server, mode, jobix):
+    server = new_server(async_mode=mode).start()
+    setters = [Setter(server, jobix, first) for first in range(0, 600_000, 100_000)]
+    for setter in setters:
+        setter.start()
+    give_up = time.monotonic() + SECONDS
+    while min(len(setter.acknowledged) for setter in setters) < 5:
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(SECONDS) == 0
+    for setter in setters:
+        setter.join(SECONDS)
+        assert setter.trouble is None
+        assert setter.statuses <= {200, 503}
+    kept = {jobid for (jobid,) in rows(server, "SELECT jobid FROM job")}
+    assert {jobid for setter in setters for jobid in setter.acknowledged} <= kept
+    assert rows(server, "SELECT stage, jobs FROM stage_count") == [(0, len(kept))]
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_request_that_comes_while_the_server_ends_is_refused_at_once(new_server, mode, jobix):
+    server = new_server(async_mode=mode).start()
+    kept_alive, new = Asker(server.url, jobix), Asker(server.url, jobix)
+    kept_alive("/set", {"1": {}})
+    with half_an_upload(server, jobix) as upload:
+        tell_to_end(server, signal.SIGTERM)
+        for ask in (kept_alive, new):
+            with contextlib.suppress(requests.ConnectionError):  # refused, or closed
+                answer = ask.session.get(server.url + "/get/0", headers={"jobix": str(jobix)}, timeout=SECONDS)
+                assert (answer.status_code, answer.json()["error"]) == (503, "shutting_down")
+        assert server.process.poll() is None, "it ended before the running request"
+        assert the_rest(upload)[0] == 200
+    assert server.process.wait(SECONDS) == 0
+    assert rows(server, "SELECT jobid, jobstage FROM job ORDER BY jobid") == [(1, 0), (8, 0)]
+
+
+def test_a_server_that_says_that_it_serves_ends_well_from_then_on(new_server, mode):
+    """What starts it takes that line for the sign, and may end it in the same moment."""
+    environment = new_server(async_mode=mode).environment
+    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            assert b" serves http" in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+
+
+def test_a_second_server_on_the_same_address_says_so_in_one_line_and_the_first_goes_on(new_server, jobix):
+    first = new_server().start()
+    ask = Asker(first.url, jobix)
+    ask("/set", {"1": {}})
+    second = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=first.environment, capture_output=True, text=True, timeout=20
+    )
+    assert second.returncode == 2
+    assert second.stdout == ""
+    assert second.stderr.startswith("job_manager: ")
+    assert f"JOBSERVER_PORT={first.port}" in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert ask("/get/0").json()["jobid"] == 1

@@ -1,0 +1,80 @@
+"""Many workers at once, in every mode: each job is claimed once, and nobody waits for what isn't his."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import Asker
+from tests.support.locks import locked
+from tests.support.snapshot import jobs
+from tests.support.waiter import AT_ONCE_S, Waiter
+from tests.support.workers import Team, all_of
+
+CHANGES = [
+    ("/init/0/10", None), ("/set", {"7": {}}), ("/set", {str(i): {"jobcmd": "x" * 80_000} for i in range(10, 20)}),
+    ("/get/0", None), ("/update_job/1/2", None), ("/update_jobs", [{"jobid": 2, "jobstage": 2}]),
+    ("/check_stages/1/0", None), ("/lifetime/1/5", None), ("/heartbeat", [{"jobid": 1, "claim": "c" * 32}]),
+]  # fmt: skip
+both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"], scope="session")
+
+
+@both
+def test_eight_founding_workers_claim_and_end_each_job_once(shared, ask, jobix, kind):
+    n = 400 if kind == "sqlite" else 150
+    ask("/set", {str(jobid): {} for jobid in range(n)})
+    with Team(jobix, [("founding", shared.url)] * 8) as team:
+        team.start()
+        said = team.finish(60)
+    assert sorted(all_of(said, "claimed")) == sorted(all_of(said, "done")) == list(range(n))
+    assert sum(bool(one["done"]) for one in said) > 1, "they were not at work together"
+    kept = jobs(shared, ask("/get").json()["list"])
+    assert {row["jobstage"] for row in kept.values()} == {2}
+    assert {row["attempt"] for row in kept.values()} <= {0, 1}
+
+
+@both
+@pytest.mark.parametrize("first", ["/get/0", "/lifetime/1/5"], ids=["short", "bulk"])
+def test_while_the_database_is_locked_by_another_process_the_hello_is_answered_at_once(shared, ask, jobix, kind, first):
+    """An event loop that waited for the lock would answer nobody until the lock is gone, which here is never. Short
+    work is begun on the loop, bulk work beside it; what comes meanwhile stands in line behind it."""
+    ask("/set", {"1": {}, "2": {}, "3": {}})
+    ask("/get/0?n=2")
+    longest_s, began = 0.0, time.monotonic()
+    with ThreadPoolExecutor(len(CHANGES)) as pool:
+        with locked(shared):
+            head = Waiter(shared.url, jobix).ask(first)
+            waiting = [pool.submit(Asker(shared.url, jobix), path, body) for path, body in CHANGES]
+            asked_at = began
+            while asked_at - began < 0.5:
+                assert ask("/").status_code == 200
+                if kind == "sqlite":  # readers don't wait for the one writer
+                    assert ask("/get").json()["jobs"] == 3
+                now = time.monotonic()
+                longest_s, asked_at = max(longest_s, now - asked_at), now
+            assert not head.done()
+            assert not [path for (path, _), change in zip(CHANGES, waiting, strict=True) if change.done()]
+        assert [change.result().status_code for change in waiting] == [200] * len(CHANGES)
+    assert "error" not in head.result(AT_ONCE_S)
+    assert longest_s < 2
+    assert ask("/get").json()["jobs"] == 14
+
+
+def test_many_first_connections_at_once_do_not_hang_a_server_on_postgresql(new_server, mode, new_postgresql_database):
+    """A lock that real threads wait for under an event loop is never given to them: so none may be on the way to a
+    connection."""
+    server = new_server(async_mode=mode, database_uri=new_postgresql_database).start()
+    together = threading.Barrier(40)
+
+    def first(number: int) -> int:
+        ask = Asker(server.url, number % 20)
+        path, body = [("/get", None), ("/set", {"1": {}}), ("/get/0", None), ("/lifetime", None)][number % 4]
+        together.wait(20)
+        return ask.session.request(
+            "POST" if body else "GET", server.url + path, json=body, headers={"jobix": str(ask.jobix)}, timeout=20
+        ).status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        assert list(pool.map(first, range(40))) == [200] * 40
+    assert Asker(server.url, 1)("/get").json()["jobs"] == 1

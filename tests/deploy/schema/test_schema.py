@@ -1,0 +1,103 @@
+"""The tables of a database: made by themselves in an empty one, by one server at a time; others are left alone."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from jobserver.config import Settings
+from jobserver.errors import CannotStart
+from jobserver.schema import prepare
+from tests.conftest import ROOT, Asker, Server
+from tests.support.here import run_here
+from tests.support.looks import KEY, TABLES, contents
+
+# a server that has done all but to look at its database when it is told to go on
+SERVE = """
+import sys
+import jobserver.models, jobserver.routes, jobserver.serving
+from jobserver.cli import main
+
+print("ready", flush=True)
+sys.stdin.readline()
+sys.exit(main(["serve"]))
+"""
+
+
+def test_the_tables_of_an_empty_database_are_made_once_and_then_kept(
+    new_server: Callable[..., Server], jobix: int
+) -> None:
+    server = new_server(sweep_every_s="3600").start()
+    Asker(server.url, jobix)("/set", {"1": {}})
+    before = contents(server)
+    assert set(before) == TABLES
+    assert run_here(server, "db", "check").returncode == 0
+    assert run_here(server, "db", "upgrade").returncode == 0
+    assert contents(server) == before
+    assert Asker(server.url, jobix)("/get/0").json()["jobid"] == 1
+
+
+def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(settings: Settings) -> None:
+    settings.instance_path.mkdir(parents=True)
+    engine = create_engine(settings.uri)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE photos (name TEXT)"))
+        connection.execute(text("INSERT INTO photos VALUES ('sea')"))
+    for upgrade in (False, True):
+        with pytest.raises(CannotStart, match=r"not job_manager's \(photos\)"):
+            prepare(settings, KEY, upgrade)
+    with engine.begin() as connection:
+        assert inspect(connection).get_table_names() == ["photos"]
+        assert connection.execute(text("SELECT name FROM photos")).scalars().all() == ["sea"]
+    engine.dispose()
+
+
+def test_servers_that_start_at_the_same_moment_on_an_empty_database_all_come_up(
+    new_server: Callable[..., Server], tmp_path: Path, jobix: int
+) -> None:
+    """They share the folder too, where one makes the key and the others find it."""
+    kept = new_server(instance=str(tmp_path / "instance"), async_mode="threading")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SERVE], cwd=ROOT, env=kept.environment, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.stderr.readline() for process in processes]
+        assert all(" serves http" in line for line in said), said
+        urls = [line.partition(" serves ")[2].partition("/get ")[0] for line in said]
+        for number, url in enumerate(urls):
+            assert Asker(url, jobix)("/set", {str(number): {}}).json()["new"] == 1
+        assert [Asker(url, jobix)("/get/0").json()["jobid"] for url in urls] == [0, 1, 2]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert [file.name for file in (tmp_path / "instance").glob("secret_key*")] == ["secret_key"]
+    assert len(contents(kept)["alembic_version"]) == 1
+
+
+def test_a_database_that_was_made_with_another_secret_key_is_refused(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """No jobix would be known: every list would seem to be gone."""
+    place = {"instance": str(tmp_path / "instance")}
+    mine, other = new_server(secret_key=KEY, **place), new_server(secret_key="another", **place)
+    assert run_here(mine, "db", "upgrade").returncode == 0
+    before = contents(mine)
+    for arguments in (("lists",), ("db", "check"), ("db", "upgrade")):
+        said = run_here(other, *arguments)
+        assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+        assert "JOBSERVER_SECRET_KEY is not the one that this database was made with" in said.stderr
+        assert contents(mine) == before
+    assert run_here(mine, "lists").returncode == 0

@@ -1,0 +1,112 @@
+"""Databases of older and newer versions: refused with what to do; an upgrade is done whole, or not at all."""
+
+import json
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from jobserver.config import ROOT, Settings
+from tests.conftest import Server
+from tests.support.here import run_here
+from tests.support.looks import KEY, TABLES, contents
+from tests.support.tomorrow import ADDS_A_TABLE, Tomorrow
+
+Servers = Callable[..., Server]
+SCRIPTS = ScriptDirectory(str(ROOT / "migrations"))
+HEAD = SCRIPTS.get_current_head() or ""
+OLDER = [script.revision for script in SCRIPTS.walk_revisions() if script.revision != HEAD]
+A_LIST = [
+    "INSERT INTO job_list (name, jobix_hash, created) VALUES ('mine', 'x', 0)",
+    "INSERT INTO job (list_id, jobid, jobstage, datecommitted, renewed) VALUES (1, 7, 0, 0, 0)",
+    "INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (1, 0, 1, 0, 0)",
+    "INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, ended) VALUES (1, 'c', 1, 0, 'back', 0)",
+]
+
+
+def refused(said: "subprocess.CompletedProcess[str]") -> str:
+    """The one line of a program that refuses to start."""
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith("job_manager: ")
+    assert said.stderr.count("\n") == 1, said.stderr
+    return said.stderr
+
+
+def made_by(revision: str, settings: Settings) -> None:
+    """Makes the tables of an earlier version, with a list in them."""
+    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    engine = create_engine(settings.uri)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in A_LIST:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_the_database_of_an_earlier_version_is_refused_until_it_is_upgraded_and_keeps_its_lists(
+    revision: str, settings: Settings, new_server: Servers
+) -> None:
+    made_by(revision, settings)
+    server = new_server(instance=settings.instance, secret_key=KEY)
+    before = contents(server)
+    assert f"older ({revision})" in refused(run_here(server, "lists"))
+    assert contents(server) == before
+    assert run_here(server, "db", "upgrade").returncode == 0
+    assert run_here(server, "db", "check").returncode == 0
+    kept = json.loads(run_here(server, "lists", "--json").stdout)
+    assert [(one["list"], one["jobs"], one["available"]) for one in kept] == [("mine", 1, 1)]
+    assert len(contents(server)["history"]) == 1
+
+
+def test_an_older_database_is_refused_with_the_command_that_upgrades_it_and_a_newer_one_for_good(
+    new_server: Servers, tmp_path: Path
+) -> None:
+    server, tomorrow = new_server(secret_key=KEY), Tomorrow(tmp_path / "tomorrow", HEAD)
+    assert run_here(server, "db", "upgrade").returncode == 0
+    before = contents(server)
+    said = refused(tomorrow.run(server, "app.py"))
+    assert f"older ({HEAD})" in said
+    assert contents(server) == before
+    program, *arguments = shlex.split(said.strip().partition("Back it up, then: ")[2])
+    assert program == "python"
+    done = tomorrow.run(server, *arguments)
+    assert (done.returncode, done.stdout) == (0, "The tables were brought up to date (tomorrow).\n"), done.stderr
+    after = contents(server)
+    assert after == before | {"extra": [], "alembic_version": ["('tomorrow',)"]}
+
+    for arguments in (["lists"], ["db", "upgrade"], ["db", "check"]):  # the code of today is old now
+        assert "newer (tomorrow)" in refused(run_here(server, *arguments))
+    with pytest.raises(RuntimeError, match="ended with 2: job_manager: The database is newer"):
+        server.start()
+    assert contents(server) == after
+
+
+@pytest.mark.parametrize(
+    ("begun", "end"), [("empty", "os.kill(os.getpid(), signal.SIGKILL)"), ("older", "raise OSError('disk full')")]
+)
+def test_an_upgrade_that_ends_half_way_leaves_nothing_behind(
+    new_server: Servers, tmp_path: Path, begun: str, end: str
+) -> None:
+    """On an empty database it has made all tables but the last when it ends."""
+    broken = Tomorrow(tmp_path / "broken", HEAD, f"{ADDS_A_TABLE}; {end}")
+    server = new_server(secret_key=KEY)
+    server.folder.joinpath("instance").mkdir()
+    if begun == "older":
+        assert run_here(server, "db", "upgrade").returncode == 0
+    before = contents(server)
+    failed = broken.run(server, "-m", "jobserver", "db", "upgrade")
+    assert failed.returncode == (-signal.SIGKILL if "kill" in end else 1)
+    assert contents(server) == before
+    assert run_here(server, "db", "upgrade").returncode == 0
+    assert set(contents(server)) == TABLES

@@ -1,0 +1,186 @@
+"""python -m jobserver: what each command says, to people and to programs, and its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from types import SimpleNamespace
+
+import pytest
+from rich.cells import cell_len
+
+from tests.conftest import ROOT, Asker, Server
+from tests.support.here import run_here
+
+HIGHEST = 2**63 - 1
+# names that a list may have, and that mean something to a terminal, a table or a shell
+NAMES = ("[red]x[/red]", "[/]", "\\[b]", ":warning:", "<script>", "it's; $(x) %s {0}", "漢" * 100, "n" * 100)
+HOSTILE = "[blink]E[/]\x1b[2J\x1b]0;title\x07\r\n\x9b31m\u202e:warning: "
+WORKER = "[red]node3:812[/red] " + "w" * 150
+HELP = ["", "serve", "db", "db upgrade", "db check", "lists", "status", "sweep", "cancel"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A running server with many lists, and `said`: what a command says beside it, run once."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("COLUMNS", "FORCE_COLOR", "PYTHONUNBUFFERED"):
+            patch.delenv(name, raising=False)
+        server = Server(tmp_path_factory.mktemp("commands"), sweep_every_s="3600").start()
+        gaia = Asker(server.url, 1)
+        gaia("/init/0/600/0?name=gaia")
+        gaia("/lifetime/1/600?max_attempts=1")
+        gaia("/set", {str(HIGHEST - i): {"priority": -i} for i in range(1200)} | {"7": {"priority": 9}})
+        gaia("/update_job/7/2", {"filename": "7.npy"}, claim=gaia("/get/0", worker="x").json()["claim"])
+        for _ in range(2):
+            job = gaia("/get/0", worker=WORKER).json()
+            assert gaia(f"/update_job/{job['jobid']}/0", {"error": HOSTILE + "z" * 5000}).json()["failed"]
+        gaia("/get/0", claim="c" * 32)
+        for number, name in enumerate(NAMES):
+            headers = {"jobix": str(1000 + number)}
+            assert gaia.session.get(f"{server.url}/init", params={"name": name}, headers=headers).ok
+        yield SimpleNamespace(server=server, gaia=gaia, said=cache(partial(run_here, server)))
+        server.kill()
+
+
+def rows(table: str) -> list[list[str]]:
+    """The lines of a table, by words."""
+    return [line.split() for line in table.splitlines()]
+
+
+def test_lists_and_status_tell_programs_what_the_server_tells_them(place: SimpleNamespace) -> None:
+    lists, status = place.said("lists", "--json"), place.said("status", "gaia", "--json")
+    expected = place.gaia("/get").json()
+    del expected["page"]
+    assert (lists.returncode, status.returncode, lists.stderr, status.stderr) == (0, 0, "", "")
+    assert json.loads(lists.stdout)[0] == expected
+    assert [one["list"] for one in json.loads(lists.stdout)] == ["gaia", *NAMES]
+    told = json.loads(status.stdout)
+    assert {name: told[name] for name in expected} == expected
+    assert told["lifetimes"] == place.gaia("/lifetime").json()
+    late = told["expired_jobs"]
+    assert [(job["jobid"], job["stage"], job["worker"]) for job in late] == [
+        (HIGHEST - 1, 1, WORKER), (HIGHEST, 1, WORKER)
+    ]  # fmt: skip
+    assert all(job["error"].startswith(HOSTILE) and len(job["error"]) <= 500 for job in late)
+
+
+def test_lists_and_status_tell_people_the_same(place: SimpleNamespace) -> None:
+    lists, status = place.said("lists"), place.said("status", "gaia")
+    assert (lists.returncode, status.returncode, lists.stderr, status.stderr) == (0, 0, "", "")
+    assert ["gaia", "0", "%", "1,201", "1,197", "1", "1", "0", "2"] in rows(lists.stdout)
+    assert status.stdout.startswith("gaia: 0 % done, 1 of 1,201 jobs\n")
+    table = rows(status.stdout)
+    assert ["0", "waiting", "1,197", "0", "0", "for", "ever"] in table
+    assert ["1", "working", "3", "0", "2", "600"] in table
+    assert ["2", "done", "1", "0", "0", "for", "ever"] in table
+    assert sum("failed" in row and "1" in row for row in table) == 2
+    assert place.server.run("lists").stdout == lists.stdout
+
+
+@pytest.mark.parametrize("arguments", [("lists",), ("status", "gaia"), ("status", NAMES[-2])])
+def test_tables_fit_80_columns_whatever_is_in_them(place: SimpleNamespace, arguments: tuple[str, ...]) -> None:
+    for line in place.said(*arguments).stdout.splitlines():
+        assert cell_len(line) <= 80, line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_list_is_named_as_it_is_whatever_a_terminal_would_make_of_it(place: SimpleNamespace, name: str) -> None:
+    shown = place.said("lists").stdout
+    if len(name) < 20:
+        assert any(line.startswith(f"{name}  ") for line in shown.splitlines()), shown
+    else:
+        folded = "".join(line.partition(" ")[0] for line in shown.splitlines())
+        assert name.partition(" ")[0] in folded
+    if name in (NAMES[0], NAMES[3]):  # one that is markup, one that is a code for a picture
+        assert place.said("status", name).stdout.startswith(f"{name}: 0 % done")
+
+
+def test_what_a_worker_says_can_not_steer_the_operators_terminal(place: SimpleNamespace) -> None:
+    """An error is any text: escape sequences in it could clear the screen, set the title, hide what follows."""
+    shown = place.said("status", "gaia").stdout
+    assert "zzz" in shown
+    assert not [ascii(char) for char in shown if not char.isprintable() and char != "\n"]
+    assert "[blink]E[/]" in shown.replace(" ", "").replace("\n", "")
+    assert "\\[" not in shown
+
+
+def test_an_unknown_list_is_named_with_those_that_there_are(place: SimpleNamespace) -> None:
+    for arguments in (("status", "gaya"), ("cancel", "gaya", "7")):
+        said = place.said(*arguments)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert said.stderr.startswith("job_manager: No list is named 'gaya'. Lists: gaia, ")
+        assert said.stderr.count("\n") == 1
+
+
+def test_cancel_reaches_the_worker_at_its_next_heartbeat(place: SimpleNamespace) -> None:
+    jobid = place.gaia("/get/0", claim="c" * 32).json()["jobid"]
+    said = run_here(place.server, "cancel", "gaia", str(jobid), "--json")
+    assert (said.returncode, json.loads(said.stdout)) == (0, {"cancelled": True})
+    assert place.gaia("/heartbeat", [{"jobid": jobid, "claim": "c" * 32}]).json()["jobs"][0]["state"] == "cancel"
+
+
+@pytest.mark.parametrize("jobid", [7, 8, -1, 2**63, 10**30])
+def test_cancel_of_what_nobody_holds_says_so(place: SimpleNamespace, jobid: int) -> None:
+    said = run_here(place.server, "cancel", "gaia", str(jobid))
+    assert "Traceback" not in said.stderr
+    assert said.returncode in (1, 2)
+    assert "Nobody holds that job" in said.stdout or said.stderr.count("\n") <= 3
+
+
+def test_sweep_flags_now_what_is_overdue(place: SimpleNamespace) -> None:
+    ask = Asker(place.server.url, 2)
+    ask("/init/0/0.00001?name=swept")
+    ask("/set", {"1": {}, "2": {}})
+    ask("/get/0?n=2")
+    said = [json.loads(run_here(place.server, "sweep", "--json").stdout) for _ in range(2)]
+    assert said == [{"swept": 2}, {"swept": 0}]
+    assert ask("/get").json()["flagged"] == 2
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_explains_each_command(command: str) -> None:
+    said = run(*command.split(), "--help")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"usage: python -m jobserver {command}".strip() in said.stdout
+    assert len(said.stdout.splitlines()) > 3
+
+
+@pytest.mark.parametrize("arguments", ["", "lisst", "db", "db chekc", "status", "cancel x", "cancel x y", "lists x"])
+def test_a_command_that_can_not_be_read_shows_its_usage(arguments: str) -> None:
+    said = run(*arguments.split())
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "usage: python -m jobserver" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("arguments", ["lists", "status gaia --json", "db check", "--help"])
+def test_a_reader_that_went_away_is_no_error(place: SimpleNamespace, arguments: str) -> None:
+    """As in `| head -1`; above all, a check whose reader left has not found something wrong (1)."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = run(*arguments.split(), stdout=writer, env=place.server.environment)
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_serve_serves_like_app_py(new_server: Callable[..., Server], jobix: int) -> None:
+    environment, command = new_server().environment, [sys.executable, "-m", "jobserver", "serve"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stderr.readline()
+            url = said.partition(" serves ")[2].partition("/get ")[0]
+            assert Asker(url, jobix)("/set", {"1": {}}).json()["new"] == 1, said
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
+def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    """python -m jobserver, with no database of its own."""
+    where = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True, "timeout": 60}
+    return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(where | options))

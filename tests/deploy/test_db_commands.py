@@ -1,0 +1,146 @@
+"""python -m jobserver db upgrade and db check: what is broken by hand is found and named, and nothing else is."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Asker, Server, make_postgresql_database
+from tests.support.here import run_here
+from tests.support.snapshot import opened
+
+WELL = "Counters, orphans, indexes: all is well.\n"
+# what is done to the database by hand, and what is then said
+BROKEN = [
+    ("UPDATE stage_count SET jobs = jobs + 1 WHERE stage = 0",
+     "counter of list 1, stage 0: 2 jobs, 0 flagged, 0 failed; counted: 1, 0, 0"),
+    ("UPDATE stage_count SET flagged = flagged - 1, failed = failed - 1 WHERE stage = 1",
+     "counter of list 1, stage 1: 2 jobs, 0 flagged, 0 failed; counted: 2, 1, 1"),
+    ("DELETE FROM stage_count WHERE stage = 2",
+     "counter of list 1, stage 2: 0 jobs, 0 flagged, 0 failed; counted: 1, 0, 0"),
+    ("INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (1, 8, 1, 0, 0)",
+     "counter of list 1, stage 8: 1 jobs, 0 flagged, 0 failed; counted: 0, 0, 0"),
+    ("INSERT INTO job (list_id, jobid, jobstage, datecommitted, renewed) VALUES (77, 1, 0, 0, 0)", "1 jobs of no list"),
+    ("INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (77, 0, 1, 0, 0)",
+     "1 counters of no list"),
+    ("INSERT INTO lifetime (list_id, stage, lifetime_ms, max_attempts) VALUES (77, 0, 0, 5)", "1 lifetimes of no list"),
+    ("INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, ended) VALUES (777, 'c', 0, 1, 'done', 0)",
+     "1 history of no job"),
+    ("UPDATE job SET claim = 'c' WHERE jobstage = 2", "1 claims on jobs in an even stage"),
+    ("UPDATE job SET claim = 'c' WHERE flag > 1", "1 failed jobs that are held"),
+]  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def at_work(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -> Server:
+    """A server with one list: a job available, one held, one failed, one done."""
+    own = request.param == "postgresql"
+    uri = make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
+    server = new_server(database_uri=uri, sweep_every_s="3600").start()
+    ask = Asker(server.url, 1)
+    ask("/init/0/600")
+    ask("/lifetime/1/600?max_attempts=1")
+    ask("/set", {str(jobid): {} for jobid in range(4)})
+    for jobid, claim in enumerate("abc"):
+        ask("/get/0", claim=claim * 32)
+        if jobid:
+            body = {"error": "broken"} if jobid == 1 else None
+            assert ask(f"/update_job/{jobid}/{0 if body else 2}", body, claim=claim * 32).status_code == 200
+    return server
+
+
+def by_hand(server: Server, statements: list[str]) -> None:
+    """Runs them on a connection that doesn't mind foreign keys."""
+    with opened(server) as database:
+        database.run("SET session_replication_role = replica" if database.postgresql else "PRAGMA foreign_keys = OFF")
+        for sql in statements:
+            database.run(sql)
+
+
+def found_by_check(server: Server) -> list[str]:
+    """What db check says to programs, once it says the same to people."""
+    said, told = run_here(server, "db", "check"), run_here(server, "db", "check", "--json")
+    found: list[str] = json.loads(told.stdout)["problems"]
+    assert json.loads(told.stdout)["ok"] == (not found)
+    assert (said.stderr, told.stderr) == ("", "")
+    assert said.returncode == told.returncode == (1 if found else 0)
+    if not found:
+        assert said.stdout == WELL
+    for problem in found:
+        assert "".join(problem.split()) in "".join(said.stdout.split())
+    return found
+
+
+def test_check_finds_and_names_each_thing_that_is_wrong_and_nothing_else(at_work: Server) -> None:
+    assert found_by_check(at_work) == []
+    by_hand(at_work, [sql for sql, _ in BROKEN])
+    assert sorted(found_by_check(at_work)) == sorted(problem for _, problem in BROKEN)
+    assert at_work.run("db", "check").returncode == 1
+
+
+def test_check_finds_missing_and_broken_indexes(at_work: Server) -> None:
+    with opened(at_work) as database:
+        if database.postgresql:
+            own = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisprimary"
+            ours = "relnamespace = 'public'::regnamespace AND relname NOT LIKE '%_key'"
+            names = sorted(row[0] for row in database.rows(f"{own} AND {ours}"))
+            # one is dropped, the others are as an interrupted CREATE INDEX CONCURRENTLY leaves them
+            invalid = (
+                "UPDATE pg_index SET indisvalid = false FROM pg_class WHERE pg_class.oid = indexrelid AND relname IN"
+            )
+            quoted = ", ".join(f"'{name}'" for name in names)
+            broken = ["DROP INDEX job_available", f"{invalid} ({quoted})"]
+        else:
+            own = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
+            names = [row[0] for row in database.rows(own)]
+            broken = [f"DROP INDEX {name}" for name in names]
+    by_hand(at_work, broken)
+    assert len(names) > 5
+    assert found_by_check(at_work) == [f"index {name} is missing or broken" for name in names]
+
+
+def test_check_reads_the_whole_file(server: Server) -> None:
+    """An index that doesn't hold what it says: every query that trusts it would miss jobs."""
+    Asker(server.url, 1)("/set", {"1": {}})
+    server.stop()
+    other = "UPDATE sqlite_master SET sql = replace(sql, 'jobstage % 2 = 0', 'jobstage < 9') WHERE name ="
+    by_hand(server, ["PRAGMA writable_schema = ON", f"{other} 'job_available'", "UPDATE job SET jobstage = 1",
+                     "UPDATE stage_count SET stage = 1"])  # fmt: skip
+    found = found_by_check(server)
+    assert found
+    assert all(problem.startswith("file: ") for problem in found)
+    assert "job_available" in found[0]
+
+
+def test_upgrade_makes_the_tables_once_and_checks_and_lists_find_nothing_in_them(
+    new_server: Callable[..., Server],
+) -> None:
+    server = new_server()
+    made, again = run_here(server, "db", "upgrade", "--json"), run_here(server, "db", "upgrade")
+    told = json.loads(made.stdout)
+    assert (made.returncode, told["before"]) == (0, None)
+    assert (again.returncode, again.stdout) == (0, f"The tables are up to date ({told['now']}).\n")
+    assert found_by_check(server) == []
+    assert json.loads(run_here(server, "lists", "--json").stdout) == []
+    assert run_here(server, "lists").stdout == "No list yet.\n"
+    assert run_here(server, "status", "gaia").stderr == "job_manager: No list is named 'gaia'. Lists: none yet.\n"
+    with opened(server) as database:
+        database.run("UPDATE alembic_version SET version_num = '9999'")
+        for arguments in (("db", "upgrade"), ("db", "check"), ("lists",)):
+            said = run_here(server, *arguments)
+            assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+            assert said.stderr.startswith("job_manager: The database is newer (9999)")
+        database.run("DROP TABLE alembic_version")
+        said = run_here(server, "db", "upgrade")
+        assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+        assert "holds tables that are not job_manager's" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["db check", "lists", "status gaia", "sweep", "cancel gaia 1"])
+def test_a_command_makes_no_database_where_there_is_none(new_server: Callable[..., Server], command: str) -> None:
+    """In the wrong folder, or with a setting forgotten, a new one would say that all is well."""
+    server = new_server()
+    said = run_here(server, *command.split())
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+    assert str(server.folder / "instance") in said.stderr
+    assert not (server.folder / "instance").exists()

@@ -1,0 +1,35 @@
+"""A server that has no file descriptor left for another connection goes on when there are some again."""
+
+import resource
+import socket
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from tests.conftest import Asker
+from tests.support.patience import until
+
+SPARE = 15
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
+def test_a_server_out_of_file_descriptors_serves_again_when_connections_close(new_server, jobix, mode):
+    server = new_server(async_mode=mode).start()
+    ask = Asker(server.url, jobix)
+    assert ask("/set", {"1": {}, "2": {}}).status_code == 200
+    process = psutil.Process(server.process.pid)
+    limit = process.num_fds() + SPARE
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    with ExitStack() as many:
+        for _ in range(3 * SPARE):
+            many.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        until(lambda: process.num_fds() >= limit - 1)
+        if mode != "threading":  # which ends a connection with each answer
+            assert ask("/").status_code == 200
+    until(lambda: process.num_fds() < limit - SPARE // 2)
+    assert server.process.poll() is None
+    for _ in range(5):
+        assert Asker(server.url, jobix).session.get(server.url + "/", timeout=10).status_code == 200
+    assert ask("/get/0").json()["jobid"] == 1
+    assert server.stop() == 0

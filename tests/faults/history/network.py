@@ -1,0 +1,41 @@
+"""The proxy's process, between workers and servers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+class Network:
+    """Starts it, and says how much harm it does."""
+
+    def __init__(self, seed: str, journal: Path, ports: list[int]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.history.proxy", seed, str(journal), *map(str, ports)],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.url = f"http://127.0.0.1:{int(self._read())}"
+
+    def harm(self, share: float) -> None:
+        """Which share of the requests is harmed from now on, of 1."""
+        self._write(f"{share}")
+
+    def quiet(self) -> None:
+        """Returns when nothing is under way: no request that was held back comes after all."""
+        self._write("quiet")
+        self._read()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()

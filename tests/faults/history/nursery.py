@@ -1,0 +1,37 @@
+"""Makes worker processes fast: python -m tests.faults.history.nursery LOG.
+
+It has imported all that a worker needs, and forks one for each line that it reads, a JSON list of the arguments of
+worker.main(); it answers with its process's number.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+
+from tests.faults.history import worker
+
+
+def _fork(arguments: list[str], log: str) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        worker.main(*arguments)
+        os._exit(0)
+    except BaseException:
+        with open(log, "a") as file:
+            traceback.print_exc(file=file)
+        os._exit(1)
+
+
+def main(log: str) -> None:
+    """Works until its input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they are gone when they end
+    for line in sys.stdin:
+        print(_fork(json.loads(line), log), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

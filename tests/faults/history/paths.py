@@ -1,0 +1,41 @@
+"""Rules on each job's path: its claims, one after the other, as the database's history has them."""
+
+from collections.abc import Iterator
+
+from tests.faults.history.final import Ended, Final
+from tests.faults.history.story import Story
+
+FIRST, LAST = 0, 4
+
+
+def named(one: Ended) -> str:
+    """An ended claim, in words."""
+    return f"claim {one.claim} of {one.worker} (from {one.stage} to {one.to}, {one.outcome})"
+
+
+def every_job_ends_done(_story: Story, final: Final) -> Iterator[str]:
+    """In the last stage, held by nobody, not flagged, and brought there once."""
+    for jobid, job in final.jobs.items():
+        if (job.stage, job.claim) != (LAST, None) or job.flag > 0:
+            yield f"job {jobid} is not done: stage {job.stage}, claim {job.claim}, flag {job.flag}"
+        times = sum(one.to == LAST for one in final.paths[jobid])
+        if times != 1:
+            yield f"job {jobid} was done {times} times: {'; '.join(map(named, final.paths[jobid]))}"
+
+
+def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
+    """A claim begins where the one before it left the job, and ends where claims may end; none ends twice."""
+    for jobid, path in final.paths.items():
+        stage, seen = FIRST, set[str]()
+        for one in path:
+            if one.stage != stage + 1:
+                yield f"job {jobid} was left in stage {stage}, and then claimed from {one.stage - 1}: {named(one)}"
+            if one.claim in seen:
+                yield f"job {jobid}: {named(one)} ended before"
+            if one.to % 2 or one.to > one.stage + 1 or (one.outcome == "done") != (one.to == one.stage + 1):
+                yield f"job {jobid} went a way that there isn't: {named(one)}"
+            stage = one.to
+            seen.add(one.claim)
+        job = final.jobs.get(jobid)
+        if job is not None and job.claim is None and job.stage != stage:
+            yield f"job {jobid} is in stage {job.stage}, where no claim brought it: the last left it in {stage}"

@@ -1,0 +1,96 @@
+"""The worker processes of a run: one for each place, and another one when it was killed."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+ENDS_S = 0.3  # what a worker may take to end when it is told to; then it is killed, and its claims are lost
+
+
+class Team:
+    """Real processes of worker.py."""
+
+    def __init__(self, jobix: int, seed: str, journal: Path) -> None:
+        self._jobix = jobix
+        self._seed = seed
+        self._journal = journal
+        self._log = journal.with_name("workers.log")
+        self._log.touch()
+        self._numbers = itertools.count(1)
+        self._url: Callable[[int], str]
+        self._styles: list[str] = []
+        self._pids: list[int] = []
+        self._asking = threading.Lock()
+        self._nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.history.nursery", str(self._log)],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def start(self, styles: list[str], url: Callable[[int], str]) -> None:
+        """One of each style. url: where the worker of a place sends its requests."""
+        self._styles, self._url = styles, url
+        self._pids = [self._started(place) for place in range(len(styles))]
+
+    def replace(self, place: int) -> None:
+        """Kills the worker in that place; another takes it."""
+        self._signal(self._pids[place], signal.SIGKILL)
+        self._pids[place] = self._started(place)
+
+    def signal(self, place: int, number: int) -> None:
+        """Stops the worker in that place, or has it go on."""
+        self._signal(self._pids[place], number)
+
+    def finish(self) -> None:
+        """Has all end. RuntimeError if one had ended before, by a fault of its own."""
+        for pid in self._pids:
+            self._signal(pid, signal.SIGTERM)
+        give_up = time.monotonic() + ENDS_S
+        while any(map(self._lives, self._pids)) and time.monotonic() < give_up:
+            time.sleep(0.005)
+        for pid in self._pids:
+            self._signal(pid, signal.SIGKILL)
+        while any(map(self._lives, self._pids)):
+            time.sleep(0.005)
+        self._pids = []
+        if fault := self._log.read_text():
+            raise RuntimeError(f"a worker ended by itself: {fault}")
+
+    def close(self) -> None:
+        """Kills all."""
+        for pid in self._pids:
+            self._signal(pid, signal.SIGKILL)
+        self._nursery.kill()
+        self._nursery.communicate()
+
+    def _started(self, place: int) -> int:
+        number, style = next(self._numbers), self._styles[place]
+        name = f"{style.replace(' ', '-')}-{number}"
+        what = [self._url(place), str(self._jobix), name, str(number), f"{self._seed} {number}", style]
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        with self._asking:
+            self._nursery.stdin.write(json.dumps([*what, str(self._journal)]) + "\n")
+            self._nursery.stdin.flush()
+            return int(self._nursery.stdout.readline())
+
+    def _lives(self, pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    @staticmethod
+    def _signal(pid: int, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

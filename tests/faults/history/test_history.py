@@ -1,0 +1,25 @@
+"""Fixed seeds of the checker, on each database and with one and three servers: no promise is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.history.run import Options, run
+
+RUNS = [
+    Options(seed=19, seconds=8, database="sqlite"),
+    Options(seed=29, seconds=4, database="postgresql"),
+    Options(seed=14, seconds=4, database="postgresql", servers=3),
+]
+
+
+@pytest.mark.parametrize("options", RUNS, ids=lambda options: f"{options.database}-{options.servers}")
+def test_no_promise_is_broken_by_kills_stops_full_disks_failed_commits_moved_clocks_and_a_lossy_network(
+    options: Options, tmp_path: Path
+) -> None:
+    verdict = run(options, tmp_path, print)
+    print(verdict.summary)
+    assert verdict.violations == [], f"again: {options.command}; the history: {tmp_path / 'history.jsonl'}"
+    assert verdict.struck
+    assert verdict.story.acknowledged > 0
+    assert verdict.final.jobs

@@ -1,0 +1,60 @@
+"""What PostgreSQL takes back for another transaction's sake is done again, or does not come to that."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import Asker, make_postgresql_database
+from tests.support.patience import until_blocked
+from tests.support.snapshot import opened
+from tests.support.stalled import answers, hold, started
+
+
+@pytest.fixture
+def pool():
+    """Threads to ask in."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def strict(postgresql, tmp_path):
+    """A server on a PostgreSQL whose transactions are stricter than usual."""
+    uri = make_postgresql_database(postgresql)
+    first = next(started(tmp_path, uri, default_transaction_isolation="repeatable read"))
+    yield first
+    first.kill()
+
+
+def test_a_database_with_a_stricter_isolation_serves_those_who_share_a_commit(strict, pool, jobix):
+    ask = Asker(strict.url, jobix)
+    ask("/set", {str(jobid): {} for jobid in range(9)})
+    with opened(strict) as first, opened(strict) as second:
+        hold(first, "UPDATE stage_count SET jobs = jobs")
+        waiting = [pool.submit(Asker(strict.url, jobix), "/get/0")]
+        until_blocked(strict)
+        second.run("BEGIN ISOLATION LEVEL READ COMMITTED")
+        queued = pool.submit(second.run, "UPDATE stage_count SET jobs = jobs")
+        until_blocked(strict, 2)
+        waiting += [pool.submit(Asker(strict.url, jobix), "/get/0") for _ in range(3)]
+        for _ in range(3):
+            assert ask("/").status_code == 200  # they are in the queue by now
+        first.run("COMMIT")
+        queued.result(20)
+        until_blocked(strict)
+        second.run("COMMIT")
+        assert sorted(said["jobid"] for _status, said in answers(waiting)) == [0, 1, 2, 3]
+
+
+def test_what_was_chosen_to_end_a_deadlock_is_done_again(strict, pool, jobix):
+    ask = Asker(strict.url, jobix)
+    ask("/set", {"1": {}, "2": {}})
+    held = [{"jobid": job["jobid"], "claim": job["claim"]} for job in ask("/get/0?n=2").json()]
+    with opened(strict) as database:
+        database.run("SET deadlock_timeout = '1h'")  # so the server is the one that is chosen, after its second
+        hold(database, "SELECT * FROM job WHERE jobid = 2 FOR UPDATE")
+        beat = pool.submit(ask, "/heartbeat", held)
+        until_blocked(strict)
+        database.run("SELECT * FROM job WHERE jobid = 1 FOR UPDATE")
+        database.run("COMMIT")
+    assert [job["state"] for job in beat.result(30).json()["jobs"]] == ["held", "held"]

@@ -1,0 +1,43 @@
+"""The server is killed under load, again and again: what it acknowledged is there, and nothing is half there."""
+
+import random
+import time
+
+from tests.conftest import Asker
+from tests.support.callers import Callers
+from tests.support.database import opened
+from tests.support.ledger import Kept
+
+KILLS = 20
+SEED = 20_180_402
+
+
+def test_what_was_acknowledged_survives_20_kills_and_nothing_is_half_there(server, jobix, kind):
+    """Six callers set, get, update?next= and update_jobs; half of the unanswered requests are sent again."""
+    chance = random.Random(SEED)
+    master = Asker(server.url, jobix)
+    assert master("/init/0/0").status_code == 200
+    assert master("/set", {str(jobid): {} for jobid in range(10_000)}).json()["new"] == 10_000
+    callers = Callers(server, jobix, first_jobid=100_000, seed=SEED, n=6)
+    try:
+        for _ in range(KILLS):
+            callers.running.set()
+            callers.acknowledged(chance.randint(1, 80))
+            time.sleep(chance.uniform(0, 0.03))
+            callers.running.clear()
+            server.kill()
+            with opened(server) as connection:
+                assert Kept(connection).disagreements(callers.ledger) == []
+            server.start()
+    finally:
+        server.kill()
+        callers.close()
+    server.start()
+    with opened(server) as connection:
+        assert Kept(connection).disagreements(callers.ledger) == []
+    checked = server.run("db", "check")
+    assert checked.returncode == 0, checked.stdout
+    ledger = callers.ledger
+    print(f"{kind}: {ledger.number(True)} acknowledged, {ledger.number(False)} not, {callers.retried} sent again")
+    assert ledger.number(False) >= KILLS, "no request was under way when the server was killed"
+    assert callers.retried

@@ -1,0 +1,61 @@
+"""Of several server processes on one database one looks at the clock; when it ends, however it ends, another does."""
+
+import signal
+
+import psycopg
+import pytest
+
+from client import JobClient
+from tests.support.patience import until
+
+IN_TIME_S = 20
+
+
+@pytest.fixture
+def pair(new_server, database_uri, tmp_path):
+    """Two server processes on one database."""
+    uri = database_uri or f"sqlite:///{tmp_path / 'both.sqlite'}"
+    return [new_server(database_uri=uri, secret_key="the same for both").start() for _ in range(2)]
+
+
+def expire(server, jobix: int, jobid) -> None:
+    """Has jobid, the list's jobid-th, expire; returns when it is flagged."""
+    client = JobClient(server.url, jobix)
+    client.init([0, 0.0005])
+    client.set({jobid: {"jobstage": 1}})
+    until(lambda: client.progress().flagged == jobid, IN_TIME_S)
+
+
+def sweeps(server) -> int:
+    """How many sweeps of a server's found something."""
+    return server.log.read_text().count(" flagged, ")
+
+
+def test_one_of_two_processes_sweeps(pair, jobix):
+    for jobid in range(1, 9):
+        expire(pair[0], jobix, jobid)
+    assert sorted(sweeps(server) > 0 for server in pair) == [False, True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+def test_when_the_one_that_sweeps_ends_the_other_takes_over(pair, jobix, number):
+    expire(pair[0], jobix, 1)
+    until(lambda: any(map(sweeps, pair)))  # its log comes after its commit
+    pair.sort(key=sweeps)
+    pair[1].process.send_signal(number)
+    pair[1].process.wait(40)
+    expire(pair[0], jobix, 2)
+    until(lambda: sweeps(pair[0]) > 0)
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_database_that_went_away_for_a_moment_is_swept_again(new_server, jobix, database_uri):
+    """With the connection its lock is gone, too."""
+    server = new_server().start()
+    expire(server, jobix, 1)
+    with psycopg.connect(database_uri, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    expire(server, jobix, 2)

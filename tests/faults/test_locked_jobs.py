@@ -1,0 +1,49 @@
+"""Jobs that another server's transaction has locked: "nada" means that there is nothing, not that it can't be seen."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from tests.conftest import Asker
+from tests.support.patience import until_blocked
+from tests.support.snapshot import opened
+from tests.support.waiter import AT_ONCE_S, Waiter
+
+
+@contextmanager
+def locked_row(server, jobid):
+    """Another server's transaction has changed that job, and is not over."""
+    with opened(server) as database:
+        database.run("BEGIN")
+        database.run("UPDATE job SET renewed = 0 WHERE jobid = ?", jobid)
+        yield
+        database.run("ROLLBACK")
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_job_that_is_locked_for_a_moment_is_waited_for(server, jobix):
+    Asker(server.url, jobix)("/set", {"1": {}, "9": {"jobstage": 1}})
+    with locked_row(server, 1):
+        with locked_row(server, 9):
+            before = Waiter(server.url, jobix).ask("/update_job/9/2")
+            until_blocked(server)
+            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(3)]  # they share a transaction
+        assert before.result(AT_ONCE_S)["jobstage"] == 2
+        until_blocked(server)
+    told = [answer.result(AT_ONCE_S) for answer in answers]
+    assert [one["jobid"] for one in told if one != "nada"] == [1]
+    assert told.count("nada") == 2
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_a_job_that_is_locked_holds_up_nobody_who_can_have_another(server, jobix):
+    ask = Asker(server.url, jobix)
+    ask("/set", {"1": {}, "2": {}, "3": {}, "9": {"jobstage": 1}})
+    with locked_row(server, 1):
+        with locked_row(server, 9):
+            before = Waiter(server.url, jobix).ask("/update_job/9/2")
+            until_blocked(server)
+            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(2)]
+        assert before.result(AT_ONCE_S)["jobstage"] == 2
+        assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == [2, 3]
+    assert ask("/get/0").json()["jobid"] == 1

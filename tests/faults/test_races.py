@@ -1,0 +1,121 @@
+"""Many processes at two servers on one database: each job is claimed once, and none is missing."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tests.conftest import Asker
+from tests.support.database import rows
+from tests.support.workers import Team, all_of, pace
+
+JOBS = 20_000
+STYLES = ("founding", "proving", "choosing", "founding", "proving", "choosing", "batches", "proving")
+
+
+@pytest.fixture
+def pair(new_server, database_uri, tmp_path):
+    """Two server processes on one database."""
+    uri = database_uri or f"sqlite:///{tmp_path / 'both.sqlite'}"
+    key = "the same for both, as it must be"
+    return [new_server(database_uri=uri, secret_key=key).start() for _ in range(2)]
+
+
+def test_16_processes_at_2_servers_claim_each_of_20_000_jobs_once(pair, jobix, kind):
+    """And end each once; the counters equal a recount."""
+    master = Asker(pair[0].url, jobix)
+    assert master("/init/0/10").status_code == 200
+    assert master("/set", {str(jobid): {"jobcmd": f"work {jobid}"} for jobid in range(JOBS)}).json()["new"] == JOBS
+    with Team(jobix, [(style, server.url) for style in STYLES for server in pair]) as team:
+        team.start()
+        said = team.finish(100)
+
+    assert sorted(all_of(said, "claimed")) == list(range(JOBS))
+    assert sorted(all_of(said, "done")) == list(range(JOBS))
+    assert all(one["claimed"] for one in said)
+    assert rows(pair[0], "SELECT jobstage, COUNT(*), COUNT(claim), MAX(flag) FROM job GROUP BY 1") == [(2, JOBS, 0, 0)]
+    assert rows(pair[0], "SELECT outcome, COUNT(*), COUNT(DISTINCT job_id) FROM history GROUP BY 1") == [
+        ("done", JOBS, JOBS)
+    ]
+    counted = Asker(pair[1].url, jobix)("/get").json()
+    assert (counted["done"], counted["available"], counted["working"]) == (JOBS, 0, 0)
+    checked = pair[0].run("db", "check")
+    assert checked.returncode == 0, checked.stdout
+    print(f"{kind}: {pace(said)}")
+
+
+def test_of_workers_that_outlive_their_claims_exactly_one_ends_each_job(pair, jobix):
+    """Both servers' sweeps and the workers race for the same jobs."""
+    master = Asker(pair[0].url, jobix)
+    master("/init/0/0.005")
+    assert master("/lifetime/1/0.005?requeue=0&max_attempts=0").status_code == 200
+    master("/set", {str(jobid): {} for jobid in range(300)})
+    with Team(jobix, [("slow", server.url) for server in pair for _ in range(4)]) as team:
+        team.start()
+        said = team.finish(60)
+
+    assert sorted(all_of(said, "done")) == list(range(300))
+    lost = all_of(said, "lost")
+    assert lost, "no claim was lost: the race did not take place"
+    assert len(all_of(said, "claimed")) == 300 + len(lost)
+    ended = dict(rows(pair[0], "SELECT outcome, COUNT(*) FROM history GROUP BY 1"))
+    assert ended == {"done": 300, "expired": len(lost)}
+    checked = pair[0].run("db", "check")
+    assert checked.returncode == 0, checked.stdout
+
+
+def at_once(pair, jobix, ask):
+    """What ask(asker, number) gives to eight callers at the same moment, half of them at each server."""
+    barrier = Barrier(8)
+
+    def call(number):
+        asker = Asker(pair[number % 2].url, jobix)
+        asker("/")
+        barrier.wait(30)
+        return ask(asker, number)
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(call, range(8)))
+
+
+def test_one_token_sent_to_two_servers_at_once_claims_once(pair, jobix):
+    """And so do the same update with the same next-claim: all get the same answer."""
+    Asker(pair[0].url, jobix)("/set", {str(jobid): {} for jobid in range(100)})
+    for _ in range(8):
+        token, following = uuid.uuid4().hex, uuid.uuid4().hex
+        claims = at_once(pair, jobix, lambda ask, _number, token=token: ask("/get/0", claim=token).json())
+        assert claims == [claims[0]] * 8
+        way = f"/update_job/{claims[0]['jobid']}/2?next=0"
+        answers = at_once(
+            pair, jobix,
+            lambda ask, _number, way=way, token=token, following=following:
+                ask(way, claim=token, next_claim=following).json(),
+        )  # fmt: skip
+        assert answers == [answers[0]] * 8
+        assert answers[0]["jobstage"] == 2
+        assert answers[0]["next"]["claim"] == following
+    assert rows(pair[0], "SELECT jobstage, COUNT(*) FROM job GROUP BY 1 ORDER BY 1") == [(0, 84), (1, 8), (2, 8)]
+
+
+def test_of_eight_founding_workers_that_end_one_job_at_once_one_is_believed(pair, jobix):
+    """The others are told that nobody works on it."""
+    Asker(pair[0].url, jobix)("/set", {str(jobid): {} for jobid in range(5)})
+    for _ in range(5):
+        jobid = Asker(pair[1].url, jobix)("/get/0").json()["jobid"]
+        statuses = at_once(pair, jobix, lambda ask, _number, jobid=jobid: ask(f"/update_job/{jobid}/2").status_code)
+        assert sorted(statuses) == [200] + [409] * 7
+
+
+def test_a_new_list_that_is_set_at_two_servers_at_once_is_made_once(pair, jobix):
+    """Each job is new to one of the callers, though they send them in different orders."""
+
+    def submit(ask, number):
+        jobids = range(3000) if number % 4 < 2 else range(2999, -1, -1)
+        while (answer := ask("/set", {str(jobid): {} for jobid in jobids})).status_code == 503:
+            assert "Retry-After" in answer.headers
+        return answer.json()["new"]
+
+    assert sum(at_once(pair, jobix, submit)) == 3000
+    assert rows(pair[0], "SELECT COUNT(*), MIN(name) FROM job_list") == [(1, "list-1")]
+    assert rows(pair[0], "SELECT jobs FROM stage_count") == [(3000,)]

@@ -1,4 +1,0 @@
-"""A checker in the manner of Jepsen: real processes under faults, every request and answer recorded, then judged.
-
-python -m tests.history --help
-"""

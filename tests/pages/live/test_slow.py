@@ -1,0 +1,95 @@
+"""A page that speaks and never reads, in every async mode."""
+
+import contextlib
+import json
+import select
+import socket
+import threading
+import time
+from typing import Any
+
+import psutil
+
+from tests.conftest import Asker, Server
+from tests.support.live_page import LONG_S, NAME, until
+
+
+class Deaf:
+    """A page that speaks and never reads, with the smallest buffers that its machine gives it."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.sendall(
+            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        assert b"101" in self.socket.recv(300)
+        self.socket.settimeout(LONG_S)
+        self.say("40")
+
+    def say(self, text: str) -> None:
+        """One frame, masked with zeros."""
+        data = text.encode()
+        assert len(data) < 126
+        self.socket.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
+
+    def cut(self) -> bool:
+        """Whether the server has closed the connection."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+
+def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
+    told_server: Server, ask: Asker, open_page: Any
+) -> None:
+    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # so that `whole` is large
+    page = open_page()
+    until(lambda: page.events("whole"), "told all")
+    assert told_server.process is not None
+    process = psutil.Process(told_server.process.pid)
+    deaf = Deaf(told_server.port)
+    before = process.memory_info().rss
+    look = '42["look",' + json.dumps({"list": NAME}) + "]"
+    with contextlib.suppress(OSError):
+        for _ in range(40):
+            deaf.say(look)
+            time.sleep(0.1)
+        for answer in range(100_000):  # the buffers between are full: each leaves an answer in memory
+            deaf.say(f'42{answer}["look",{{}}]')
+    until(deaf.cut, "cut off")
+    assert process.memory_info().rss - before < 30_000_000
+    ask("/get/0")
+    until(lambda: page.events("change"), "the others are told")
+
+
+def test_a_page_that_never_stops_speaking_doesn_t_keep_the_others_waiting(
+    told_server: Server, ask: Asker, open_page: Any
+) -> None:
+    page = open_page()
+    until(lambda: page.events("whole"), "told all")
+    loud = Deaf(told_server.port)
+    text = b'42["look",{}]'
+    words = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
+    ended = threading.Event()
+
+    def speak() -> None:
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                loud.socket.sendall(words)
+
+    threading.Thread(target=speak, daemon=True).start()
+    slowest = 0.0
+    for _ in range(20):
+        begun = time.monotonic()
+        ask("/live?list=" + NAME)
+        slowest = max(slowest, time.monotonic() - begun)
+    ended.set()
+    loud.socket.close()
+    assert slowest < 2
+    ask("/get/0")
+    until(lambda: page.events("change"), "told")

@@ -1,0 +1,118 @@
+"""Who gets a page and who gets JSON, what a page may do, and that neither it nor its cookie holds a secret."""
+
+import base64
+import re
+import zlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from tests.support.hostile import JOBIX, NAME, QUOTED, TOKEN, hostile_place
+from tests.support.page import seen
+
+SECRETS = (str(JOBIX), f"{JOBIX:x}", f"{JOBIX:,}", TOKEN)
+LIST = f"list={QUOTED}"
+PAGES = ("/get", f"/get?{LIST}", "/lifetime", f"/lifetime?{LIST}", f"/workers?{LIST}", f"/job/1?{LIST}")
+MISSING = ("/get?list=nowhere", "/nowhere", f"/job/99?{LIST}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The hostile place."""
+    made = hostile_place(tmp_path_factory.mktemp("answers"), "")
+    yield made
+    made.server.kill()
+
+
+def guarded(answer: requests.Response) -> None:
+    """It shows no secret, and says to browsers and caches what they must not do."""
+    for secret in SECRETS:
+        assert secret not in answer.text
+        assert secret not in str(answer.headers)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] in ("no-referrer", "same-origin")
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy.items() >= {"default-src": "'self'", "frame-ancestors": "'none'", "base-uri": "'none'"}.items()
+    assert not re.search(r"unsafe|\*|https?:", str(policy))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *MISSING])
+def test_no_page_shows_a_secret_or_lets_anything_in(place: SimpleNamespace, path: str) -> None:
+    page = seen(place.url + path, 404 if path in MISSING else 200, jobix=str(JOBIX))
+    guarded(page.answer)
+    assert "Set-Cookie" not in page.answer.headers
+    kinds = {"stylesheet": "text/css", "icon": "image/", "module": "text/javascript"}
+    for one in page.all("link") + page.all("script"):
+        found = requests.get(place.url + (one.attributes.get("href") or one.attributes["src"]), timeout=9)
+        assert found.ok, one.attributes
+        assert found.headers["Content-Type"].startswith(kinds[one.attributes.get("rel") or one.attributes["type"]])
+        assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", found.text)
+
+
+def opened(cookie: str) -> bytes:
+    """What is in a signed cookie, as anybody can read it."""
+    body = cookie.strip('"').lstrip(".").split(".")[0]
+    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    return zlib.decompress(raw) if cookie.strip('"').startswith(".") else raw
+
+
+def test_who_is_signed_in_carries_no_secret(place: SimpleNamespace) -> None:
+    browser = requests.Session()
+    browser.headers["Accept"] = "text/html"
+    form = browser.get(f"{place.url}/signin?{LIST}", timeout=9)
+    token = re.search(r'name="csrf" value="([^"]+)"', form.text)
+    assert token
+    fields = {"csrf": token[1], "list": NAME, "jobix": str(JOBIX), "name": "ada"}
+    wrong = browser.post(f"{place.url}/signin", data=fields | {"jobix": str(JOBIX - 1)}, timeout=9)
+    assert wrong.status_code == 403
+    assert str(JOBIX - 1) not in wrong.text
+    signed = browser.post(f"{place.url}/signin", data=fields, timeout=9)
+    assert signed.status_code == 200
+    assert "Signed in as ada." in signed.text
+    for path in PAGES:
+        page = browser.get(place.url + path, timeout=9)
+        assert page.status_code == 200
+        guarded(page)
+    # it was under way while a form was sent: with a cookie it would undo what the form's answer set
+    assert "Set-Cookie" not in browser.get(f"{place.url}/rows?{LIST}", timeout=9).headers
+    kept = browser.cookies["job_manager"]
+    assert NAME.encode() in opened(kept).replace(b'\\"', b'"')
+    for secret in SECRETS:
+        assert secret.encode() not in opened(kept)
+    said = browser.get(f"{place.url}/get?{LIST}", timeout=9).request.headers["Cookie"]
+    assert requests.get(f"{place.url}/get?{LIST}", headers={"Cookie": said[:-2] + "xx"}, timeout=9).ok
+
+
+@pytest.mark.parametrize("path", ["/get?list=", "/lifetime?list="])
+def test_an_unknown_list_is_404_and_its_name_is_text(place: SimpleNamespace, path: str) -> None:
+    for name in ("nowhere", "<script>alert(1)</script>", "x" * 5000, "", "\x00\u202e"):
+        url = place.url + path + requests.utils.quote(name)
+        page = seen(url, 404)
+        assert "No list is named" in page.text
+        assert not page.all("script")
+        assert len(page.answer.content) < 5000
+        plain = requests.get(url, timeout=9)
+        assert (plain.status_code, plain.json()["error"]) == (404, "no_such_list")
+
+
+def test_who_accepts_html_gets_a_page_and_programs_get_json(place: SimpleNamespace) -> None:
+    url, program, browser = place.url, {"jobix": str(JOBIX)}, {"Accept": "text/html"}
+    for path, key in (("/get", "last_stage"), ("/lifetime", "1")):
+        for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+            assert key in requests.get(url + path, headers=program | accept, timeout=9).json()
+            assert "<html" in requests.get(url + path, headers=accept, timeout=9).text  # no secret: nothing to ask for
+        assert seen(url + path, jobix=str(JOBIX))
+        assert seen(url + path, jobix="no number")
+        assert requests.head(url + path, timeout=9).headers["Content-Type"].startswith("text/html")
+        assert requests.post(url + path, timeout=9).status_code == 405
+    hello = requests.get(url, timeout=9)
+    assert re.fullmatch(r"job_manager [\d.]+\n", hello.text)
+    assert hello.headers["Content-Type"].startswith("text/plain")
+    sent = requests.get(url, headers=browser, allow_redirects=False, timeout=9)
+    assert (sent.status_code, sent.headers["Location"]) == (302, "/get")
+    refused = seen(url + "/get/0", 403)
+    assert "jobix" in refused.text
+    assert requests.get(url + "/get/0", timeout=9).json()["error"] == "jobix_missing"

@@ -1,0 +1,57 @@
+"""Sorted tables, page by page: every job once, in order, whichever way the database goes through them."""
+
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from jobserver.config import Settings
+from jobserver.connection import Connection
+from jobserver.storage.listing import Filter
+from jobserver.storage.sorting import SORTS, Sort, sorted_page
+from tests.conftest import make_postgresql_database
+from tests.support.plans import filled
+
+JOBS, PAGE = 200, 17
+STATES = {
+    None: "",
+    "available": " AND jobstage % 2 = 0 AND jobstage < 4 AND flag <= 0",
+    "working": " AND jobstage % 2 = 1 AND flag <= 0",
+}
+PLACE = {"job": 0, "stage": 1, "since": 5, "attempt": 3, "priority": 7, "worker": 4}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One to a database with a long list, 1, and a short one, 2; their jobs' times and workers in a wild order."""
+    uri = "" if request.param == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+    database = filled(Settings(instance=str(tmp_path_factory.mktemp("sorted")), database_uri=uri), JOBS)
+    with closing(database.connect()) as one:
+        one.execute("UPDATE job SET datecommitted = jobid * 7919 % 31, worker = 'w' || (jobid * 31 % 5)", {})
+        one.execute("UPDATE job SET worker = NULL, attempt = jobid % 3 WHERE jobid % 4 = 0", {})
+        yield one
+
+
+@pytest.mark.parametrize(
+    "which", [Filter(), Filter(state="available"), Filter(state="working")], ids=lambda which: which.state or "all"
+)
+@pytest.mark.parametrize("down", [False, True], ids=["up", "down"])
+@pytest.mark.parametrize("by", SORTS)
+@pytest.mark.parametrize("list_id", [1, 2], ids=["most of the table", "a small part"])
+def test_every_job_comes_once_and_in_order(
+    connection: Connection, list_id: int, by: str, down: bool, which: Filter
+) -> None:
+    total = JOBS if list_id == 1 else JOBS // 10
+    wanted = f"SELECT jobid FROM job WHERE list_id = {list_id}" + STATES[which.state]
+    seen, after = [], None
+    while True:
+        page = sorted_page(connection, list_id, total, which, 4, Sort(by, down), after, PAGE)
+        assert len(page.jobs) <= PAGE
+        seen += page.jobs
+        if page.after is None:
+            break
+        assert len(page.jobs) == PAGE
+        after = (page.value, page.after)
+    keys = [((job[PLACE[by]] or "") if by == "worker" else job[PLACE[by]], job.jobid) for job in seen]
+    assert keys == sorted(keys, reverse=down)
+    assert sorted(job.jobid for job in seen) == sorted(row[0] for row in connection.all(wanted))

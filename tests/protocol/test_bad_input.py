@@ -1,0 +1,145 @@
+"""What cannot be read is refused with an error's body: whatever comes, never a 500, and nothing changes."""
+
+import json
+
+import pytest
+
+from tests.support.raw import judge, send, send_and_end, without_fault
+from tests.support.snapshot import opened
+
+DEEP = b"[" * 100_000
+CLOSED = DEEP + b"]" * 100_000
+
+# body -> what each route says to it: /set as an entry's jobcmd, /update_job as jobcmd and result
+VALUES = [
+    (400, b"NaN"), (400, b"Infinity"), (400, b"-Infinity"), (400, b"01"), (400, b"1."), (400, b"+1"), (400, b"'x'"),
+    (400, b"True"), (400, b""), (400, b"["), (400, b"\xff"), (400, b'"\xed\xa0\x80"'), (400, b'"\xc0\x80"'),
+    (400, b'"\x00"'), (400, b'"\n"'), (400, DEEP), (400, b'{"a":' * 100_000), (400, b'"\\x"'), (400, b'"\\ud80"'),
+    (400, b"[1,]"), (400, b'{"a":1,}'), (400, b"/* */ 1"), (400, b"{1: 2}"),
+    (200, b'{"a": 1, "a": 2}'), (200, b"1e999999999"), (200, b"-0"), (200, b"1" * 4000), (200, b'"\\u0000"'),
+]  # fmt: skip
+EITHER = [CLOSED, b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\ud800": 1}']  # refused or kept, but never a fault
+
+RAW = [
+    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: x\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: -5\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
+    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: 50\r\n\r\n{}",
+    b"GET /get/%ff%00%0a HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /get/0?n=%ff&wait=%00 HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\nworker: \xff\x80\x01\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\njobix: 2\r\n\r\n",
+    b"GET //get//0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /static/..%2f..%2fapp.py HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /get/" + b"9" * 7000 + b" HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: \xff\r\njobix: 1\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,  # TLS, to a server without it
+]
+
+
+@pytest.fixture(autouse=True)
+def no_fault(shared):
+    """None of the server's routes has failed when a test ends."""
+    begun = shared.log.stat().st_size
+    yield
+    without_fault(shared, begun)
+
+
+@pytest.fixture
+def working(ask):
+    """Three jobs that are being worked on."""
+    ask("/set", {"1": {"jobstage": 1}, "2": {"jobstage": 1}, "3": {"jobstage": 1}})
+    return ask
+
+
+def at_routes(value):
+    """Where a value may stand: the route, and the whole body."""
+    return [
+        ("/set", b'{"10": {}, "11": {"jobcmd": %s}}' % value),
+        ("/update_job/1/2", b'{"jobcmd": %s}' % value),
+        ("/update_job/2/2", b'{"result": %s, "filename": "x"}' % value),
+        ("/update_jobs", b'[{"jobid": 3, "jobstage": 2, "jobcmd": %s}]' % value),
+    ]
+
+
+@pytest.mark.parametrize(("expected", "value"), VALUES, ids=[repr(value[:20]) for _expected, value in VALUES])
+def test_a_value_that_is_not_json_is_refused_and_nothing_changes(shared, working, expected, value):
+    name = working("/get").json()["list"]
+    for path, body in at_routes(value):
+        with opened(shared) as database:
+            before = database.jobs(name)
+            status, answer = send(shared, "POST", path, {"jobix": working.jobix}, body)
+            judge(status, answer)
+            assert status == expected, (path, answer)
+            assert (database.jobs(name) == before) == (status != 200)
+
+
+@pytest.mark.parametrize("value", EITHER, ids=[repr(value[:20]) for value in EITHER])
+def test_a_strange_value_is_refused_or_comes_back(shared, working, value):
+    for path, body in at_routes(value):
+        judge(*send(shared, "POST", path, {"jobix": working.jobix}, body))
+    for stage in (0, 2):
+        status, answer = send(shared, "GET", f"/get/{stage}?n=5", {"jobix": working.jobix})
+        assert status == 200
+        assert isinstance(json.loads(answer.replace(value, b"0")), list)
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "é", "x" * 100_000, "", "%s", "' OR 1=1 --"])
+def test_a_strange_text_anywhere_in_a_report_is_no_fault(shared, ask, text):
+    ask("/set", {"1": {"jobstage": 1}})
+    for key in ("claim", "filename", "error", text, "jobcmd"):
+        one = f'"jobid": 1, "jobstage": 0, "{key}": "{text}"'
+        judge(*send(shared, "POST", "/update_jobs", {"jobix": ask.jobix}, f"[{{{one}}}]".encode()))
+        judge(*send(shared, "POST", "/update_job/1/0", {"jobix": ask.jobix}, f'{{"{key}": "{text}"}}'.encode()))
+        judge(
+            *send(shared, "POST", "/heartbeat", {"jobix": ask.jobix}, f'[{{"jobid": 1, "{key}": "{text}"}}]'.encode())
+        )
+        judge(*send(shared, "POST", "/set", {"jobix": ask.jobix}, f'{{"2": {{"{key}": "{text}"}}}}'.encode()))
+        ask("/get/0")
+
+
+@pytest.mark.parametrize("number", ["-1", str(2**31), str(2**63), str(2**64), "9" * 400, "1e3", "1.0", "true", '"1"'])
+def test_a_number_out_of_range_anywhere_is_no_fault(shared, ask, number):
+    for key in ("jobid", "jobstage"):
+        one = {"jobid": "1", "jobstage": "2", key: number}
+        entry = "{" + ", ".join(f'"{name}": {value}' for name, value in one.items()) + "}"
+        judge(*send(shared, "POST", "/update_jobs", {"jobix": ask.jobix}, f"[{entry}]".encode()))
+    judge(*send(shared, "POST", "/heartbeat", {"jobix": ask.jobix}, f'[{{"jobid": {number}, "claim": "x"}}]'.encode()))
+    for key in ("jobstage", "priority"):
+        judge(*send(shared, "POST", "/set", {"jobix": ask.jobix}, f'{{"2": {{"{key}": {number}}}}}'.encode()))
+    for path in (
+        *("/get/{}", "/get/0/{}", "/update_job/{}/2", "/update_job/1/{}", "/lifetime/{}", "/lifetime/1/{}", "/init/{}"),
+        *("/check_stages/{}/0", "/get/0?n={}", "/lifetime/1/5?max_attempts={}", "/lifetime/1/5?requeue={}"),
+    ):
+        judge(*send(shared, "GET", path.format(number.replace('"', "%22")), {"jobix": ask.jobix}))
+
+
+@pytest.mark.parametrize("raw", RAW, ids=[repr(raw[:40]) + str(number) for number, raw in enumerate(RAW)])
+def test_a_broken_request_is_refused(shared, raw):
+    answer = send_and_end(shared, raw)
+    assert not answer.startswith(b"HTTP/1.1 5"), answer
+    assert b"root:" not in answer
+
+
+@pytest.mark.parametrize("came", [b"", b'{"filename": "3.npy"', b'{"filename": "3.npy"}'])
+@pytest.mark.parametrize("how", [b"Content-Length: 60", b"Transfer-Encoding: chunked"])
+def test_a_report_whose_body_was_cut_off_on_the_way_is_not_taken_for_one_without(shared, ask, came, how):
+    ask("/set", {"1": {"jobstage": 1}})
+    sent = came if b"Length" in how else b"3c\r\n" + came
+    head = b"POST /update_job/1/2 HTTP/1.1\r\nHost: x\r\njobix: %d\r\n%s\r\n\r\n" % (ask.jobix, how)
+    answer = send_and_end(shared, head + sent)
+    assert not answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 5")), answer
+    assert ask("/get").json()["working"] == 1
+
+
+@pytest.mark.parametrize("digits", [5000, 100_000])
+def test_an_integer_of_very_many_digits_does_not_end_the_server(server, jobix, digits):
+    number = b"1" * digits
+    for path, body in at_routes(number):
+        judge(*send(server, "POST", path, {"jobix": jobix}, body))
+    judge(*send(server, "POST", "/set", {"jobix": jobix}, b'{"1": {"priority": %s}}' % number))
+    judge(*send(server, "POST", "/set", {"jobix": jobix}, b'{"%s": {}}' % number))
+    assert server.process.poll() is None

@@ -1,0 +1,35 @@
+"""A job's deadline is that of the stage that it is in, counted from when it came there, whatever way it came."""
+
+import pytest
+
+from tests.support.late import expire
+from tests.support.snapshot import jobs
+
+MINUTES = (100, 200, 300, 400)  # of stages 0 to 3
+WAYS = {  # how job 1 goes from stage 0 to where it is looked at, and the stage; "expire" has its time be over
+    "set": ([], 0),
+    "claimed": (["/get/0"], 1),
+    "claimed for another stage": (["/get/0/3"], 3),
+    "advanced": (["/get/0", "/update_job/1/2"], 2),
+    "claimed again": (["/get/0", "/update_job/1/2", "/get/2"], 3),
+    "given back": (["/get/0", "/update_job/1/0"], 0),
+    "redone": (["/get/0/3", "/update_job/1/2"], 2),
+    "requeued": (["/lifetime/1/200?requeue=0", "/get/0", "expire", "/check_stages"], 0),
+    "sent back": (["/get/0", "expire", "/check_stages/1/0"], 0),
+    "done": (["/get/0/3", "/update_job/1/4"], 4),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_deadline_is_that_of_the_stage_it_came_to(ask, shared, way):
+    steps, stage = WAYS[way]
+    ask("/init/" + "/".join(map(str, MINUTES)))
+    ask("/set", {"1": {}})
+    for step in steps:
+        if step == "expire":
+            expire(shared, ask, 1)
+        else:
+            assert ask(step).status_code == 200
+    job = jobs(shared, ask("/get").json()["list"])[1]
+    expected = job["datecommitted"] + MINUTES[stage] * 60_000 if stage < len(MINUTES) else None
+    assert (job["jobstage"], job["deadline"]) == (stage, expected)

@@ -1,0 +1,27 @@
+"""Ended claims are remembered for the days that are set: by them a request that is sent again is known."""
+
+from tests.conftest import Asker
+from tests.support.patience import until
+from tests.support.snapshot import opened
+
+HALF_A_DAY_MS = 12 * 3_600_000
+
+
+def test_a_claim_that_ended_longer_ago_is_forgotten_and_a_later_one_is_known(new_server, jobix):
+    server = new_server(history_days="1").start()
+    ask = Asker(server.url, jobix)
+    ask("/set", {str(jobid): {} for jobid in range(3)})
+    claims = [ask("/get/0").json()["claim"] for _ in range(3)]
+    for jobid, claim in enumerate(claims):
+        assert ask(f"/update_job/{jobid}/2", claim=claim).status_code == 200
+    server.stop()
+    with opened(server) as database:
+        for jobid, claim in enumerate(claims):  # now, and half a day, and a whole one and a minute ago
+            sql = "UPDATE history SET ended = ended - ? WHERE claim = ?"
+            database.run(sql, jobid * (HALF_A_DAY_MS + 30_000), claim)
+        server.start()
+        ask.url = server.url
+        assert ask("/").status_code == 200  # from its first request on it looks at the clock
+        until(lambda: database.rows("SELECT COUNT(*) FROM history") != [(3,)])
+    again = [ask(f"/update_job/{jobid}/2", claim=claim).status_code for jobid, claim in enumerate(claims)]
+    assert again == [200, 200, 409]

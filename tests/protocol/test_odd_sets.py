@@ -1,0 +1,119 @@
+"""What a /set may hold that JSON allows and hardly anybody sends, and what it may be packed in."""
+
+import gzip
+import json
+import resource
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import Asker
+from tests.support.oversized import MB, Memory
+from tests.support.raw import judge, send, without_fault
+
+ROOM = 2 * MB
+HUGE = [b"1e9999999999", b"1e-9999999999", b"-1E+999999999999999999999", b"[1e400]", b'{"a": 1e9999999999}']
+SURROGATES = [b'"\\ud800"', b'"x\\udfff"', b'{"\\ud800": 1}', b'"\\ude00\\ud83d"']
+
+
+@pytest.fixture(autouse=True)
+def no_fault(shared):
+    """None of the server's routes has failed when a test ends."""
+    begun = shared.log.stat().st_size
+    yield
+    without_fault(shared, begun)
+
+
+def sent(server, jobix, body):
+    """The status and JSON of a /set."""
+    status, answer = send(server, "POST", "/set", {"jobix": jobix}, body)
+    judge(status, answer) if status != 503 else None
+    return status, json.loads(answer)
+
+
+@pytest.mark.parametrize("number", HUGE)
+def test_a_number_that_nothing_can_hold_is_refused_or_kept_as_it_is(shared, ask, jobix, number):
+    status, _said = sent(shared, jobix, b'{"1": {}, "2": {"jobcmd": %s}}' % number)
+    if status == 400:
+        assert ask("/get").json()["jobs"] == 0
+    else:
+        claimed = send(shared, "GET", "/get/0?n=2", {"jobix": jobix})[1].lower().replace(b"+", b"")
+        assert number.lower().replace(b"+", b"").replace(b" ", b"") in claimed.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("text", SURROGATES)
+def test_half_a_surrogate_pair_is_refused_and_never_becomes_something_else(shared, ask, jobix, text):
+    status, said = sent(shared, jobix, b'{"1": {}, "2": {"jobcmd": %s}}' % text)
+    assert (status, said["error"]) == (400, "bad_request")
+    assert ask("/get").json()["jobs"] == 0
+
+
+def test_a_whole_surrogate_pair_is_one_character(shared, ask, jobix):
+    assert sent(shared, jobix, b'{"1": {"jobcmd": "\\ud83d\\ude00"}}')[0] == 200
+    assert ask("/get/0").json()["jobcmd"] == "😀"
+
+
+@pytest.mark.parametrize("cut", [1, 4, 9, 18])
+def test_gzip_files_one_behind_the_other_are_one_body(shared, ask, jobix, cut):
+    whole = b'{"1": {}, "2": {}, "3": {}}'
+    members = [whole[:cut], b"", whole[cut:20], whole[20:]]
+    assert sent(shared, jobix, b"".join(map(gzip.compress, members))) == (
+        200, {"message": "Accepted: 3 new, 0 known", "new": 3, "known": 0}
+    )  # fmt: skip
+
+
+BEHIND = {
+    "text": b"garbage",
+    "zero": b"\0",
+    "another": gzip.compress(b'{"2": {}}'),
+    "cut off": gzip.compress(b"{}")[:12],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+def test_what_stands_behind_the_end_is_refused_and_not_left_out(shared, ask, jobix, behind):
+    status, said = sent(shared, jobix, gzip.compress(b'{"1": {}}') + behind)
+    assert (status, said["error"]) == (400, "bad_request")
+    assert ask("/get").json()["jobs"] == 0
+
+
+@pytest.mark.parametrize("inner", [b"[],", b"0,", b"[[]],"])
+def test_a_job_of_very_many_values_is_refused_in_bounded_memory_and_time(shared, jobix, inner):
+    body = gzip.compress(b'{"1": {"jobcmd": [' + inner * (30 * MB // len(inner)) + b"0]}}", 1)
+    begun = time.monotonic()
+    with Memory(shared) as memory:
+        status, said = sent(shared, jobix, body)
+    assert (status, said["error"]) == (400, "bad_request")
+    assert memory.grown_mb < 300
+    assert time.monotonic() - begun < 5
+
+
+def test_a_very_long_text_is_read_in_a_time_that_grows_with_its_length_and_not_with_its_square(shared, jobix):
+    process = psutil.Process(shared.process.pid)
+
+    def worked_s(mb):
+        before = process.cpu_times()
+        assert sent(shared, jobix, gzip.compress(b'{"%d": {"jobcmd": "%s"}}' % (mb, b"x" * (mb * MB)), 1))[0] == 200
+        return sum(process.cpu_times()[:2]) - sum(before[:2])
+
+    assert worked_s(24) < 8 * max(worked_s(6), 0.05)
+
+
+@pytest.mark.parametrize("text", ["x" * 3000, '"' * 700], ids=["body", "chunks"])
+def test_a_set_for_which_there_is_no_room_is_503_and_changes_nothing(new_server, jobix, text):
+    """Its body becomes a file, and so do the chunks that it is made into, which may be longer."""
+    server = new_server().start()
+    ask = Asker(server.url, jobix)
+    assert ask("/set", {"0": {}}).status_code == 200
+    _soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (ROOM, hard))
+    large = {str(jobid): {"jobcmd": text} for jobid in range(1000)}
+    answer = ask("/set", large)
+    assert (answer.status_code, answer.json()["error"]) == (503, "disk_full")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert ask("/get").json()["jobs"] == 1
+    assert ask("/set", {"1": {}}).json()["new"] == 1
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    assert ask("/set", large).json() == {"message": "Accepted: 998 new, 2 known", "new": 998, "known": 2}
+    without_fault(server, 0)

@@ -1,0 +1,150 @@
+"""No request reads all jobs: each statement uses an index, and costs the same among 1,000 jobs and 100,000."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from jobserver.config import Settings
+from jobserver.database import Database
+from jobserver.expiring import _ANY_OVERDUE
+from jobserver.storage import claiming, ending, history, listing, lists, overdue, statistics, steering
+from jobserver.storage.ending import Report
+from jobserver.storage.listing import Filter
+from jobserver.storage.transaction import Transaction
+from jobserver.tidying import _ANY_HISTORY, _ANY_WORKER
+from tests.conftest import make_postgresql_database
+from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
+
+LIST = 1
+# So many jobs, in a database of the rarer kind. Usually autovacuum tells PostgreSQL of them; SQLite is told by nobody.
+OTHERWISE = 20_001
+OLD = NOW - 100  # what ended before, and who was not heard since, is forgotten
+
+
+def verbs(n: int) -> dict[str, Verb]:
+    """What a server does all day, on a list of n jobs."""
+    jobid, claim = n // 4 + 50, f"held-{n // 4 + 50}"  # one that is held
+    ended = n // 8
+
+    def take(n: int, chosen: bool) -> Verb:
+        def work(tx: Transaction) -> object:
+            claiming.lock_token(tx, "new-token")
+            assert claiming.held_under(tx, LIST, "new-token") == []
+            assert not claiming.is_spent(tx, LIST, "new-token")
+            return claiming.claim_jobs(tx, LIST, 0, 1, n, "new-token", chosen, "w", NOW)
+
+        return work
+
+    def end(target: int, claim: str | None, error: str | None = None) -> Verb:
+        return lambda tx: ending.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)
+
+    def ends(tx: Transaction) -> object:
+        held = [Report(number, 2, f"held-{number}", "f") for number in range(jobid, jobid + 30)]
+        return len(ending.end_done(tx, LIST, 2, held, NOW)) == len(held)
+
+    def repeated(tx: Transaction) -> object:
+        row = ending.where_is(tx, LIST, ended)
+        assert row is not None
+        assert ending.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
+        return history.remembered(tx, row[0], f"ended-{ended}")
+
+    def sweep(tx: Transaction) -> object:
+        assert tx.all(_ANY_OVERDUE, now=NOW)
+        failed, back = overdue.fail_overdue(tx, NOW, 500), overdue.requeue_overdue(tx, NOW, 500)
+        flagged = overdue.flag_overdue(tx, NOW, 500)
+        assert (len(failed), len(back), len(flagged)) == (10, 10, 20)  # of two lists
+        return flagged
+
+    def page(tx: Transaction) -> object:
+        assert len(listing.flagged(tx.all, LIST, 50)) == 20
+        assert len(listing.at_work(tx.all, LIST, 50)) == 50
+        assert listing.one(tx.all, LIST, ended, 200).history
+        assert lists.by_hash(tx.all, "first") == lists.by_name(tx.all, "first") == (LIST, "first")
+        assert len(lists.counts(tx.all, LIST)) == 4
+        assert len(lists.lifetimes(tx.all, LIST)) == 5
+        assert len(statistics.workers(tx.all, LIST, 50)) == 50
+        assert statistics.holders(tx.all, LIST) == len(statistics.held(tx.all, LIST)) - 20
+        return listing.page(tx.all, LIST, Filter(), 4, -1, 50).jobs
+
+    def steer(tx: Transaction) -> object:
+        assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
+        assert steering.fail(tx, LIST, jobid, "ada", NOW)
+        assert steering.prefer(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        return steering.send_back(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+
+    def tidy(tx: Transaction) -> object:
+        assert tx.all(_ANY_HISTORY, before=OLD)
+        assert tx.all(_ANY_WORKER, before=OLD)
+        assert statistics.forget_workers(tx, OLD, 50) == 50
+        return history.forget(tx, OLD, 50)
+
+    return {
+        "claim": take(1, False),
+        "claim of 100": take(100, True),
+        "end of a claim": end(2, claim),
+        "ends of many claims": ends,
+        "end of a claim, by a founding worker": end(2, None),
+        "return": end(0, claim),
+        "return with an error": end(0, claim, "it broke"),
+        "report that was sent before": repeated,
+        "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
+        "cancel": lambda tx: claiming.cancel(tx, LIST, jobid),
+        "sweep": sweep,
+        "sweep that finds nothing": lambda tx: tx.all(_ANY_OVERDUE, now=NOW - 9 * DAY) == [],
+        "degrade": lambda tx: overdue.degrade(tx, LIST, 3, 2, NOW),
+        "tidying": tidy,
+        "tidying that finds nothing": lambda tx: tx.all(_ANY_HISTORY, before=0) + tx.all(_ANY_WORKER, before=0) == [],
+        "steering": steer,
+        "stock": lambda tx: tx.jobs_in(LIST, 0),
+        "page": page,
+    }
+
+
+@pytest.fixture(scope="module")
+def databases(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Makes a database with so many jobs, once."""
+    made: dict[int, Database] = {}
+
+    def of(jobs: int) -> Database:
+        if jobs not in made:
+            uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+            folder = tmp_path_factory.mktemp(f"plans-{jobs}")
+            made[jobs] = filled(Settings(instance=str(folder), database_uri=uri), jobs)
+            if made[jobs].postgresql != (jobs == OTHERWISE):
+                with closing(made[jobs].connect()) as connection:
+                    connection.driver.execute("VACUUM ANALYZE" if made[jobs].postgresql else "ANALYZE")
+        return made[jobs]
+
+    yield of
+    for database in made.values():
+        database.close()
+
+
+@pytest.mark.parametrize("name", verbs(1))
+def test_every_statement_finds_its_jobs_by_an_index(databases: Any, name: str) -> None:
+    """With statistics and without; and where PostgreSQL plans once for all values."""
+    for jobs in (100_000, OTHERWISE):
+        database = databases(jobs)
+        for alone in (False, True):
+            value, statements, _ = run(database, verbs(jobs)[name], alone)
+            assert value, "it did nothing"
+            found = [f"{line}: {sql}" for sql, values in statements for line in full_scans(database, sql, values)]
+            assert not found
+
+
+def test_the_check_of_plans_sees_a_scan(databases: Any) -> None:
+    for sql in ("SELECT COUNT(*) FROM job WHERE filename = :x", "SELECT claim FROM history WHERE worker = :x"):
+        assert full_scans(databases(1_000), sql, {"x": "x"})
+
+
+@pytest.mark.parametrize("name", verbs(1))
+def test_what_a_verb_costs_does_not_grow_with_the_list(databases: Any, kind: str, name: str) -> None:
+    costs = []
+    # a page looks through 10,000 jobs in one step, however many more there are
+    for jobs in (20_000 if name == "page" else 1_000, 100_000):
+        value, statements, steps = run(databases(jobs), verbs(jobs)[name])
+        assert value, "it did nothing"
+        costs.append(steps if kind == "sqlite" else buffers(databases(jobs), statements))
+    assert 0 < costs[1] < 1.5 * costs[0] + 3, costs  # an index is a page deeper, here and there

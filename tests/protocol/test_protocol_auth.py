@@ -1,0 +1,82 @@
+"""jobix: the header that names a list and proves the right to it; open and closed servers."""
+
+import secrets
+
+import pytest
+import requests
+
+from tests.conftest import Asker
+from tests.support.snapshot import opened
+
+ROUTES = [
+    ("GET", "/init"), ("GET", "/init/0/10"), ("POST", "/set"), ("GET", "/get/0"), ("GET", "/get/0/1"),
+    ("GET", "/update_job/1/2"), ("POST", "/update_jobs"), ("POST", "/heartbeat"), ("GET", "/check_stages"),
+    ("GET", "/check_stages/1/0"), ("GET", "/lifetime/1"), ("POST", "/lifetime/1/5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_jobix_every_route_refuses(shared, method, path):
+    refused = requests.request(method, shared.url + path, timeout=10)
+    assert (refused.status_code, refused.json()["error"]) == (403, "jobix_missing")
+    assert requests.request(method, shared.url + path, headers={"jobix": ""}, timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("bad", ["secret", "-1", "1.0", "9223372036854775808", "1 2", "0x10", "1e3", b"\xd9\xa1"])
+def test_what_is_no_whole_number_is_refused(shared, method, path, bad):
+    refused = requests.request(method, shared.url + path, headers={"jobix": bad}, timeout=10)
+    assert (refused.status_code, refused.json()["error"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("jobix", [0, 2**63 - 1])
+def test_the_lowest_and_the_highest_jobix_work(shared, jobix):
+    ask = Asker(shared.url, jobix)
+    assert ask("/set", {"1": {}}).status_code == 200
+    assert ask("/get/0").json()["jobix"] == jobix
+
+
+def test_another_secret_sees_nothing_of_a_list(ask, shared):
+    ask("/set", {"1": {}})
+    other = Asker(shared.url, secrets.randbelow(2**63))
+    assert other("/get/0").json() == "nada"
+    assert other("/check_stages").json() == {"ok": True, "flagged": 0, "degraded": 0}
+    assert other("/update_job/1/2").status_code == 404
+    assert other("/get").json()["jobs"] == 0
+
+
+def test_asking_with_a_new_secret_makes_no_list(ask, shared):
+    with opened(shared) as database:
+        before = database.tables()
+        for path in ("/get/0", "/get", "/lifetime", "/lifetime/1", "/check_stages", "/check_stages/1/0"):
+            assert ask(path).status_code == 200
+        assert ask("/heartbeat", []).status_code == 200
+        after = database.tables()
+    assert after["job_list"] == before["job_list"]
+
+
+def test_a_closed_server_knows_its_lists_and_no_others(closed, jobix):
+    assert Asker(closed.url, jobix)("/get/0").json()["jobid"] == 1
+    refused = Asker(closed.url, jobix ^ 1)("/set", {"1": {}})
+    assert (refused.status_code, refused.json()["error"]) == (403, "jobix_unknown")
+
+
+def test_guessing_secrets_is_slow(closed, jobix):
+    answers = [Asker(closed.url, jobix ^ wrong)("/get/0") for wrong in range(1, 6)]
+    assert [answer.status_code for answer in answers] == [403, 403, 403, 429, 429]
+    assert int(answers[-1].headers["Retry-After"]) == 60
+    assert answers[-1].json()["error"] == "too_many_wrong_secrets"
+
+
+def test_the_secret_is_nowhere_to_be_found(new_server, jobix):
+    server = new_server(log_level="DEBUG").start()
+    ask = Asker(server.url, jobix)
+    ask("/init/0/10")
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    ask("/update_job/1/4")
+    answers = [ask("/get"), ask("/lifetime"), ask("/update_job/1/4"), ask("/get", Accept="text/html"), ask("/nowhere")]
+    assert all(str(jobix) not in answer.text for answer in answers)
+    assert str(jobix) not in server.log.read_text()
+    with opened(server) as database:
+        assert str(jobix) not in str(database.tables())

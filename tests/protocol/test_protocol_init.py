@@ -1,0 +1,135 @@
+"""/init and /lifetime: the list, its name, and how long jobs may stay in its stages."""
+
+import secrets
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.conftest import Asker
+from tests.support.snapshot import jobs
+
+
+def polled(ask, path, key, value, give_up_s=10):
+    """Asks until the answer says so; fails after a while."""
+    give_up = datetime.now().timestamp() + give_up_s
+    while (answer := ask(path).json())[key] != value:
+        assert datetime.now().timestamp() < give_up, answer
+    return answer
+
+
+def test_init_answers_the_lifetime_of_each_stage(ask):
+    assert ask("/init/0/10/0").json() == {"0": 0, "1": 10, "2": 0}
+
+
+def test_an_even_number_of_lifetimes_leaves_out_the_done_stage(ask):
+    assert ask("/init/0/10").json() == {"0": 0, "1": 10, "2": 0}
+    assert ask("/get").json()["last_stage"] == 2
+
+
+def test_a_pipeline_of_three_stages_has_its_last_stage_from_the_lifetimes(ask):
+    assert ask("/init/0/10/0/0.5/0/20/0").json() == {"0": 0, "1": 10, "2": 0, "3": 0.5, "4": 0, "5": 20, "6": 0}
+    assert ask("/get").json()["last_stage"] == 6
+
+
+def test_lifetimes_that_are_set_stay_as_they_are_when_init_comes_again(ask):
+    ask("/init/0/10")
+    assert ask("/init/5/5/5/5").json() == {"0": 0, "1": 10, "2": 0}
+    assert ask("/init").json() == {"0": 0, "1": 10, "2": 0}
+
+
+def test_init_leaves_what_lifetime_has_set_and_sets_the_rest(ask):
+    ask("/lifetime/1/5")
+    assert ask("/init/0/10/0/20").json() == {"0": 0, "1": 5, "2": 0, "3": 20, "4": 0}
+
+
+@pytest.mark.parametrize("path", ["/init", "/init/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_init_without_values_makes_the_list_and_says_what_holds(ask, path, method):
+    assert ask(path, method=method).json() == {}
+    assert ask("/get").json()["list"].startswith("list-")
+    ask("/lifetime/1/0.05")
+    assert ask(path, method=method).json() == {"1": 0.05}
+
+
+def test_lifetimes_can_come_after_the_jobs_and_hold_for_them(ask, shared):
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    ask("/init/0/10")
+    row = jobs(shared, ask("/get").json()["list"])[1]
+    assert row["deadline"] == row["datecommitted"] + 10 * 60_000
+
+
+def test_init_names_the_list(ask):
+    name = f"Ångström {secrets.token_hex(4)}"
+    ask("/init", name="no query, no name")
+    assert ask(f"/init?name={name}").status_code == 200
+    assert ask("/get").json()["list"] == name
+    assert ask(f"/init?name={name}").status_code == 200
+
+
+def test_two_lists_cannot_have_one_name(ask, shared):
+    name = f"taken-{secrets.token_hex(4)}"
+    ask(f"/init?name={name}")
+    other = Asker(shared.url, secrets.randbelow(2**63))
+    refused = other(f"/init/0/10?name={name}")
+    assert (refused.status_code, refused.json()["error"]) == (409, "name_taken")
+    assert other("/init").json() == {}
+
+
+def test_a_lifetime_is_set_and_asked_for(ask):
+    assert ask("/lifetime/1").json() == {"stage": 1, "minutes": 0, "requeue": None, "max_attempts": 5}
+    expected = {"stage": 1, "minutes": 2.5, "requeue": 0, "max_attempts": 3}
+    assert ask("/lifetime/1/2.5?requeue=0&max_attempts=3").json() == expected
+    assert ask("/lifetime/1").json() == expected
+    assert ask("/lifetime").json() == {"1": {"stage": 1, "minutes": 2.5, "requeue": 0, "max_attempts": 3}}
+
+
+def test_a_new_lifetime_leaves_requeue_and_max_attempts_unless_they_are_named(ask):
+    ask("/lifetime/3/2?requeue=2&max_attempts=7")
+    assert ask("/lifetime/3/4").json() == {"stage": 3, "minutes": 4, "requeue": 2, "max_attempts": 7}
+    assert ask("/lifetime/3/4?max_attempts=0").json() == {"stage": 3, "minutes": 4, "requeue": 2, "max_attempts": 0}
+    assert ask("/lifetime/3/4?requeue=").json() == {"stage": 3, "minutes": 4, "requeue": None, "max_attempts": 0}
+
+
+def test_a_lifetime_of_seconds_is_kept_exactly(ask):
+    assert ask("/lifetime/1/0.05").json()["minutes"] == 0.05
+    ask("/set", {"1": {}})
+    before = datetime.now(timezone.utc)
+    deadline = datetime.fromisoformat(ask("/get/0").json()["deadline"].replace("Z", "+00:00"))
+    after = datetime.now(timezone.utc)
+    assert before.timestamp() + 2.99 < deadline.timestamp() < after.timestamp() + 3.01
+
+
+def test_an_early_lifetime_change_holds_for_the_jobs_that_are_in_the_stage(ask, shared):
+    ask("/init/0/600")
+    ask("/set", {"1": {}, "2": {}})
+    ask("/get/0?n=2")
+    ask("/lifetime/1/0.0001")
+    polled(ask, "/get", "flagged", 2)
+    ask("/lifetime/1/600")
+    assert ask("/get").json()["flagged"] == 0
+    row = jobs(shared, ask("/get").json()["list"])[1]
+    assert row["deadline"] == row["datecommitted"] + 600 * 60_000
+    ask("/lifetime/1/0")
+    assert jobs(shared, ask("/get").json()["list"])[1]["deadline"] is None
+
+
+def test_a_job_that_has_failed_stays_failed_whatever_the_lifetime(ask, shared):
+    ask("/lifetime/1/600?max_attempts=1")
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    assert ask("/update_job/1/0", {"error": "no disk"}).json()["failed"]
+    before = jobs(shared, ask("/get").json()["list"])
+    for change in ("/lifetime/1/0", "/lifetime/1/700?max_attempts=9", "/lifetime/1/700?requeue=0"):
+        ask(change)
+        assert jobs(shared, ask("/get").json()["list"]) == before
+
+
+def test_a_requeue_that_is_set_late_sends_back_what_was_flagged_before(ask):
+    ask("/init/0/0.0001")
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    polled(ask, "/get", "flagged", 1)
+    ask("/lifetime/1/0.0001?requeue=0")
+    polled(ask, "/get", "available", 1)
+    assert ask("/get").json()["flagged"] == 0

@@ -1,0 +1,69 @@
+"""A claim that was taken back, by whatever way, is over: it ends nothing, renews nothing and claims nothing."""
+
+import uuid
+
+import pytest
+
+from tests.support.late import expire
+from tests.support.snapshot import jobs
+
+LIFETIME = {"sent back": "", "requeued": "?requeue=0", "failed": "?max_attempts=1"}
+
+
+@pytest.fixture(params=LIFETIME)
+def taken(request, ask, shared):
+    """The request maker, and the token of a claim on job 1 that its worker chose, and that was taken back."""
+    ask(f"/lifetime/1/600{LIFETIME[request.param]}")
+    ask("/set", {"1": {}, "2": {}})
+    token = uuid.uuid4().hex
+    assert ask("/get/0", claim=token).json()["jobid"] == 1
+    expire(shared, ask, 1)
+    ask("/check_stages" + ("/1/0" if request.param == "sent back" else ""))
+    assert ask("/get").json()["failed"] == (request.param == "failed")
+    return ask, token
+
+
+def rows(ask, shared):
+    """The list's jobs, as the database has them; its counters are right."""
+    return jobs(shared, ask("/get").json()["list"])
+
+
+def test_its_token_is_spent_and_claims_nothing(taken, shared):
+    ask, token = taken
+    before = rows(ask, shared)
+    for path in ("/get/0", "/get/0?n=2"):
+        refused = ask(path, claim=token)
+        assert (refused.status_code, refused.json()["error"]) == (409, "claim_spent")
+    assert rows(ask, shared) == before
+
+
+def test_it_can_neither_advance_the_job_nor_renew_it(taken, shared):
+    ask, token = taken
+    for _claimed_by_another_meanwhile in range(2):
+        before = rows(ask, shared)
+        refused = ask("/update_job/1/2", {"filename": "corrupt"}, claim=token)
+        assert (refused.status_code, refused.json()["error"]) == (409, "claim_lost")
+        assert ask("/heartbeat", [{"jobid": 1, "claim": token}]).json()["jobs"][0]["state"] == "lost"
+        assert rows(ask, shared) == before
+        ask("/get/0")
+
+
+@pytest.mark.parametrize("taken", ["sent back", "requeued"], indirect=True)
+def test_who_gives_it_back_is_told_that_it_was_lost(taken, shared):
+    ask, token = taken
+    before = rows(ask, shared)
+    refused = ask("/update_job/1/0", {"error": "no disk"}, claim=token)
+    assert (refused.status_code, refused.json()["error"]) == (409, "claim_lost")
+    assert rows(ask, shared) == before
+
+
+def test_who_claims_the_job_next_is_not_told_to_cancel_for_the_one_before(ask, shared):
+    ask("/init/0/600")
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    expire(shared, ask, 1)
+    assert ask("/check_stages").json()["flagged"] == 1
+    assert shared.run("cancel", ask("/get").json()["list"], "1").returncode == 0
+    assert ask("/check_stages/1/0").json()["degraded"] == 1
+    claim = ask("/get/0").json()["claim"]
+    assert ask("/heartbeat", [{"jobid": 1, "claim": claim}]).json()["jobs"][0]["state"] == "held"

@@ -1,0 +1,73 @@
+"""Bodies that are too large, however packed or sent: 413 at once, in bounded memory; others are served meanwhile."""
+
+import gzip
+import socket
+import time
+
+import pytest
+import requests
+
+from tests.conftest import Asker, Server, make_postgresql_database
+from tests.support.oversized import MB, ROUTES, ZEROS, Memory, bomb, stream
+
+
+@pytest.fixture(scope="module")
+def bounded(kind, request, tmp_path_factory):
+    """A server that takes bodies of 64 MB."""
+    uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+    server = Server(tmp_path_factory.mktemp("bounded"), uri, max_body_mb="64").start()
+    Asker(server.url, 1)("/set", {"1": {"jobstage": 1}})
+    yield server
+    server.kill()
+
+
+def served(server):
+    """Sees that the server serves, and that job 1 is where it was."""
+    assert Asker(server.url, 1)("/get").json()["stages"]["1"]["jobs"] == 1
+
+
+@pytest.mark.parametrize("wbits", [15, 31], ids=["zlib", "gzip"])
+def test_a_zip_bomb_is_refused_in_bounded_memory(bounded, wbits):
+    body = bomb(wbits)
+    assert len(body) < 10 * MB
+    with Memory(bounded) as memory:
+        for path in ROUTES:
+            _taken, answer = stream(bounded, path, b"Content-Length: %d" % len(body), [body])
+            assert answer.startswith(b"HTTP/1.1 413 "), (path, answer)
+            assert b'"too_large"' in answer
+    assert memory.grown_mb < 100
+    served(bounded)
+
+
+@pytest.mark.parametrize("start", [b'{"1": {"jobcmd": "', b"[" * 100, b" " * 100], ids=["text", "deep", "spaces"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_of_1_gb_is_refused_in_bounded_memory(bounded, chunked, start):
+    head = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 1000000000"
+    filler = b" " * MB if start[:1] == b" " else ZEROS
+    with Memory(bounded) as memory:
+        for path in ROUTES[:2]:
+            pieces = [start.ljust(MB, filler[:1]), *[filler] * 999]
+            framed = ((b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece) for piece in pieces)
+            taken, answer = stream(bounded, path, head, framed)
+            assert answer.startswith(b"HTTP/1.1 413 "), (path, answer)
+            assert taken < 1000, "it was read whole before it was refused"
+    assert memory.grown_mb < 100
+    served(bounded)
+
+
+def test_others_are_served_while_a_large_body_trickles_in(bounded):
+    with socket.create_connection(("127.0.0.1", bounded.port), timeout=30) as slow:
+        slow.sendall(b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: 60000000\r\n\r\n" + ZEROS)
+        begun = time.monotonic()
+        for _ in range(20):
+            served(bounded)
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_body_within_the_bound_is_taken(bounded, packed):
+    text = b"{%s}" % b",".join(b'"%d": {"jobcmd": "%s"}' % (i, b"x" * MB) for i in range(20))
+    jobix = {"jobix": "2" if packed else "3"}
+    body = gzip.compress(text, 1) if packed else text
+    answer = requests.post(bounded.url + "/set", data=body, headers=jobix, timeout=60)
+    assert (answer.status_code, answer.json()["new"]) == (200, 20)

@@ -1,0 +1,148 @@
+"""/get?wait=: a worker that waits is woken by whatever makes a job available, and holds up nobody else."""
+
+import signal
+import time
+
+import pytest
+
+from tests.conftest import Asker
+from tests.support.snapshot import opened
+from tests.support.waiter import AT_ONCE_S, FOREVER, Waiter
+
+
+@pytest.fixture
+def waiter(shared, jobix):
+    """Asks under the list's secret, and waits."""
+    return Waiter(shared.url, jobix)
+
+
+def test_a_wait_ends_with_nada(ask):
+    ask("/set", {})
+    begun = time.monotonic()
+    assert ask("/get/0?wait=0.3").json() == "nada"
+    assert ask("/get/0?wait=0.3&n=2").json() == []
+    assert 0.6 <= time.monotonic() - begun < AT_ONCE_S
+
+
+def test_who_waits_is_woken_by_set(ask, waiter):
+    ask("/set", {"1": {"jobstage": 2}})
+    answer = waiter.ask(f"/get/0?wait={FOREVER}")
+    assert not answer.done()
+    ask("/set", {"7": {}})
+    assert answer.result(AT_ONCE_S)["jobid"] == 7
+
+
+def test_who_waits_for_a_list_that_does_not_exist_yet_is_woken_by_its_first_set(ask, waiter):
+    answer = waiter.ask(f"/get/0?wait={FOREVER}")
+    ask("/set", {"7": {}})
+    assert answer.result(AT_ONCE_S)["jobid"] == 7
+
+
+def test_who_waits_is_woken_by_a_release(ask, waiter):
+    ask("/set", {"7": {}})
+    claim = ask("/get/0").json()["claim"]
+    answer = waiter.ask(f"/get/0?wait={FOREVER}")
+    ask("/update_job/7/0", claim=claim)
+    assert answer.result(AT_ONCE_S)["attempt"] == 2
+
+
+def test_who_waits_for_the_next_stage_is_woken_by_an_advance(ask, waiter):
+    ask("/set", {"7": {}, "8": {}})
+    claims = [job["claim"] for job in ask("/get/0?n=2").json()]
+    answers = [waiter.ask(f"/get/2?wait={FOREVER}") for _ in range(2)]
+    ask("/update_job/7/2", claim=claims[0])
+    ask("/update_jobs", [{"jobid": 8, "jobstage": 2, "claim": claims[1]}])
+    assert {answer.result(AT_ONCE_S)["jobid"] for answer in answers} == {7, 8}
+
+
+@pytest.mark.parametrize("way", ["requeue", "degrade"])
+def test_who_waits_is_woken_by_an_expiry(ask, waiter, shared, way):
+    ask("/lifetime/1/60" + ("?requeue=0" if way == "requeue" else ""))
+    ask("/set", {"7": {}})
+    ask("/get/0")
+    answer = waiter.ask(f"/get/0?wait={FOREVER}")
+    with opened(shared) as database:
+        sql = "UPDATE job SET deadline = 1 WHERE list_id = (SELECT id FROM job_list WHERE name = ?)"
+        database.run(sql, ask("/get").json()["list"])
+    if way == "degrade":
+        ask("/check_stages/1/0")
+    assert answer.result(AT_ONCE_S)["attempt"] == 2
+
+
+def test_one_job_wakes_one_of_many_and_the_rest_wait_on(ask, waiter):
+    ask("/set", {"1": {"jobstage": 2}})
+    answers = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(12)]
+    for jobid in range(100, 112):
+        ask("/set", {str(jobid): {}})
+    assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == list(range(100, 112))
+
+
+def test_a_batch_wakes_as_many_as_it_has_jobs(ask, waiter):
+    ask("/set", {"1": {"jobstage": 2}})
+    answers = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(8)]
+    ask("/set", {str(jobid): {} for jobid in range(100, 108)})
+    assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == list(range(100, 108))
+
+
+def test_the_wake_comes_with_the_job_and_not_with_the_next_look(ask, waiter):
+    """The server also looks every quarter of a second; twenty rounds of that would take 2.5 s on average."""
+    ask("/set", {"7": {}})
+    claim = ask("/get/0").json()["claim"]
+    took_s = 0.0
+    for _round in range(20):
+        answer = waiter.ask(f"/get/0?wait={FOREVER}")
+        begun = time.monotonic()
+        ask("/update_job/7/0", claim=claim)
+        claim = answer.result(AT_ONCE_S)["claim"]
+        took_s += time.monotonic() - begun
+    assert took_s < 1.5
+
+
+def test_a_wait_with_a_chosen_token_can_be_asked_again(ask, waiter):
+    ask("/set", {"1": {"jobstage": 2}})
+    answers = [waiter.ask(f"/get/0?wait={FOREVER}", claim="w" * 32) for _ in range(2)]
+    ask("/set", {"7": {}, "8": {}})
+    assert [answer.result(AT_ONCE_S)["jobid"] for answer in answers] == [7, 7]
+    assert ask("/get").json()["working"] == 1
+
+
+def test_those_who_wait_hold_up_nobody(ask, waiter):
+    answers = [waiter.ask("/get/0?wait=5") for _ in range(30)]
+    ask("/set", {str(i): {} for i in range(30, 60)})
+    assert ask("/get/2").json() == "nada"
+    assert len({answer.result(AT_ONCE_S)["jobid"] for answer in answers}) == 30
+
+
+def test_who_waits_at_one_server_process_is_woken_by_a_job_that_another_took(new_server, tmp_path, jobix, database_uri):
+    own = {"instance": str(tmp_path / "instance"), "database_uri": database_uri}
+    one, other = new_server(**own).start(), new_server(**own).start()
+    for jobid in (7, 8):  # the first makes the list, too
+        answer = Waiter(one.url, jobix).ask(f"/get/0?wait={FOREVER}")
+        Asker(other.url, jobix)("/set", {str(jobid): {}})
+        assert answer.result(AT_ONCE_S)["jobid"] == jobid
+
+
+def test_who_waits_is_answered_when_the_server_ends(server, jobix):
+    answer = Waiter(server.url, jobix).ask(f"/get/0?wait={FOREVER}")
+    server.process.send_signal(signal.SIGTERM)
+    assert answer.result(AT_ONCE_S) == "nada"
+    assert server.process.wait(AT_ONCE_S) == 0
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "x", "", "1e3"])
+def test_a_wait_out_of_range_is_refused(ask, wait):
+    assert ask(f"/get/0?wait={wait}").status_code == 400
+
+
+def test_no_more_wait_than_the_server_bears_and_the_others_are_answered_at_once(new_server, jobix):
+    server = new_server(max_waiting="2").start()
+    waiter = Waiter(server.url, jobix)
+    ask = Asker(server.url, jobix)
+    ask("/set", {})
+    first = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(2)]
+    time.sleep(1)  # they must be asleep; nothing tells from outside, and a probe would take a place
+    assert [waiter.ask(f"/get/0?wait={FOREVER}").result(AT_ONCE_S) for _ in range(3)] == ["nada"] * 3
+    assert not any(answer.done() for answer in first)
+    ask("/set", {"1": {}, "2": {}})
+    assert {answer.result(AT_ONCE_S)["jobid"] for answer in first} == {1, 2}, "who was refused took a wake along"
+    assert ask("/get/0?wait=0.1").json() == "nada", "a place was lost"

@@ -1,0 +1,119 @@
+"""Open pages, as far as a server notices them: they hold a connection and are told, or ask for what changed."""
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from simple_websocket import Client
+
+from tests.support.live_page import merged
+
+EVERY_S = 2.0
+TOLD_WITHIN_S = 5.0
+
+
+class Pages:
+    """So many pages of one list. Each is told by a WebSocket if its HTML says that this can be; else it asks every two
+    seconds, naming what it has."""
+
+    def __init__(self, port: int, name: str, n: int) -> None:
+        self.answers: dict[int, int] = {}  # how often each status came
+        self.longest_s = 0.0
+        self.trouble: list[BaseException] = []
+        self._port, self._path = port, f"/live?list={quote(name)}"
+        self._ended, self._lock = threading.Event(), threading.Lock()
+        self._shown: list[Any] = [None] * n
+        page = requests.get(f"http://127.0.0.1:{port}/get?list={quote(name)}", timeout=20).text
+        self.wired = 'data-sockets="yes"' in page
+        self._wires = [Wire(port, name) for _ in range(n if self.wired else 0)]
+        self._threads = [threading.Thread(target=self._page, args=(one,)) for one in range(0 if self.wired else n)]
+
+    def __enter__(self) -> "Pages":
+        for thread in self._threads:
+            thread.start()
+            time.sleep(EVERY_S / len(self._threads))  # people don't open them all at the same moment
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        for wire in self._wires:
+            wire.close()
+
+    def shown(self, end: dict[str, Any]) -> list[Any]:
+        """What each shows in the end: when it has asked a last time, or was told that, or some seconds have passed."""
+        give_up = time.monotonic() + TOLD_WITHIN_S
+        while not all(end.items() <= wire.shown.items() for wire in self._wires) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert all(wire.alive() for wire in self._wires), "a WebSocket broke"
+        self.__exit__()
+        assert not self.trouble, self.trouble
+        return [wire.shown for wire in self._wires] or self._shown
+
+    def _page(self, number: int) -> None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+            etag, last = "", False
+            with contextlib.closing(connection):
+                while not last:
+                    last = self._ended.wait(EVERY_S)  # once more after the end
+                    begun = time.perf_counter()
+                    try:
+                        response, body = self._ask(connection, etag)
+                    except (ConnectionResetError, http.client.RemoteDisconnected):
+                        # Apache closes connections that idle, or when it is busy; a browser then takes another
+                        response, body = self._ask(connection, etag)
+                    if response.status == 200:
+                        etag, self._shown[number] = response.headers["ETag"], json.loads(body)
+                    with self._lock:
+                        self.longest_s = max(self.longest_s, time.perf_counter() - begun)
+                        self.answers[response.status] = self.answers.get(response.status, 0) + 1
+        except BaseException as error:
+            self.trouble.append(error)
+
+    def _ask(self, connection: http.client.HTTPConnection, etag: str) -> tuple[http.client.HTTPResponse, bytes]:
+        connection.request("GET", self._path, headers={"If-None-Match": etag, "Accept-Encoding": "gzip"})
+        response = connection.getresponse()
+        return response, response.read()
+
+
+class Wire:
+    """A page's Socket.IO connection, by WebSocket alone."""
+
+    def __init__(self, port: int, name: str, origin: str = "http://127.0.0.1") -> None:
+        self.shown: dict[str, Any] = {}
+        said = {"Origin": origin}  # without the port, as this library's Host is
+        self._client = Client(f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket", headers=said)
+        self._client.send("40")  # first: what came along with the handshake, the library hands over with what is next
+        assert self._client.receive(20).startswith("0{")
+        assert self._client.receive(20).startswith("40{")
+        self._client.send("42" + json.dumps(["look", {"list": name, "behind": False}]))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(Exception):
+            while True:
+                self._hear(self._client.receive())
+
+    def _hear(self, word: str) -> None:
+        if word == "2":
+            self._client.send("3")
+        elif word.startswith("42"):
+            event, told = json.loads(word[2:])
+            self.shown = merged(self.shown, told) if event == "change" else told
+
+    def alive(self) -> bool:
+        """Whether it stands."""
+        return bool(self._client.connected)
+
+    def close(self) -> None:
+        """Ends it."""
+        if self._client.connected:
+            self._client.close()

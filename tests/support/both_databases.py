@@ -1,0 +1,47 @@
+"""Fixtures of the tests that run on SQLite and on PostgreSQL; a conftest imports them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Asker, Server, make_postgresql_database
+
+BOTH = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", params=BOTH)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_uri(kind: str, request: pytest.FixtureRequest) -> str:
+    """A database of the test's own."""
+    return "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need nothing but a list of their own."""
+    uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
+    server = Server(tmp_path_factory.mktemp(f"shared-{kind}"), uri).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def ask(shared: Server, jobix: int) -> Asker:
+    """Requests under a fresh secret, to the shared server."""
+    return Asker(shared.url, jobix)
+
+
+@pytest.fixture
+def closed(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> Server:
+    """A server that knows one list, closed to new ones; three wrong secrets a minute."""
+    own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
+    before = new_server(**own).start()
+    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
+    before.stop()
+    return new_server(open="0", wrong_secrets_per_minute="3", **own).start()

@@ -1,0 +1,40 @@
+"""What is in a database, and how its tables are defined."""
+
+from sqlalchemy import create_engine, inspect, text
+
+from jobserver.config import Settings
+from jobserver.models import db  # with all its tables
+from tests.conftest import Server
+from tests.support.snapshot import opened
+
+TABLES = {"alembic_version", *db.metadata.tables}
+KEY = "the key of the database"
+
+
+def contents(server: Server) -> dict[str, list[str]]:
+    """Every row of every table."""
+    with opened(server) as database:
+        return database.tables()
+
+
+def definitions(settings: Settings) -> dict[str, object]:
+    """What stands in the database, in its own words."""
+    sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    if not settings.uri.startswith("sqlite"):
+        sql = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    engine = create_engine(settings.uri)
+    with engine.begin() as connection:
+        look = inspect(connection)
+        tables = sorted(set(look.get_table_names()) - {"alembic_version"})
+        found = {
+            table: (
+                {one["name"]: (str(one["type"]), one["nullable"], one["default"]) for one in look.get_columns(table)},
+                look.get_pk_constraint(table)["constrained_columns"],
+                sorted((one["constrained_columns"], one["referred_table"]) for one in look.get_foreign_keys(table)),
+                sorted(one["column_names"] for one in look.get_unique_constraints(table)),
+            )
+            for table in tables
+        }
+        indexes = {row[0]: row[1] for row in connection.execute(text(sql)) if "alembic" not in row[0]}
+    engine.dispose()
+    return found | {"indexes": indexes}

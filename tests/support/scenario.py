@@ -1,0 +1,137 @@
+"""A list's life through every route, with all that can go wrong; and what of it is nobody's business."""
+
+import re
+import time
+
+import requests
+
+from tests.conftest import Asker, Server
+from tests.support.here import run_here
+from tests.support.snapshot import opened
+
+JOBIX, OTHER, WRONG = 7310246582013447715, 5823910467712093341, 4471920038116527739
+KEY = "keykeykey-never-shown"
+CHOSEN = {name: (name + "Chosen") * 4 for name in ("batch", "next", "again", "third")}
+ABOUT = ("jobcmd-of-a-job", "another-jobcmd", "result-of-a-job", "out/filename-of-a-job.npy", "error-of-a-job")
+JOBCMD, JOBCMD2, RESULT, FILENAME, ERROR = ABOUT
+SAID = {"jobcmd": {"file": JOBCMD2}, "result": [RESULT], "filename": FILENAME}
+
+CHANGES = """list 1: made, named mine
+list 1: 6 jobs submitted, to 0
+list 1: 1 job submitted, to 5
+list 2: made, named theirs
+list 1: job 1 claimed, from 0 to 1
+list 1: 2 jobs (2, 3) claimed, from 0 to 1, by node:1
+list 1: job 1 advanced, from 1 to 2
+list 1: job 4 claimed, from 0 to 1, by node:2
+list 1: job 2 given back, from 1 to 0, by node:1
+list 1: job 3 advanced, from 1 to 2, by node:1
+list 1: job 2 claimed, from 0 to 1, by node:3
+list 1: job 2 failed, from 1 to 1, by node:3
+list 1: job 1 claimed, from 2 to 3
+list 1: job 1 expired, from 3 to 2
+list 1: job 4 flagged, from 1 to 1
+list 1: 2 jobs (2, 4) sent back, from 1 to 0
+list 1: 1 jobs have priority 3 now, by ada
+list 1: job 5 claimed, from 0 to 1
+list 1: stage 1 has a lifetime of 60000 ms now, by ada
+list 1: job 5 failed, from 1 to 1, by ada
+list 1: job 5 sent back, from 1 to 0, by ada
+list 1: paused by ada
+list 1: resumed by ada""".splitlines()
+
+
+def changes(server: Server) -> list[str]:
+    """What its log says at INFO, without the times."""
+    return re.findall(r"^[-0-9]+ [:,0-9]+ INFO (.*)$", server.log.read_text(), re.MULTILINE)
+
+
+def logged(server: Server, line: str) -> None:
+    """Returns when the log has that line."""
+    give_up = time.monotonic() + 10
+    while line not in changes(server):
+        assert time.monotonic() < give_up, f"no line {line!r} in {changes(server)}"
+        time.sleep(0.01)
+
+
+def live_through_everything(server: Server, ask: Asker, other: Asker) -> list[str]:
+    """A list's life through every route, with all that can go wrong; the tokens that the server gave."""
+    ask("/init/0/600/0/600?name=mine")
+    ask("/set", {str(jobid): {"jobcmd": JOBCMD} for jobid in range(1, 7)} | {"9": {"jobstage": 5}})
+    other("/init/0/600?name=theirs")
+    tokens = [ask("/get/0").json()["claim"]]
+    ask("/get/0?n=2", claim=CHOSEN["batch"], worker="node:1")
+    ask("/update_job/1/2?next=0", SAID, claim=tokens[0], next_claim=CHOSEN["next"], worker="node:2")
+    ask("/update_job/1/2?next=0", SAID, claim=tokens[0], next_claim=CHOSEN["next"], worker="node:2")
+    ask("/update_job/2/0", {"error": ERROR}, claim=CHOSEN["batch"])
+    three = {"jobid": 3, "jobstage": 2, "claim": CHOSEN["batch"]} | SAID
+    ask("/update_jobs", [three, {"jobid": 4, "jobstage": 2, "claim": tokens[0]}, {"jobid": 5, "jobstage": 2} | SAID])
+    ask("/heartbeat", [{"jobid": 4, "claim": CHOSEN["next"]}, {"jobid": 3, "claim": tokens[0]}])
+    ask("/get/0", claim=CHOSEN["again"], worker="node:3")
+    assert run_here(server, "cancel", "mine", "2").returncode == 0
+    assert "cancel" in ask("/heartbeat", [{"jobid": 2, "claim": CHOSEN["again"]}]).text
+    ask("/update_job/2/0", {"error": ERROR}, claim=CHOSEN["again"])
+    ask("/lifetime/3/0.001?requeue=2")
+    tokens.append(ask("/get/2/3").json()["claim"])
+    logged(server, "list 1: job 1 expired, from 3 to 2")
+    ask("/lifetime/1/0.001?max_attempts=0")
+    logged(server, "list 1: job 4 flagged, from 1 to 1")
+    ask("/check_stages/1/0")
+    return tokens
+
+
+def steer(server: Server, ask: Asker) -> tuple[list[str], str]:
+    """A person signs in, wrongly at first, and does all that pages let one do: what was shown, and the token of a job
+    that was held then."""
+    shown, fields = [], {"list": "mine"}
+    with requests.Session() as browser:
+        browser.headers["Accept"] = "text/html"
+
+        def post(path: str, **more: object) -> None:
+            answer = browser.post(server.url + path, data=fields | more, timeout=9)
+            form = browser.get(f"{server.url}/signin?list=mine", timeout=9)
+            fields["csrf"] = re.findall(r'name="csrf" value="([^"]+)"', form.text)[0]
+            shown.append(f"{answer.status_code} {answer.text} {answer.headers} {dict(browser.cookies)}")
+
+        post("/signin", jobix=JOBIX)  # without the form's token
+        post("/signin", jobix=WRONG, name="ada")
+        post("/signin", jobix=JOBIX, name="ada")
+        post("/act/priority", jobs=5, priority=3)
+        token: str = ask("/get/0").json()["claim"]
+        post("/act/lifetime", stage=1, minutes=1)
+        post("/act/fail", jobs=5, ask="Fail job 5?")
+        for verb in ("fail", "send_back", "pause", "resume", "nothing"):
+            post(f"/act/{verb}", jobs=5)
+        post("/signout")
+        post("/act/pause")
+    statuses = [int(one[:3]) for one in shown]
+    assert statuses == [403, 403, *[200] * 8, 404, 200, 403], statuses
+    return shown, token
+
+
+def go_wrong(server: Server, ask: Asker, other: Asker, tokens: list[str]) -> list[str]:
+    """Requests that are refused, and requests while the database fails; what those were told who have another list."""
+    for path, body, claim in (
+        ("/update_job/4/2", SAID, tokens[0]), ("/update_job/1/4", SAID, tokens[1]), ("/update_job/6/2", SAID, "short"),
+        ("/get/0", None, CHOSEN["batch"]), ("/get/1", None, CHOSEN["third"]), ("/set", {"x": {"jobcmd": JOBCMD}}, ""),
+        ("/set", [JOBCMD], ""), ("/update_job/6/2", {FILENAME: RESULT}, tokens[0]), ("/heartbeat", [tokens[0]], ""),
+        (f"/nowhere/{tokens[0]}", None, ""),
+    ):  # fmt: skip
+        assert 400 <= ask(path, body, **({"claim": claim} if claim else {})).status_code < 500, path
+    assert ask("/get/0", jobix=f"{JOBIX}x").status_code == 400
+    with opened(server) as database:
+        database.run("ALTER TABLE lifetime RENAME TO away")
+        assert ask("/get/0", claim=CHOSEN["third"]).status_code >= 500
+        assert ask("/update_job/6/2", SAID).status_code >= 500
+        assert ask("/set", {"10": {"jobcmd": JOBCMD}}).status_code >= 500
+        database.run("ALTER TABLE away RENAME TO lifetime")
+    told = [
+        other(path, body, claim=tokens[0]).text
+        for path, body in (
+            ("/get", None), ("/lifetime", None), ("/get/0", None), ("/update_job/1/2", SAID), ("/check_stages", None),
+            ("/init", None), ("/init?name=mine", None), ("/lifetime/1", None),
+            ("/update_jobs", [{"jobid": 1, "jobstage": 2, "claim": tokens[1]}]),
+            ("/heartbeat", [{"jobid": 4, "claim": CHOSEN["next"]}]),
+        )
+    ]  # fmt: skip
+    return told + [Asker(server.url, WRONG)(path).text for path in ("/get", "/get/0", "/update_job/1/2", "/lifetime")]

@@ -1,0 +1,32 @@
+"""Servers that somebody else's lock holds up half-way (PostgreSQL), and what they say when they may go on."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.conftest import Server
+from tests.support.snapshot import Database
+
+
+def started(folder: Path, uri: str, **settings: str) -> Iterator[Server]:
+    """Two servers on a database that has these settings."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        for name, value in settings.items():
+            connection.execute(f"ALTER DATABASE \"{connection.info.dbname}\" SET {name} = '{value}'")
+    for name in ("one", "other"):
+        (folder / name).mkdir()
+        yield Server(folder / name, uri, secret_key="one for both", busy_timeout_s="4").start()
+
+
+def answers(waiting: "list[Future[Any]]") -> list[tuple[int, Any]]:
+    """(status, JSON) of each."""
+    return [(answer.status_code, answer.json()) for answer in (one.result(30) for one in waiting)]
+
+
+def hold(database: Database, sql: str) -> None:
+    """Does something in a transaction that stays open."""
+    database.run("BEGIN")
+    database.run(sql)

@@ -1,0 +1,146 @@
+"""What is not documented does not exist: every route, setting, command, error code and library has its line."""
+
+import argparse
+import ast
+import re
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from client import arguments
+from jobserver import cli, create_app, errors
+from jobserver.config import Settings
+from jobserver.routes.errors import STATUS
+from tests.conftest import Asker, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+PAGES = (ROOT / "docs/pages.md").read_text()
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+SERVER = (ROOT / "docs/server.md").read_text()
+CLIENT = (ROOT / "docs/client.md").read_text()
+README = (ROOT / "README.md").read_text()
+NOT_OURS = {"static"}
+
+
+def routes(folder: Path) -> list[tuple[str, str, set[str]]]:
+    """Every route of a real application, as the docs write it, with its methods."""
+    app = create_app(Settings(instance=str(folder)))
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in NOT_OURS and rule.rule != "/init/"]
+    return [(rule.rule, rule.endpoint, set(rule.methods or ()) - {"HEAD", "OPTIONS"}) for rule in rules]
+
+
+def test_every_route_is_in_its_docs_and_those_for_workers_in_the_readme(tmp_path: Path) -> None:
+    for rule, endpoint, methods in routes(tmp_path):
+        shown = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
+        places = {"docs/protocol.md": PROTOCOL, "README.md": README}
+        if not endpoint.startswith("worker.") and rule not in ("/", "/get", "/lifetime"):
+            places = {"docs/pages.md": PAGES}
+        for place, text in places.items():
+            written = f"`POST {shown}`" if methods == {"POST"} else f"`{shown}`"
+            assert written in text, f"{written} is not in {place}"
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
+def test_every_setting_is_documented_as_the_code_has_it(field: msgspec.structs.FieldInfo) -> None:
+    hint = typing.get_type_hints(Settings, include_extras=True)[field.name]
+    meaning = next(meta.description for meta in hint.__metadata__ if meta.description)
+    row = re.search(rf"^\| `{field.name.upper()}` \| (.*) \| (.*) \|$", SETTINGS, re.MULTILINE)
+    assert row, f"{field.name} is not in docs/settings.md"
+    assert row[2] == meaning
+    if field.name != "instance":
+        assert row[1].strip("`") == _shown(field.default)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def commands(parser: argparse.ArgumentParser, above: str = "") -> list[tuple[str, argparse.ArgumentParser]]:
+    """Every command of a parser that has commands, with its own parser."""
+    subs = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    found = [pair for sub in subs for name, below in sub.choices.items() for pair in commands(below, f"{above}{name} ")]
+    return found or [(above.strip(), parser)]
+
+
+def positionals(parser: argparse.ArgumentParser) -> list[str]:
+    """The names of a command's arguments, as its help shows them."""
+    return [str(action.metavar) for action in parser._get_positional_actions()]
+
+
+def test_every_command_of_the_server_is_documented() -> None:
+    for name, parser in commands(cli._parser()):
+        written = " ".join([name, *positionals(parser)])
+        assert f"| `{written}` |" in SERVER, f"{written} is not in docs/server.md"
+
+
+def test_every_command_and_option_of_the_client_is_documented() -> None:
+    for name, parser in commands(arguments.parser()):
+        assert re.search(rf"^#+ .*`?{name}`?", CLIENT, re.MULTILINE) or f"`{name}" in CLIENT, name
+        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+        for option in options:
+            assert option in CLIENT, f"{option} of {name} is not in docs/client.md"
+
+
+def known_errors(kind: type[errors.JobServerError] = errors.JobServerError) -> set[type[errors.JobServerError]]:
+    """Every named error below one."""
+    return {kind}.union(*(known_errors(below) for below in kind.__subclasses__()))
+
+
+def test_every_error_code_has_a_status_and_a_line_in_the_protocol() -> None:
+    for kind in known_errors() - {errors.JobServerError, errors.CannotStart}:
+        status = next(STATUS[above] for above in kind.__mro__ if above in STATUS)
+        if "code" in vars(kind):
+            assert re.search(rf"^\| (\d+ / )*{status}\b.*`{kind.code}`", PROTOCOL, re.MULTILINE), kind.code
+
+
+def test_the_tree_of_errors_is_drawn_whole() -> None:
+    for kind in known_errors():
+        assert re.search(rf"\b{kind.__name__}\b", errors.__doc__ or ""), kind.__name__
+
+
+def test_every_dependency_is_explained() -> None:
+    explained = (ROOT / "docs/dependencies.md").read_text()
+    for file in ("requirements.txt", "tests/requirements.txt", "bench/requirements.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            name = re.match(r"[a-z][a-z0-9-]*", line)
+            if name and not line.startswith("types-"):
+                assert name[0] in explained, f"{name[0]} is not in docs/dependencies.md"
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
+    """The public functions and classes of a module or class, and those in them."""
+    found = []
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            found += [node, *(public(node.body) if isinstance(node, ast.ClassDef) else [])]
+    return found
+
+
+def test_public_functions_say_what_they_do() -> None:
+    for path in [*(ROOT / "jobserver").rglob("*.py"), *(ROOT / "client").rglob("*.py")]:
+        for node in public(ast.parse(path.read_text()).body):
+            assert ast.get_docstring(node), f"{path.name}: {node.name} has no docstring"
+
+
+def test_the_worker_of_the_readme_works_as_it_stands(server: Server, jobix: int) -> None:
+    ask = Asker(server.url, jobix)
+    ask("/set", {"1": {"jobcmd": "a.fits"}, "2": {"jobcmd": "b.fits"}})
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    assert len(code.splitlines()) <= 10
+    code = code.replace("http://127.0.0.1:5000", server.url).replace("4711", str(jobix))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "working on 1 a.fits\nworking on 2 b.fits\n"
+    assert ask("/get").json()["done"] == 2

@@ -1,0 +1,231 @@
+"""Many requests, one commit: and still each has its own outcome, all of it or nothing."""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from jobserver.errors import DatabaseBusy, NameTaken, Unavailable
+from jobserver.storage.transaction import Transaction
+from jobserver.transactor import Entry, NeedsAlone
+from jobserver.writer import MAX_TOGETHER
+from tests.conftest import make_postgresql_database
+from tests.support.desk import GIVE_UP_S, Counted, Desk, add
+
+BUSY_S = 0.3
+
+
+def refuse(_tx: Transaction) -> None:
+    """Refuses, before anything was changed."""
+    raise NameTaken("no")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_uri(request: pytest.FixtureRequest) -> str:
+    """Where a database of its own is; '' for SQLite's own file."""
+    own = request.param == "postgresql"
+    return make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
+
+
+@pytest.fixture
+def desk(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
+    """A desk on a database of its own."""
+    with closing(Desk(tmp_path, database_uri)) as made:
+        yield made
+
+
+@pytest.fixture
+def impatient(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
+    """A desk where nobody waits for long."""
+    with closing(Desk(tmp_path, database_uri, BUSY_S)) as made:
+        yield made
+
+
+def test_many_that_come_together_share_a_commit(desk: Desk) -> None:
+    futures = desk.together(*[add(k) for k in range(200)])
+    assert [future.result() for future in futures] == list(range(200))
+    assert desk.rows() == list(range(200))
+    assert Counted.commits == math.ceil(200 / MAX_TOGETHER)
+
+
+def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> None:
+    futures = desk.together(
+        add(0), add(1, NameTaken("late")), add(2), refuse, add(3, ValueError("a fault")), add(4), add(-1), add(5)
+    )
+    assert [repr(future.exception()) if future.exception() else future.result() for future in futures[:6]] == [
+        0, "NameTaken('late')", 2, "NameTaken('no')", "ValueError('a fault')", 4
+    ]  # fmt: skip
+    assert type(futures[6].exception()).__name__ in ("IntegrityError", "CheckViolation")
+    assert futures[7].result() == 5
+    assert desk.rows() == [0, 2, 4, 5]
+    assert sorted(desk.told) == [(0, True), (2, True), (4, True), (5, True)]
+
+
+def test_one_that_refuses_in_time_costs_the_others_no_second_commit(desk: Desk) -> None:
+    futures = desk.together(add(0), refuse, add(1), refuse, add(2))
+    assert [type(future.exception()) for future in futures] == [type(None), NameTaken] * 2 + [type(None)]
+    assert (desk.rows(), Counted.commits) == ([0, 1, 2], 1)
+
+
+def test_what_changes_nothing_is_not_committed(desk: Desk) -> None:
+    futures = desk.together(*[lambda tx: tx.all("SELECT COUNT(*) FROM done")[0][0]] * 5, refuse)
+    assert [future.result() for future in futures[:5]] == [0] * 5
+    assert Counted.commits == 0
+
+
+def test_what_is_told_can_be_read_by_all_and_is_told_once(desk: Desk) -> None:
+    desk.together(*[add(k, ValueError("a fault") if k % 5 == 4 else None) for k in range(20)])
+    assert sorted(desk.told) == [(k, True) for k in range(20) if k % 5 != 4]
+
+
+def test_who_needs_to_be_alone_is_called_again_alone(desk: Desk) -> None:
+    seen: list[tuple[bool, list[int]]] = []
+
+    def work(tx: Transaction) -> str:
+        seen.append((tx.alone, [row[0] for row in tx.all("SELECT k FROM done ORDER BY k")]))
+        if not tx.alone:
+            raise NeedsAlone
+        return add(7)(tx) and "done"
+
+    futures = desk.together(add(0), work, add(1))
+    assert futures[1].result() == "done"
+    assert seen == [(False, [0]), (True, [0, 1])]  # after the others' commit
+    assert (desk.rows(), Counted.commits) == ([0, 1, 7], 2)
+
+
+def test_bulk_work_shares_with_nobody(desk: Desk) -> None:
+    transactions: list[Transaction] = []
+
+    def noting(k: int) -> Callable[[Transaction], int]:
+        return lambda tx: transactions.append(tx) or add(k)(tx)
+
+    desk.together(*[noting(k) for k in range(6)], bulk=(2, 3))
+    assert [tx.alone for tx in transactions] == [False, False, True, True, False, False]
+    assert len(set(map(id, transactions))) == 4
+    assert (desk.rows(), Counted.commits) == ([0, 1, 2, 3, 4, 5], 4)
+
+
+def test_an_interrupted_writer_leaves_nobody_waiting(desk: Desk) -> None:
+    futures = desk.together(add(0), add(1, KeyboardInterrupt()), add(2))
+    errors = [future.exception() for future in futures]
+    assert {type(error) for error in errors} == {KeyboardInterrupt, DatabaseBusy}
+    assert desk.rows() == []
+    assert desk.writer.run(add(3)) == 3
+    assert desk.told == [(3, True)]
+
+
+def test_who_waited_through_bulk_work_is_not_turned_away_when_it_is_over(desk: Desk) -> None:
+    def their_time_is_up(_tx: Transaction) -> list[bool]:
+        return [gives_up(entry) for entry in list(desk.writer._waiting)]
+
+    def gives_up(entry: Entry[int]) -> bool:
+        try:
+            desk.writer._give_up(entry)
+        except DatabaseBusy:
+            desk.writer._waiting.append(entry)  # or it would wait for ever
+            return True
+        return False
+
+    futures = desk.together(their_time_is_up, *[add(k) for k in range(MAX_TOGETHER)])
+    assert futures[0].result() == [False]  # the last one, which waits for the next commit
+    assert [future.result() for future in futures[1:]] == list(range(MAX_TOGETHER))
+
+
+def test_what_returned_is_there_and_what_raised_is_not(desk: Desk) -> None:
+    def call(number: int) -> list[int]:
+        chance, returned = random.Random(number), []
+        for k in range(number * 100, number * 100 + 25):
+            then = chance.choice([None, None, None, NameTaken("no"), ValueError("a fault")])
+            if then:
+                with pytest.raises(type(then)):
+                    desk.writer.run(add(k, then))
+            else:
+                returned.append(desk.writer.run(add(k), bulk=chance.random() < 0.1))
+        return returned
+
+    returned = [k for part in desk.pool.map(call, range(12)) for k in part]
+    assert desk.rows() == sorted(returned)
+    assert sorted(desk.told) == [(k, True) for k in sorted(returned)]
+
+
+@contextmanager
+def locked(desk: Desk) -> Iterator[None]:
+    """Somebody else holds what the writer wants to write."""
+    with closing(desk.database.connect()) as other:
+        other.begin()
+        other.driver.execute("LOCK TABLE done IN ACCESS EXCLUSIVE MODE" if other.postgresql else "SELECT 1")
+        yield
+        other.rollback()
+
+
+def test_a_locked_database_is_busy_for_all_and_then_the_writer_goes_on(impatient: Desk) -> None:
+    with locked(impatient):
+        begun = time.monotonic()
+        futures = [impatient.run(add(k)) for k in range(10)]
+        assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
+        assert time.monotonic() - begun < 10 * BUSY_S, "each waited in turn"
+    assert [impatient.writer.run(add(k)) for k in range(3)] == [0, 1, 2]
+    assert (impatient.rows(), sorted(impatient.told)) == ([0, 1, 2], [(k, True) for k in range(3)])
+
+
+def test_a_table_that_is_gone_is_its_users_trouble_only(desk: Desk) -> None:
+    futures = desk.together(add(0), lambda tx: tx.run("INSERT INTO gone (k) VALUES (:k)", k=1), add(1))
+    assert [futures[0].result(), futures[2].result()] == [0, 1]
+    assert futures[1].exception() is not None
+    assert desk.rows() == [0, 1]
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("when", ["idle", "at work", "at the end"])
+def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
+    desk.writer.run(add(0))
+
+    def backend(tx: Transaction) -> int:
+        return int(tx.all("SELECT pg_backend_pid()")[0][0])
+
+    def drop(own: int) -> None:
+        with psycopg.connect(desk.database.settings.database_uri, autocommit=True) as other:
+            assert other.execute("SELECT pg_terminate_backend(%s, 5000)", [own]).fetchall() == [(True,)]
+
+    def dropping(tx: Transaction) -> None:
+        if when == "at the end":
+            add(1)(tx)
+        drop(backend(tx))
+        if when == "at work":
+            add(1)(tx)
+
+    if when == "idle":
+        drop(desk.writer.run(backend))
+        futures = [desk.run(add(2)), desk.run(add(3))]
+        assert [future.result(GIVE_UP_S) for future in futures] == [2, 3]  # nobody has noticed
+    else:
+        futures = desk.together(add(2), add(3), dropping)
+        assert isinstance(futures[2].exception(), Unavailable)
+    for future in futures:
+        assert isinstance(future.exception(), Unavailable | None)
+    returned = [0, *(future.result() for future in futures if future.exception() is None)]
+    assert [desk.writer.run(add(k)) for k in (7, 8)] == [7, 8]
+    assert desk.rows() == sorted([*returned, 7, 8])
+
+
+def test_who_waits_too_long_is_told_so_and_nothing_of_it_is_done(impatient: Desk) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def stuck(_tx: Transaction) -> None:
+        entered.set()
+        assert go.wait(GIVE_UP_S)
+
+    busy = impatient.run(stuck)
+    assert entered.wait(GIVE_UP_S)
+    futures = [impatient.run(add(k)) for k in range(5)]
+    assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
+    go.set()
+    busy.result(GIVE_UP_S)
+    assert impatient.writer.run(add(7)) == 7
+    assert impatient.rows() == [7]
