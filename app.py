@@ -2,7 +2,7 @@
 
 import sys
 
-from jobserver.cli import main
+from jobserver.server.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(["serve", *sys.argv[1:]]))

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from jobserver import create_app
-from jobserver.claims import new_token
-from jobserver.clock import now_ms
-from jobserver.config import Settings
-from jobserver.connection import Connection
-from jobserver.services import NAME, Services
-from jobserver.storage import claiming, ending
-from jobserver.storage.ending import Report
-from jobserver.storage.transaction import Transaction
+from jobserver.core.claims import Report
+from jobserver.jobs.claims import new_token
+from jobserver.jobs.clock import now_ms
+from jobserver.server.settings import Settings
+from jobserver.store.connection import Connection
+from jobserver.store.queries import claiming, completing
+from jobserver.store.transaction import Transaction
+from jobserver.web.services import NAME, Services
 
 SIZES = (100, 10_000, 1_000_000)
 ROUNDS, CLAIMS, CHUNK = 9, 100, 5000
@@ -31,13 +31,13 @@ ROUNDS, CLAIMS, CHUNK = 9, 100, 5000
 def filled(folder: Path, jobs: int) -> Connection:
     """A connection to a new database with that many jobs waiting in stage 0 of list 1."""
     services: Services = create_app(Settings(instance=str(folder))).extensions[NAME]
-    services.submitting.init(1, [], None)
+    services.lists.init(1, [], None)
     chunks = [
         "[" + ",".join(f'[{jobid},0,0,"null"]' for jobid in range(first, min(first + CHUNK, jobs))) + "]"
         for first in range(0, jobs, CHUNK)
     ]
-    services.submitting.submit(1, chunks, jobs)
-    services.writer.close()
+    services.lists.submit(1, chunks, jobs)
+    services.commit_queue.close()
     return services.database.connect()
 
 
@@ -50,7 +50,7 @@ def round_us(connection: Connection) -> tuple[float, float]:
     jobids = [claiming.claim_jobs(transaction, 1, 0, 1, 1, claim, True, "bench", now)[0][1] for claim in claims]
     claimed = time.perf_counter()
     for jobid, claim in zip(jobids, claims, strict=True):
-        ending.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
+        completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
     ended = time.perf_counter()
     connection.rollback()
     return (claimed - started) / CLAIMS * 1e6, (ended - claimed) / CLAIMS * 1e6

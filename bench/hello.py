@@ -26,21 +26,21 @@ def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]
 
 def main(by: str) -> None:
     """Serves until it is told to stop."""
-    from jobserver import concurrency
+    from jobserver.core import concurrency
 
     concurrency.patch("eventlet")  # before anything else is imported, as the server does it
 
     from flask import Flask
 
-    from jobserver import servers
+    from jobserver.server import backends
 
     app = Flask("hello")
     app.add_url_rule(PATH, view_func=lambda: "hello")
-    listener = servers.listen("127.0.0.1", 0)
-    servers.catch_signals()
+    listener = backends.listen("127.0.0.1", 0)
+    backends.catch_signals()
     print(listener.getsockname()[1], flush=True)
     served, short = (app, []) if by == FLASK else (alone, [PATH.strip("/")])
-    servers.serve(served, listener, drain=lambda: None, drain_s=1, short=short)
+    backends.serve(served, listener, drain=lambda: None, drain_s=1, short=short)
 
 
 if __name__ == "__main__":

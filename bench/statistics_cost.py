@@ -11,14 +11,14 @@ from pathlib import Path
 
 from bench.claim_cost import filled
 from bench.tables import machine, put, table
-from jobserver.claims import new_token
-from jobserver.clock import now_ms
-from jobserver.config import ROOT
-from jobserver.connection import Connection
-from jobserver.storage import claiming, ending
-from jobserver.storage.ending import Report
-from jobserver.storage.tallies import Tallies
-from jobserver.storage.transaction import Transaction
+from jobserver.core.claims import Report
+from jobserver.jobs.claims import new_token
+from jobserver.jobs.clock import now_ms
+from jobserver.server.settings import ROOT
+from jobserver.store.connection import Connection
+from jobserver.store.queries import claiming, completing
+from jobserver.store.statistics_deltas import Tallies
+from jobserver.store.transaction import Transaction
 
 JOBS, ROUNDS, TOGETHER, WORKERS = 200_000, 300, (1, 16, 64), 16
 
@@ -45,7 +45,7 @@ def round_us(connection: Connection, together: int, tallied: bool) -> float:
             transaction.tallies = NoTallies()
         if end:
             for jobid, claim in jobs:
-                ending.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
+                completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
         else:
             for number in range(together):
                 claim = new_token(now)

@@ -1,4 +1,4 @@
-"""job_manager's server: hands out staged work to workers that know nothing but HTTP."""
+"""job_manager's server: dispatches staged work to workers over HTTP."""
 
 from __future__ import annotations
 
@@ -7,97 +7,106 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flask import Flask
 
-    from jobserver.config import Settings
+    from jobserver.core.settings import Settings
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "app", "create_app"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application, wired: the only place where the parts meet. CannotStart says why not."""
+    """Creates and wires the WSGI application. Raises CannotStart with the reason if it cannot serve."""
     from flask import Flask
 
-    from jobserver import concurrency, config, hosting, models, routes
-    from jobserver.channel import Channel
-    from jobserver.claims import Claims
-    from jobserver.database import Database, engine_options
-    from jobserver.duty import Duty
-    from jobserver.events import Events
-    from jobserver.expiring import Expiring
-    from jobserver.extensions import SOCKETIO, db, migrate, socketio
-    from jobserver.filesystems import refuse_unfit
-    from jobserver.jobix import Keys
-    from jobserver.live import Live
-    from jobserver.schema import prepare
-    from jobserver.secret_key import secret_key
-    from jobserver.services import NAME, Services
-    from jobserver.steering import Steering
-    from jobserver.submitting import Submitting
-    from jobserver.sweeper import Sweeper
-    from jobserver.tidying import Tidying
-    from jobserver.waiting import Waiting
-    from jobserver.writer import Writer
+    from jobserver import pages
+    from jobserver.api import founding
+    from jobserver.core import concurrency
+    from jobserver.core.settings import ROOT
+    from jobserver.feed import sockets
+    from jobserver.feed.events import Events
+    from jobserver.feed.live import Live
+    from jobserver.feed.long_poll import LongPolls
+    from jobserver.jobs.claims import Claims
+    from jobserver.jobs.clock import now_ms
+    from jobserver.jobs.expiry import Expiry
+    from jobserver.jobs.keys import Keys
+    from jobserver.jobs.lists import Lists
+    from jobserver.jobs.operator import Operator
+    from jobserver.jobs.retention import Retention
+    from jobserver.server import hosting
+    from jobserver.server.secret_key import secret_key
+    from jobserver.server.settings import load
+    from jobserver.server.sweeper import Sweeper
+    from jobserver.store.commit_queue import CommitQueue
+    from jobserver.store.database import Database, engine_options
+    from jobserver.store.extensions import db, migrate
+    from jobserver.store.filesystems import refuse_unfit
+    from jobserver.store.leader import Leader
+    from jobserver.store.location import database_uri
+    from jobserver.store.schema import prepare
+    from jobserver.web import errors
+    from jobserver.web.services import NAME, Services
 
-    settings = settings or config.load()
+    settings = settings or load()
     refuse_unfit(settings)
     key = secret_key(settings)
     prepare(settings, key)
 
     app = Flask(
         __name__,
-        root_path=str(config.ROOT),
+        root_path=str(ROOT),
         instance_path=str(settings.instance_path),
         template_folder="templates",
         static_folder="static",
     )
     app.config.update(
         SECRET_KEY=key,
-        SQLALCHEMY_DATABASE_URI=settings.uri,
+        SQLALCHEMY_DATABASE_URI=database_uri(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
     )
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
-    if concurrency.serves():  # elsewhere, behind Apache for example, pages poll
-        socketio.init_app(app, async_mode=concurrency.mode(), **SOCKETIO)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    if concurrency.is_own_server():  # elsewhere, behind Apache for example, pages poll
+        sockets.socketio.init_app(app, async_mode=concurrency.mode(), **sockets.OPTIONS)
     with app.app_context():
         database = Database(db.engine, settings)
 
-    assert models.Job.metadata is db.metadata
-    waiting = Waiting(database, hosting.waiting_bound(settings.max_waiting))
-    channel = Channel(settings.redis_url, key)
-    writer = Writer(database, Events(waiting, channel).tell)
+    long_polls = LongPolls(database, hosting.waiting_bound(settings.max_waiting))
+    commit_queue = CommitQueue(database, Events(long_polls).tell)
     keys = Keys(key, database)
-    expiring = Expiring(writer, database)
-    tidying = Tidying(writer, database, settings.history_days)
+    expiry = Expiry(commit_queue, database)
+    retention = Retention(commit_queue, database, settings.history_days)
     app.extensions[NAME] = Services(
         settings=settings,
         database=database,
-        writer=writer,
-        waiting=waiting,
+        commit_queue=commit_queue,
+        long_polls=long_polls,
         keys=keys,
-        claims=Claims(writer, waiting, settings.require_claim),
-        submitting=Submitting(writer, keys),
-        expiring=expiring,
-        steering=Steering(writer, database),
-        sweeper=Sweeper(Duty(database), expiring, tidying, settings.sweep_every_s),
-        live=Live(socketio, database, channel),
+        claims=Claims(commit_queue, long_polls, settings.require_claim),
+        lists=Lists(commit_queue, keys),
+        expiry=expiry,
+        operator=Operator(commit_queue, database),
+        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
+        live=Live(sockets.socketio, database, now_ms),
     )
-    routes.register(app)
+    errors.register(app)
+    founding.register(app)
+    pages.register(app)
     return app
 
 
 def __getattr__(name: str) -> Any:
-    """`from jobserver import app`, for WSGI: made on first use, so that importing the package does nothing."""
+    """`from jobserver import app`, for WSGI: created on first use, so that importing the package does nothing."""
     if name == "app":
-        from jobserver import config, hosting, logs
-        from jobserver.services import NAME
+        from jobserver.server import hosting, logs
+        from jobserver.server.settings import load
+        from jobserver.web.services import NAME
 
-        settings = config.load()
-        logs.begin(settings)
-        made = create_app(settings)
+        settings = load()
+        logs.configure(settings)
+        created = create_app(settings)
         if hosting.threads() is not None:
-            hosting.at_end(made.extensions[NAME].drain)
-            made.extensions[NAME].start()  # jobs expire also where nobody asks for anything
-        globals()["app"] = made
-        return made
+            hosting.at_end(created.extensions[NAME].drain)
+            created.extensions[NAME].start()  # jobs expire also while no request comes
+        globals()["app"] = created
+        return created
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

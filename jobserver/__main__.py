@@ -2,6 +2,6 @@
 
 import sys
 
-from jobserver.cli import main
+from jobserver.server.cli import main
 
 sys.exit(main(sys.argv[1:]))

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from jobserver import models
-from jobserver.extensions import db
+from jobserver.store import models
+from jobserver.store.extensions import db
 
 connection = context.config.attributes.get("connection")
 if connection is None:  # `flask db …`, for developers

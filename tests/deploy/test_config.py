@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobserver import config
-from jobserver.config import Settings
+from jobserver.server import settings
+from jobserver.server.settings import Settings
 from tests.conftest import ROOT, Server
 
 SERVE = ("app.py",)
@@ -105,9 +105,9 @@ def test_a_setting_is_read_from_environment_and_file_and_the_environment_wins(
     text, in_python, expected = GOOD[name]
     assert expected != field.default, "a test that can't fail"
     file = written(tmp_path, f"{name} = {in_python}")
-    by_variable = config.load({f"JOBSERVER_{name}": text})
-    by_file = config.load({"JOBSERVER_CONFIG": file})
-    by_both = config.load({"JOBSERVER_CONFIG": file, f"JOBSERVER_{name}": str(field.default)})
+    by_variable = settings.load({f"JOBSERVER_{name}": text})
+    by_file = settings.load({"JOBSERVER_CONFIG": file})
+    by_both = settings.load({"JOBSERVER_CONFIG": file, f"JOBSERVER_{name}": str(field.default)})
     assert getattr(by_variable, field.name) == getattr(by_file, field.name) == expected
     assert getattr(by_both, field.name) == field.default
     for each in (by_variable, by_file):  # and nothing else is another's
@@ -116,12 +116,12 @@ def test_a_setting_is_read_from_environment_and_file_and_the_environment_wins(
 
 def test_a_file_may_compute_and_what_is_not_in_capitals_is_its_own(tmp_path: Path) -> None:
     file = written(tmp_path, "import os\nbase = 8000\ndef plus(n): return base + n\nPORT = plus(1)")
-    assert config.load({"JOBSERVER_CONFIG": file}).port == 8001
+    assert settings.load({"JOBSERVER_CONFIG": file}).port == 8001
 
 
 def test_the_variables_of_the_client_do_not_disturb_the_server() -> None:
     of_client = {"JOBSERVER_URL": "http://x", "JOBSERVER_JOBIX": "4711", "JOBSERVER_JOBIX_FILE": "secret"}
-    assert config.load(of_client | {"JOBSERVER_CONFIG": "", "PATH": "/bin", "PORT": "1"}) == Settings()
+    assert settings.load(of_client | {"JOBSERVER_CONFIG": "", "PATH": "/bin", "PORT": "1"}) == Settings()
 
 
 @pytest.mark.parametrize(("name", "text"), WRONG, ids=shown)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobserver.config import Settings
-from jobserver.errors import CannotStart
-from jobserver.filesystems import refuse_unfit
+from jobserver.core.errors import CannotStart
+from jobserver.server.settings import Settings
+from jobserver.store.filesystems import refuse_unfit
 from tests.conftest import ROOT, Asker, Server
 from tests.support import database
 

@@ -5,14 +5,15 @@ import sqlite3
 import psycopg
 import pytest
 
-from jobserver import config, create_app
-from jobserver.services import NAME
+from jobserver import create_app
+from jobserver.server import settings
+from jobserver.web.services import NAME
 
 
 @pytest.fixture
 def connect(database_uri, tmp_path):
     """Makes connections as the server does."""
-    services = create_app(config.load({}, {"instance": str(tmp_path), "database_uri": database_uri})).extensions[NAME]
+    services = create_app(settings.load({}, {"instance": str(tmp_path), "database_uri": database_uri})).extensions[NAME]
     made = []
 
     def connect():
@@ -22,7 +23,7 @@ def connect(database_uri, tmp_path):
     yield connect
     for connection in made:
         connection.close()
-    services.writer.close()
+    services.commit_queue.close()
     services.database.close()
 
 

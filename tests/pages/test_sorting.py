@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobserver.config import Settings
-from jobserver.connection import Connection
-from jobserver.storage.listing import Filter
-from jobserver.storage.sorting import SORTS, Sort, sorted_page
+from jobserver.core.filters import SORTS, Filter, Sort
+from jobserver.server.settings import Settings
+from jobserver.store.connection import Connection
+from jobserver.store.queries.sorting import sorted_page
 from tests.conftest import make_postgresql_database
 from tests.support.plans import filled
 

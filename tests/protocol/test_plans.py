@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobserver.config import Settings
-from jobserver.database import Database
-from jobserver.expiring import _ANY_OVERDUE
-from jobserver.storage import claiming, ending, history, listing, lists, overdue, statistics, steering
-from jobserver.storage.ending import Report
-from jobserver.storage.listing import Filter
-from jobserver.storage.transaction import Transaction
-from jobserver.tidying import _ANY_HISTORY, _ANY_WORKER
+from jobserver.core.claims import Report
+from jobserver.core.filters import Filter
+from jobserver.jobs.expiry import _ANY_OVERDUE
+from jobserver.jobs.retention import _ANY_HISTORY, _ANY_WORKER
+from jobserver.server.settings import Settings
+from jobserver.store.database import Database
+from jobserver.store.queries import claiming, completing, history, listing, lists, operating, overdue, statistics
+from jobserver.store.transaction import Transaction
 from tests.conftest import make_postgresql_database
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 
@@ -38,16 +38,16 @@ def verbs(n: int) -> dict[str, Verb]:
         return work
 
     def end(target: int, claim: str | None, error: str | None = None) -> Verb:
-        return lambda tx: ending.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)
+        return lambda tx: completing.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)
 
     def ends(tx: Transaction) -> object:
         held = [Report(number, 2, f"held-{number}", "f") for number in range(jobid, jobid + 30)]
-        return len(ending.end_done(tx, LIST, 2, held, NOW)) == len(held)
+        return len(completing.end_done(tx, LIST, 2, held, NOW)) == len(held)
 
     def repeated(tx: Transaction) -> object:
-        row = ending.where_is(tx, LIST, ended)
+        row = completing.where_is(tx, LIST, ended)
         assert row is not None
-        assert ending.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
+        assert completing.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
         return history.remembered(tx, row[0], f"ended-{ended}")
 
     def sweep(tx: Transaction) -> object:
@@ -70,9 +70,9 @@ def verbs(n: int) -> dict[str, Verb]:
 
     def steer(tx: Transaction) -> object:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
-        assert steering.fail(tx, LIST, jobid, "ada", NOW)
-        assert steering.prefer(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return steering.send_back(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+        assert operating.fail(tx, LIST, jobid, "ada", NOW)
+        assert operating.prefer(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        return operating.send_back(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def tidy(tx: Transaction) -> object:
         assert tx.all(_ANY_HISTORY, before=OLD)

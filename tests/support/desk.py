@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from jobserver.config import Settings
-from jobserver.connection import Connection
-from jobserver.database import Database, engine_options
-from jobserver.schema import prepare
-from jobserver.storage.transaction import Transaction
-from jobserver.writer import Writer
+from jobserver.server.settings import Settings
+from jobserver.store.commit_queue import CommitQueue
+from jobserver.store.connection import Connection
+from jobserver.store.database import Database, engine_options
+from jobserver.store.schema import prepare
+from jobserver.store.transaction import Transaction
 
 ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
 
@@ -47,7 +47,7 @@ class Desk:
         prepare(settings, "key")
         self.database = Counting(create_engine(settings.uri, **engine_options(settings)), settings)
         self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others
-        self.writer = Writer(self.database, self._tell)
+        self.writer = CommitQueue(self.database, self._tell)
         self.pool = ThreadPoolExecutor(220)
         self._reading = threading.Lock()
         self._reader = self.database.connect()

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from jobserver import concurrency
+from jobserver.core import concurrency
 
 SHORT = ("get", "heartbeat")
 GIVEN = ("HTTP_", "SERVER_", "REMOTE_A", "CONTENT_LENGTH", "PATH_INFO", "QUERY_", "REQUEST_", "SCRIPT_")
@@ -44,13 +44,14 @@ def main(connections: int | None = None) -> None:
     gc.disable()  # as the server does it
     concurrency.patch("eventlet")  # before anything else is imported, as the server does it
 
-    from jobserver import eventlet_server, servers
+    from jobserver import eventlet_server
+    from jobserver.server import backends
 
     eventlet_server.MOST_CONNECTIONS = connections or eventlet_server.MOST_CONNECTIONS
-    listener = servers.listen("127.0.0.1", 0)
-    servers.catch_signals()
+    listener = backends.listen("127.0.0.1", 0)
+    backends.catch_signals()
     print(listener.getsockname()[1], flush=True)
-    servers.serve(app, listener, drain=lambda: None, drain_s=20, short=SHORT)
+    backends.serve(app, listener, drain=lambda: None, drain_s=20, short=SHORT)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from jobserver.cli import main
+from jobserver.server.cli import main
 from tests.conftest import Server
 
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import create_engine, inspect, text
 
-from jobserver.config import Settings
-from jobserver.models import db  # with all its tables
+from jobserver.server.settings import Settings
+from jobserver.store.models import db
 from tests.conftest import Server
 from tests.support.snapshot import opened
 

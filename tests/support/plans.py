@@ -7,13 +7,13 @@ from contextlib import closing
 from typing import Any
 
 from jobserver import create_app
-from jobserver.config import Settings
-from jobserver.connection import Connection
-from jobserver.database import Database
-from jobserver.lifetimes import Lifetime
-from jobserver.services import NAME, Services
-from jobserver.storage import lists, loading
-from jobserver.storage.transaction import Transaction
+from jobserver.core.lifetimes import Lifetime
+from jobserver.server.settings import Settings
+from jobserver.store.connection import Connection
+from jobserver.store.database import Database
+from jobserver.store.queries import lists, loading
+from jobserver.store.transaction import Transaction
+from jobserver.web.services import NAME, Services
 
 NOW = 2_000_000_000_000
 DAY = 86_400_000

@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from jobserver import bodies
-from jobserver.errors import BadRequest, TooLarge
+from jobserver.core.errors import BadRequest, TooLarge
+from jobserver.web import bodies
 
 TEXT = b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}'
 PACKED = {"plain": TEXT, "zlib": zlib.compress(TEXT), "gzip": gzip.compress(TEXT)}

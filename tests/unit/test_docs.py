@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from client import arguments
-from jobserver import cli, create_app, errors
-from jobserver.config import Settings
-from jobserver.routes.errors import STATUS
+from jobserver import create_app
+from jobserver.core import errors
+from jobserver.server import cli
+from jobserver.server.settings import Settings
+from jobserver.web.errors import STATUS
 from tests.conftest import Asker, Server
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from jobserver import durations
-from jobserver.lifetimes import MS_PER_MINUTE
+from jobserver.core import durations
+from jobserver.core.lifetimes import MS_PER_MINUTE
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jobserver.config import Settings
-from jobserver.errors import CannotStart
-from jobserver.filesystems import NETWORK_FILESYSTEMS, refuse_unfit
+from jobserver.core.errors import CannotStart
+from jobserver.server.settings import Settings
+from jobserver.store.filesystems import NETWORK_FILESYSTEMS, refuse_unfit
 
 
 def lies_well(file: str, **mounts: str) -> bool:

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 WAITS = """
 import json
-from jobserver import concurrency
+from jobserver.core import concurrency
 
 concurrency.patch("eventlet")
 import time

@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
     },
     {"jobserver.ends"},
     {"jobserver.refusals", "jobserver.events", "jobserver.jobix", "jobserver.holds"},
-    {"jobserver.writer", "jobserver.waiting", "jobserver.duty", "jobserver.channel"},
+    {"jobserver.writer", "jobserver.long_polls", "jobserver.duty", "jobserver.channel"},
     {"jobserver.transactor"},
     {"jobserver.storage"},
     {"jobserver.durations"},

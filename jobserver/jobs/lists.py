@@ -1,0 +1,113 @@
+"""The verbs that make lists and fill them: init, submit, lifetimes."""
+
+from collections.abc import Iterable
+
+from jobserver.core.errors import NameTaken
+from jobserver.core.lifetimes import Lifetime
+from jobserver.core.lists import JobList
+from jobserver.feed.events import Change, NewList, Said
+from jobserver.jobs.clock import now_ms
+from jobserver.jobs.keys import Keys
+from jobserver.store.commit_queue import CommitQueue
+from jobserver.store.queries import lists, loading, overdue
+from jobserver.store.transaction import Transaction
+
+UNCHANGED = -1
+
+
+class Lists:
+    """The verbs, over one writer."""
+
+    def __init__(self, writer: CommitQueue, keys: Keys) -> None:
+        self._writer = writer
+        self._keys = keys
+
+    def init(self, jobix: int, given: list[Lifetime], name: str | None) -> dict[int, Lifetime]:
+        """Makes the list if it is new, and sets its lifetimes if that was not done; those that hold now."""
+
+        def work(tx: Transaction) -> dict[int, Lifetime]:
+            job_list = self._found_or_made(tx, jobix, name)
+            if name is not None and job_list.name != name and not lists.rename(tx, job_list.id, name):
+                raise NameTaken(f"Another list is named {name!r}; choose another name.")
+            current = lists.lifetimes(tx.all, job_list.id)
+            initialised = 0 in current  # else `/lifetime` has set some, and leaves the others to `/init`
+            for lifetime in given:
+                if not initialised and lifetime.stage not in current:
+                    lists.store_lifetime(tx, job_list.id, lifetime)
+                    lists.apply_lifetime(tx, job_list.id, lifetime, now_ms())
+                    current[lifetime.stage] = lifetime
+            return current
+
+        return self._writer.run(work, exclusive=bool(given) or name is not None)
+
+    def submit(self, jobix: int, chunks: Iterable[str], jobs: int, large: bool = False) -> tuple[int, int]:
+        """Adds jobs to the list, made if it is new: (how many were new, how many it knew).
+
+        chunks: see add_jobs(); iterated once a try. jobs: how many they hold. large: they hold much text.
+        """
+
+        def work(tx: Transaction) -> int:
+            job_list = self._found_or_made(tx, jobix, None)
+            now, total = now_ms(), 0
+            for chunk in chunks:
+                for stage, new in loading.add_jobs(tx, job_list.id, chunk, now).items():
+                    tx.notes.append(Change(job_list.id, "submitted", (), None, stage, jobs=new))
+                    total += new
+            return total
+
+        new = self._writer.run(work, bulk=large or jobs > 500)
+        return new, jobs - new
+
+    def set_lifetime(
+        self, jobix: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
+    ) -> Lifetime:
+        """Sets a stage's lifetime, for the jobs in it too. requeue UNCHANGED and max_attempts None leave what holds."""
+
+        def work(tx: Transaction) -> Lifetime:
+            list_id = self._found_or_made(tx, jobix, None).id
+            return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
+
+        return self._writer.run(work, exclusive=True)
+
+    def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, by: str) -> Lifetime:
+        """The same by a person who signed in: what else holds for the stage stays."""
+
+        def work(tx: Transaction) -> Lifetime:
+            lifetime = _set_lifetime(tx, job_list.id, stage, lifetime_ms, UNCHANGED, None)
+            tx.notes.append(Said(job_list.id, f"stage {stage} has a lifetime of {lifetime_ms} ms now, by {by}"))
+            return lifetime
+
+        return self._writer.run(work, exclusive=True)
+
+    def _found_or_made(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
+        hashed = self._keys.hash(jobix)
+        found = lists.by_hash(tx.all, hashed)
+        if found is None:
+            found = lists.create(tx, hashed, name, now_ms())
+            if found is None and (found := lists.by_hash(tx.all, hashed)) is not None:
+                return found  # made by another server process a moment ago
+            if found is None:
+                raise NameTaken(f"Another list is named {name!r}; choose another name.")
+            tx.notes.append(NewList(found.id, found.name))
+        return found
+
+
+def _set_lifetime(
+    tx: Transaction, list_id: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
+) -> Lifetime:
+    now = now_ms()
+    before = lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage))
+    lifetime = Lifetime(
+        stage,
+        lifetime_ms,
+        before.requeue if requeue == UNCHANGED else requeue,
+        before.max_attempts if max_attempts is None else max_attempts,
+    )
+    lists.store_lifetime(tx, list_id, lifetime)
+    lists.apply_lifetime(tx, list_id, lifetime, now)
+    if lifetime.requeue is not None:
+        rows = overdue.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
+        if rows:
+            jobids = tuple(row[2] for row in rows)
+            tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))
+    return lifetime

@@ -1,0 +1,76 @@
+"""Which list a page is about, and which jobs of it: read from the address, so that a view can be sent to somebody."""
+
+from typing import Any
+
+from flask import request, url_for
+
+from jobserver.core.errors import BadRequest, NoSuchList
+from jobserver.core.filters import SORTS, STATES, Filter, Sort
+from jobserver.core.lists import JobList
+from jobserver.store.queries import lists
+from jobserver.web import parsing
+from jobserver.web.services import services
+
+MAX_TEXT = 200
+
+
+def job_list() -> JobList:
+    """The list that `list=` names."""
+    name = request.values.get("list", "").replace("\x00", "\ufffd")
+    found = lists.by_name(services().database.read, name)
+    if found is None:
+        raise NoSuchList(f"No list is named {name[:100]!r}. The lists are at {url_for('pages.progress_page')}.")
+    return found
+
+
+def which(source: Any = None) -> Filter:
+    """The filter of the address, or of a form."""
+    values = request.args if source is None else source
+    state = values.get("state") or None
+    if state is not None and state not in STATES:
+        raise BadRequest(f"state is one of {', '.join(STATES)}, not {state[:40]!r}.")
+    return Filter(
+        stage=_number(values, "stage", 10**9),
+        state=state,
+        worker=_text(values, "worker"),
+        jobid=_number(values, "job"),
+        text=_text(values, "q"),
+    )
+
+
+def sort() -> Sort:
+    """The order of the address."""
+    by = request.args.get("sort") or "job"
+    if by not in SORTS:
+        raise BadRequest(f"sort is one of {', '.join(SORTS)}, not {by[:40]!r}.")
+    return Sort(by, request.args.get("down") == "1")
+
+
+def after() -> int:
+    """The id after which the page begins."""
+    text = request.args.get("after", "")
+    return parsing.whole(text, "after") if text else -1
+
+
+def value_after(order: Sort) -> tuple[Any, int] | None:
+    """The place in a sorted view after which the page begins."""
+    if not request.args.get("after"):
+        return None
+    text = request.args.get("value", "")
+    if order.by == "worker":
+        return text.replace("\x00", ""), after()
+    negative = text.startswith("-")
+    number = parsing.whole(text.removeprefix("-"), "value")
+    return -number if negative else number, after()
+
+
+def _number(values: Any, name: str, highest: int = 2**63 - 1) -> int | None:
+    text = (values.get(name) or "").strip()
+    return parsing.whole(text, name, highest) if text else None
+
+
+def _text(values: Any, name: str) -> str | None:
+    text = (values.get(name) or "").strip().replace("\x00", "")
+    if len(text) > MAX_TEXT:
+        raise BadRequest(f"{name} is at most {MAX_TEXT} characters.")
+    return text or None

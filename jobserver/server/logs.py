@@ -1,0 +1,15 @@
+"""The log of a server process: to stderr, one line for each change of state, and warnings of the libraries."""
+
+import logging
+import sys
+
+from jobserver.core.settings import Settings
+
+CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "geventwebsocket", "jobserver.wsgi")
+
+
+def configure(settings: Settings) -> None:
+    """Configures logging for a process that is a server."""
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)

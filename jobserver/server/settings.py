@@ -1,0 +1,84 @@
+"""Loads the settings. The environment wins over the settings file, and the file over the defaults."""
+
+import os
+import runpy
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from jobserver.core.errors import CannotStart
+from jobserver.core.settings import ROOT, Settings
+from jobserver.store.location import check_location
+
+PREFIX = "JOBSERVER_"
+FILE_VARIABLE = "JOBSERVER_CONFIG"
+CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
+SECRET = {"secret_key", "database_uri"}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+FILE = ROOT / "settings.py"  # read where JOBSERVER_CONFIG names none
+
+
+def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Returns the settings of this process. CannotStart names the setting that is wrong.
+
+    `overrides` (by lower-case name) win over all, for tests and commands.
+    """
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    path = environment.get(FILE_VARIABLE, str(FILE) if FILE.exists() else "")
+    if path:
+        for name, value in _file(path).items():
+            values[name.lower()] = value
+            origin[name.lower()] = f"{name} in {path}"
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable not in CLIENT_VARIABLES:
+            name = variable.removeprefix(PREFIX).lower()
+            values[name] = text
+            origin[name] = variable
+    values.update(overrides or {})
+    return _checked(values, origin)
+
+
+def _file(path: str) -> dict[str, Any]:
+    try:
+        names = runpy.run_path(path)
+    except Exception as error:
+        raise CannotStart(f"{FILE_VARIABLE}={path} can't be read: {type(error).__name__}: {error}") from error
+    for name in names:
+        if not name.isupper() and name.lower() in Settings.__struct_fields__:
+            raise CannotStart(f"{name} in {path}: settings are written in capitals, {name.upper()}.")
+    return {name: value for name, value in names.items() if name.isupper()}
+
+
+def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
+    known = set(Settings.__struct_fields__)
+    for name, value in values.items():
+        where = origin.get(name, name)
+        if name not in known:
+            names = ", ".join(sorted(field.upper() for field in known))
+            raise CannotStart(f"{where} is not a setting of this server. Settings are: {names}.")
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise CannotStart(f"{where} is wrong: it holds bytes that are not UTF-8.") from error
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            shown = "" if name in SECRET else f" ({str(value)[:80]!r})"
+            raise CannotStart(f"{where}{shown} is wrong: {_in_words(name, error)}.") from error
+    settings: Settings = msgspec.convert(values, Settings, strict=False)
+    check_location(settings)
+    return settings
+
+
+def _in_words(name: str, error: msgspec.ValidationError) -> str:
+    said = str(error).split(" - at")[0]
+    hint = typing.get_type_hints(Settings)[name]
+    if typing.get_origin(hint) is Literal:
+        return f"it is one of {', '.join(typing.get_args(hint))}"
+    if "got" in said or "Invalid" in said:
+        return f"it is {KINDS[hint]}"
+    return said[:1].lower() + said[1:].replace("`", "")

@@ -1,0 +1,166 @@
+"""The tables. Times are whole milliseconds since 1970, UTC; JSON is kept as the text that came."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from jobserver.store.extensions import db
+
+if TYPE_CHECKING:  # the library makes its class as it runs; of types it has the one that it made it from
+    from jobserver.store.extensions import Base as Model
+else:
+    Model = db.Model
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+AVAILABLE = text("jobstage % 2 = 0")
+WORKING = text("jobstage % 2 = 1")
+CLAIMED = text("claim IS NOT NULL")
+CAN_EXPIRE = text("deadline IS NOT NULL AND flag <= 0")
+FLAGGED = text("flag > 0")
+
+
+class Fact(Model):
+    """What this database knows of itself, such as which secret key its hashes were made with."""
+
+    __tablename__ = "fact"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class JobList(Model):
+    """Everything under one jobix, of which only a keyed hash is kept."""
+
+    __tablename__ = "job_list"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    jobix_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[int] = mapped_column(BigInteger)
+    paused: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+
+class StageLifetime(Model):
+    """How long jobs may stay in one stage of a list, and what happens to those that stay longer."""
+
+    __tablename__ = "lifetime"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lifetime_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    requeue: Mapped[int | None] = mapped_column(Integer)
+    max_attempts: Mapped[int] = mapped_column(Integer)
+
+
+class StageCount(Model):
+    """How many jobs of a list are in one stage, and how many have expired there so far; written by the transaction that
+    moves them."""
+
+    __tablename__ = "stage_count"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    jobs: Mapped[int] = mapped_column(BigInteger, default=0)
+    flagged: Mapped[int] = mapped_column(BigInteger, default=0)
+    failed: Mapped[int] = mapped_column(BigInteger, default=0)
+    expired: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class Job(Model):
+    """One job.
+
+    `flag`: 0 none, 1 overdue, 2 failed; negative: what the last change took away, because RETURNING shows only new
+    values and the counters need the old one. `previous_stage` and `ended_claim` are kept for the same reason.
+    `chosen`: the claim's token came from its worker. `failures`: how often it expired or came back with an error.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("list_id", "jobid", name="job_known"),
+        Index(
+            "job_available", "list_id", "jobstage", text("priority DESC"), "jobid",
+            sqlite_where=AVAILABLE, postgresql_where=AVAILABLE,
+        ),
+        Index("job_claimed", "claim", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
+        Index("job_deadline", "deadline", sqlite_where=CAN_EXPIRE, postgresql_where=CAN_EXPIRE),
+        Index("job_working", "list_id", "jobstage", "jobid", sqlite_where=WORKING, postgresql_where=WORKING),
+        Index("job_flagged", "list_id", "jobstage", "jobid", sqlite_where=FLAGGED, postgresql_where=FLAGGED),
+    )  # fmt: skip
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"))
+    jobid: Mapped[int] = mapped_column(BigInteger)
+    jobstage: Mapped[int] = mapped_column(Integer)
+    previous_stage: Mapped[int | None] = mapped_column(Integer)
+    priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    flag: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    attempt: Mapped[int] = mapped_column(Integer, server_default="0")
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    cancel: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    chosen: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    claim: Mapped[str | None] = mapped_column(String(64))
+    ended_claim: Mapped[str | None] = mapped_column(String(64))
+    worker: Mapped[str | None] = mapped_column(Text)
+    claimed: Mapped[int | None] = mapped_column(BigInteger)
+    datecommitted: Mapped[int] = mapped_column(BigInteger)
+    renewed: Mapped[int] = mapped_column(BigInteger)
+    deadline: Mapped[int | None] = mapped_column(BigInteger)
+    filename: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+    jobcmd: Mapped[str] = mapped_column(Text, server_default="null")
+
+
+class History(Model):
+    """One ended claim: the proof by which a request that is sent twice is known, and the job's past. What a person did
+    is here too, with that person as `worker` and no claim: an empty one."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index("history_claim", "claim", "job_id"),
+        Index("history_job", "job_id", "id"),
+        Index("history_ended", "ended"),
+    )
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    claim: Mapped[str] = mapped_column(String(64))
+    from_stage: Mapped[int] = mapped_column(Integer)
+    to_stage: Mapped[int] = mapped_column(Integer)
+    outcome: Mapped[str] = mapped_column(String(10))
+    started: Mapped[int | None] = mapped_column(BigInteger)
+    ended: Mapped[int] = mapped_column(BigInteger)
+    worker: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Throughput(Model):
+    """How many jobs went through a working stage in a slot of time, and how long that took in all. Slots that are some
+    hours old are folded into longer ones."""
+
+    __tablename__ = "throughput"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    span_s: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    jobs: Mapped[int] = mapped_column(BigInteger)
+    busy_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Duration(Model):
+    """How long jobs took in a working stage: how many of them in each bucket of durations.py."""
+
+    __tablename__ = "duration"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    jobs: Mapped[int] = mapped_column(BigInteger)
+
+
+class Worker(Model):
+    """A worker, by the name it gave: when it was heard (a claim, or the end of one), what it did."""
+
+    __tablename__ = "worker"
+    __table_args__ = (Index("worker_heard", "list_id", "last_heard", "name"),)
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    first_heard: Mapped[int] = mapped_column(BigInteger)
+    last_heard: Mapped[int] = mapped_column(BigInteger)
+    done: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,119 @@
+"""Queries on job lists, their lifetimes and their counters."""
+
+from itertools import count
+from typing import Any, Protocol
+
+from jobserver.core.lifetimes import Lifetime
+from jobserver.core.lists import Count, JobList
+from jobserver.store.connection import Row
+from jobserver.store.transaction import Transaction
+
+
+class Rows(Protocol):
+    """Anything that answers a SELECT: Database.read, Transaction.all."""
+
+    def __call__(self, sql: str, **values: Any) -> list[Row]:
+        """The rows."""
+
+
+_BY_HASH = "SELECT id, name FROM job_list WHERE jobix_hash = :hash"
+_BY_NAME = "SELECT id, name FROM job_list WHERE name = :name"
+_ALL = "SELECT id, name FROM job_list ORDER BY id"
+_CREATE = """INSERT INTO job_list (name, jobix_hash, created) VALUES (:name, :hash, :now)
+    ON CONFLICT DO NOTHING RETURNING id, name"""
+_RENAME = "UPDATE job_list SET name = :name WHERE id = :list AND NOT EXISTS (SELECT 1 FROM job_list WHERE name = :name)"
+_PAUSED = "SELECT paused FROM job_list WHERE id = :list"
+_PAUSE = "UPDATE job_list SET paused = :paused WHERE id = :list AND paused <> :paused"
+_HIGHEST = "SELECT COALESCE(MAX(id), 0) FROM job_list"
+_LIFETIMES = "SELECT stage, lifetime_ms, requeue, max_attempts FROM lifetime WHERE list_id = :list ORDER BY stage"
+_SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts)
+    VALUES (:list, :stage, :ms, :requeue, :max_attempts) ON CONFLICT (list_id, stage) DO UPDATE
+    SET lifetime_ms = excluded.lifetime_ms, requeue = excluded.requeue, max_attempts = excluded.max_attempts"""
+_UNFLAG = """UPDATE job SET flag = -1, failures = failures - jobstage % 2
+    WHERE list_id = :list AND jobstage = :stage AND flag = 1 AND (:ms = 0 OR renewed + :ms >= :now)"""
+_NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
+    WHERE list_id = :list AND jobstage = :stage AND flag < 2"""
+_COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
+_RECOUNT = """SELECT list_id, jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END),
+    SUM(CASE WHEN flag > 1 THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
+_ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
+
+
+def by_hash(rows: Rows, jobix_hash: str) -> JobList | None:
+    """The list whose secret has this keyed hash."""
+    return _one(rows(_BY_HASH, hash=jobix_hash))
+
+
+def by_name(rows: Rows, name: str) -> JobList | None:
+    """The list of that public name."""
+    return _one(rows(_BY_NAME, name=name))
+
+
+def all_lists(rows: Rows) -> list[JobList]:
+    """Every list, the oldest first."""
+    return [JobList(*row) for row in rows(_ALL)]
+
+
+def create(tx: Transaction, jobix_hash: str, name: str | None, now: int) -> JobList | None:
+    """A new list, named list-1, list-2, … where no name is given; None where the name, or the secret, is in use."""
+    if name is not None:
+        return _one(tx.all(_CREATE, name=name, hash=jobix_hash, now=now))
+    highest = tx.all(_HIGHEST)[0][0]
+    for number in count(highest + 1):  # somebody may have chosen that very name
+        made = _one(tx.all(_CREATE, name=f"list-{number}", hash=jobix_hash, now=now)) or by_hash(tx.all, jobix_hash)
+        if made:
+            return made
+    raise AssertionError
+
+
+def rename(tx: Transaction, list_id: int, name: str) -> bool:
+    """Whether the list could have that name, and has it now."""
+    return tx.run(_RENAME, list=list_id, name=name) == 1
+
+
+def is_paused(rows: Rows, list_id: int) -> bool:
+    """Whether nothing is handed out."""
+    return bool(rows(_PAUSED, list=list_id)[0][0])
+
+
+def pause(tx: Transaction, list_id: int, paused: bool) -> bool:
+    """Pauses the list, or has it go on; whether that is a change."""
+    return tx.run(_PAUSE, list=list_id, paused=int(paused)) == 1
+
+
+def lifetimes(rows: Rows, list_id: int) -> dict[int, Lifetime]:
+    """The lifetimes that were set, by stage."""
+    return {row[0]: Lifetime(*row) for row in rows(_LIFETIMES, list=list_id)}
+
+
+def store_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime) -> None:
+    """Writes one lifetime; the jobs in that stage keep their deadlines."""
+    tx.run(
+        _SET_LIFETIME, list=list_id, stage=lifetime.stage, ms=lifetime.lifetime_ms, requeue=lifetime.requeue,
+        max_attempts=lifetime.max_attempts,
+    )  # fmt: skip
+
+
+def apply_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime, now: int) -> None:
+    """Gives the jobs that are in the stage their new deadlines; takes the flag off those that are overdue no more."""
+    values = {"list": list_id, "stage": lifetime.stage, "ms": lifetime.lifetime_ms}
+    tx.count(list_id, lifetime.stage, flagged=-tx.run(_UNFLAG, **values, now=now))
+    tx.run(_NEW_DEADLINES, **values)
+
+
+def counts(rows: Rows, list_id: int) -> dict[int, Count]:
+    """The counters of every stage that the list has seen."""
+    return {row[0]: Count(*row[1:]) for row in rows(_COUNTS, list=list_id)}
+
+
+def wrong_counts(rows: Rows) -> list[tuple[int, int, Count, Count]]:
+    """Where the counters differ from a recount of the jobs: (list id, stage, counter, recount)."""
+    counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
+    kept = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
+    nothing = Count(0, 0, 0)
+    pairs = ((key, kept.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | kept))
+    return [(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
+
+
+def _one(rows: list[Row]) -> JobList | None:
+    return JobList(*rows[0]) if rows else None

@@ -1,0 +1,58 @@
+"""A list's jobs in another order than that of their ids. No index has it: most cost a look at every job of it."""
+
+from typing import Any
+
+from jobserver.core.filters import Filter, Sort
+from jobserver.store.connection import Connection
+from jobserver.store.queries.listing import COLUMNS, LAST_ID, Page, Shown, where
+
+_COLUMN = {
+    "job": "jobid",
+    "stage": "jobstage",
+    "since": "datecommitted",
+    "attempt": "attempt",
+    "priority": "priority",
+    "worker": "COALESCE(worker, '')",
+}
+_SORTED = f"""SELECT {{column}}, {COLUMNS} FROM job WHERE id IN (
+    SELECT id FROM {{jobs}} ORDER BY sorted {{way}}, jobid {{way}} LIMIT :n)
+    ORDER BY {{column}} {{way}}, jobid {{way}}"""
+# SQLite keeps the n best while it goes through the jobs. What comes later is mostly of a higher id, and was done later:
+# upwards few jobs are ever kept; downwards so, too, if it goes through them from the end.
+_JOBS = "(SELECT id, jobid, {column} AS sorted FROM job WHERE {list} = :list{parts}{order}) AS listed"
+_FROM_THE_END = f" ORDER BY {{place}} DESC LIMIT {LAST_ID}"
+
+
+def sorted_page(
+    connection: Connection,
+    list_id: int,
+    jobs: int,
+    which: Filter,
+    last_stage: int,
+    sort: Sort,
+    after: tuple[Any, int] | None,
+    n: int,
+) -> Page:
+    """n of the list's `jobs` that match, in that order; those after (value, id), if given."""
+    parts, values = where(which, last_stage)
+    column, way, beyond = _COLUMN[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
+    if after is not None:
+        parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
+        values |= {"value": after[0], "after": after[1]}
+    listed, order = "list_id", ""
+    if not connection.postgresql and not _has_index(which, sort):
+        place = "jobid"
+        if 3 * jobs > connection.all("SELECT COALESCE(MAX(id), 0) FROM job")[0][0]:
+            listed, place = "+list_id", "id"  # most of the table: faster without the list's index
+        order = _FROM_THE_END.format(place=place) if sort.down else ""
+    all_jobs = _JOBS.format(column=column, list=listed, parts=parts, order=order)
+    sql = _SORTED.format(column=column, way=way, jobs=all_jobs)
+    found = connection.all(sql, list=list_id, n=n + 1, **values)
+    shown = [Shown(*row[1:]) for row in found[:n]]
+    more = len(found) > n
+    return Page(shown, shown[-1].jobid if more else None, True, found[n - 1][0] if more else None)
+
+
+def _has_index(which: Filter, sort: Sort) -> bool:
+    """Whether the database finds these jobs, or their order, without a look at the others."""
+    return sort.by == "job" or which.jobid is not None or which.state == "working"

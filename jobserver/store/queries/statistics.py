@@ -1,0 +1,116 @@
+"""Queries on what was finished, when, how fast and by whom. All of it is small: slots, buckets, workers."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from jobserver.core.estimate import Slot
+from jobserver.store.queries.lists import Rows
+from jobserver.store.transaction import Transaction
+
+MINUTE_S, HOUR_S = 60, 3600
+
+_SLOTS = """SELECT start, stage, SUM(jobs), SUM(busy_ms) FROM throughput WHERE list_id = :list AND start >= :since
+    GROUP BY start, stage ORDER BY start"""
+_SERIES = """SELECT start / :step * :step, stage, SUM(jobs), SUM(busy_ms) FROM throughput
+    WHERE list_id = :list AND start >= :since GROUP BY 1, 2 ORDER BY 1, 2"""
+_SPAN = "SELECT MIN(start), MAX(start), SUM(jobs) FROM throughput WHERE list_id = :list"
+_DURATIONS = "SELECT stage, bucket, jobs FROM duration WHERE list_id = :list ORDER BY stage, bucket"
+_EXPIRED = "SELECT stage, expired FROM stage_count WHERE list_id = :list AND expired > 0"
+_COLUMNS = "SELECT name, first_heard, last_heard, done, failures FROM worker"
+_WORKERS = f"{_COLUMNS} WHERE list_id = :list ORDER BY last_heard DESC, name DESC LIMIT :n"
+_WORKERS_AFTER = f"""{_COLUMNS} WHERE list_id = :list AND (last_heard, name) < (:heard, :name)
+    ORDER BY last_heard DESC, name DESC LIMIT :n"""
+_HOLDERS = """SELECT COUNT(DISTINCT worker) + COUNT(DISTINCT CASE WHEN worker IS NULL THEN jobid END) FROM job
+    WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL AND flag <= 0"""
+_HELD = "SELECT worker, COUNT(*) FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL GROUP BY 1"
+
+_OLD = """DELETE FROM throughput WHERE (list_id, stage, span_s, start) IN (
+    SELECT list_id, stage, span_s, start FROM throughput WHERE span_s = :span AND start < :before LIMIT :n)
+    RETURNING list_id, stage, start, jobs, busy_ms"""
+_FOLD = """INSERT INTO throughput (list_id, stage, span_s, start, jobs, busy_ms)
+    VALUES (:list, :stage, :span, :start, :jobs, :busy) ON CONFLICT (list_id, stage, span_s, start)
+    DO UPDATE SET jobs = throughput.jobs + excluded.jobs, busy_ms = throughput.busy_ms + excluded.busy_ms"""
+_FORGET_WORKERS = """DELETE FROM worker WHERE (list_id, name) IN (
+    SELECT list_id, name FROM worker WHERE last_heard < :before ORDER BY list_id, last_heard LIMIT :n)"""
+
+
+class Span(NamedTuple):
+    """From the first to the latest slot (ms), and how many jobs were finished in all; None and 0 without any."""
+
+    first: int | None
+    last: int | None
+    jobs: int
+
+
+class Known(NamedTuple):
+    """A worker as a page shows it. Times in ms since 1970."""
+
+    name: str
+    first_heard: int
+    last_heard: int
+    done: int
+    failures: int
+
+
+def slots(rows: Rows, list_id: int, since: int) -> list[Slot]:
+    """What was finished since then, in the finest slots that are kept."""
+    return [Slot(*map(int, row)) for row in rows(_SLOTS, list=list_id, since=since)]
+
+
+def series(rows: Rows, list_id: int, since: int, step_ms: int) -> list[Slot]:
+    """The same in slots of step_ms, for a chart."""
+    return [Slot(*map(int, row)) for row in rows(_SERIES, list=list_id, since=since, step=step_ms)]
+
+
+def span(rows: Rows, list_id: int) -> Span:
+    """All that was ever finished."""
+    first, last, jobs = rows(_SPAN, list=list_id)[0]
+    return Span(first, last, int(jobs or 0))
+
+
+def durations(rows: Rows, list_id: int) -> dict[int, dict[int, int]]:
+    """By working stage: how many jobs took how long, by bucket."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    for stage, bucket, jobs in rows(_DURATIONS, list=list_id):
+        found[stage][bucket] = jobs
+    return dict(found)
+
+
+def expired(rows: Rows, list_id: int) -> dict[int, int]:
+    """By stage: how many jobs' lifetime ended there so far."""
+    return {row[0]: row[1] for row in rows(_EXPIRED, list=list_id)}
+
+
+def workers(rows: Rows, list_id: int, n: int, after: tuple[int, str] | None = None) -> list[Known]:
+    """n workers, the last heard first; those that come after (last_heard, name)."""
+    if after is None:
+        return [Known(*row) for row in rows(_WORKERS, list=list_id, n=n)]
+    return [Known(*row) for row in rows(_WORKERS_AFTER, list=list_id, n=n, heard=after[0], name=after[1])]
+
+
+def holders(rows: Rows, list_id: int) -> int:
+    """How many workers hold a job that is not overdue; one without a name is counted for each of its jobs."""
+    return int(rows(_HOLDERS, list=list_id)[0][0])
+
+
+def held(rows: Rows, list_id: int) -> dict[str | None, int]:
+    """How many jobs each worker holds."""
+    return {row[0]: row[1] for row in rows(_HELD, list=list_id)}
+
+
+def fold(tx: Transaction, span_s: int, into_s: int, before: int, n: int) -> int:
+    """Joins up to n slots of span_s that began before then into slots of into_s; how many."""
+    old = tx.all(_OLD, span=span_s, before=before, n=n)
+    joined: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
+    for list_id, stage, start, jobs, busy in old:
+        slot = joined[list_id, stage, start // (into_s * 1000) * into_s * 1000]
+        slot[0] += jobs
+        slot[1] += busy
+    for (list_id, stage, start), (jobs, busy) in sorted(joined.items()):
+        tx.run(_FOLD, list=list_id, stage=stage, span=into_s, start=start, jobs=jobs, busy=busy)
+    return len(old)
+
+
+def forget_workers(tx: Transaction, before: int, n: int) -> int:
+    """Deletes up to n workers that were not heard since then; how many."""
+    return tx.run(_FORGET_WORKERS, before=before, n=n)

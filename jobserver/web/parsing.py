@@ -1,0 +1,32 @@
+"""Parses the numbers that requests carry in paths, headers and forms."""
+
+from jobserver.core.bounds import HIGHEST_NUMBER
+from jobserver.core.errors import BadRequest, JobixMissing
+
+
+def whole(text: str, what: str, highest: int = HIGHEST_NUMBER) -> int:
+    """Parses a whole number from 0 to `highest`; `what` names it in the error."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > highest:
+        raise BadRequest(f"{what} is a whole number from 0 to {highest}, not {text[:40]!r}.")
+    return int(text)
+
+
+def signed(text: str, what: str, highest: int = HIGHEST_NUMBER) -> int:
+    """Parses a whole number from -highest to highest."""
+    number = whole(text.removeprefix("-"), what, highest)
+    return -number if text.startswith("-") else number
+
+
+def stage(text: str) -> int:
+    """Parses the number of a stage; core.stages checks its range."""
+    return whole(text, "A stage", 10**9)
+
+
+def jobix(header: str | None) -> int:
+    """Parses the header `jobix`."""
+    if header is None or not header.strip():
+        raise JobixMissing("Send the secret key (jobix) of your list in the header jobix.")
+    text = header.strip()
+    if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > HIGHEST_NUMBER:
+        raise BadRequest(f"The header jobix is a whole number from 0 to {HIGHEST_NUMBER}.")
+    return int(text)

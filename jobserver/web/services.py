@@ -1,0 +1,62 @@
+"""The parts of one server process, for its routes and commands."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import current_app
+
+from jobserver.core.settings import Settings
+from jobserver.feed.live import Live
+from jobserver.feed.long_poll import LongPolls
+from jobserver.jobs.claims import Claims
+from jobserver.jobs.expiry import Expiry
+from jobserver.jobs.keys import Keys
+from jobserver.jobs.lists import Lists
+from jobserver.jobs.operator import Operator
+from jobserver.store.commit_queue import CommitQueue
+from jobserver.store.database import Database
+
+NAME = "jobserver"
+
+
+class Background(Protocol):
+    """Work that runs beside the requests."""
+
+    def start(self) -> None:
+        """Starts it; does nothing if it runs in this process already."""
+
+    def stop(self) -> None:
+        """Stops it after the step that is under way."""
+
+
+@dataclass
+class Services:
+    """The parts, wired by create_app()."""
+
+    settings: Settings
+    database: Database
+    commit_queue: CommitQueue
+    long_polls: LongPolls
+    keys: Keys
+    claims: Claims
+    lists: Lists
+    expiry: Expiry
+    operator: Operator
+    sweeper: Background
+    live: Live
+
+    def start(self) -> None:
+        """Starts the background work of this process, once."""
+        self.sweeper.start()
+
+    def drain(self) -> None:
+        """Lets waiting requests end, and starts nothing new."""
+        self.sweeper.stop()
+        self.long_polls.close()
+        self.live.close()
+
+
+def services() -> Services:
+    """The parts of the server that the current request, or command, belongs to."""
+    parts: Services = current_app.extensions[NAME]
+    return parts
