@@ -102,6 +102,10 @@ def _serve_eventlet(app: WSGIApp, listener: Any, drain: Callable[[], None], drai
     class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
         def get_environ(self) -> dict[str, Any]:
             environ: dict[str, Any] = super().get_environ()
+            if environ["wsgi.input"].chunked_input:
+                environ["wsgi.input_terminated"] = (
+                    True  # the input ends where the body ends, which eventlet does not say
+                )
             environ[SOCKET] = self.connection
             return environ
 
@@ -115,6 +119,7 @@ def _serve_eventlet(app: WSGIApp, listener: Any, drain: Callable[[], None], drai
         server.wait()  # raises what ended it
     drain()
     server.kill(SystemExit)  # ends the accept loop and closes idle connections; then it waits for running requests
+    listener.close()  # refuse new connections now; eventlet would do so after the last request
     with eventlet.Timeout(drain_s, False):
         server.wait()
 
