@@ -68,6 +68,7 @@ lint: setup-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 # The peers have an environment of their own: nothing else needs them.
 .venv-bench/installed: bench/requirements.txt requirements.txt | .venv/made

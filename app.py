@@ -2,7 +2,8 @@
 
 import sys
 
+from jobserver import create_app
 from jobserver.server.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["serve", *sys.argv[1:]]))
+    sys.exit(main(["serve", *sys.argv[1:]], create_app))

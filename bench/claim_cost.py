@@ -16,9 +16,9 @@ from rich.table import Table
 
 from jobserver import create_app
 from jobserver.core.claims import Report
+from jobserver.core.settings import Settings
 from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
-from jobserver.server.settings import Settings
 from jobserver.store.connection import Connection
 from jobserver.store.queries import claiming, completing
 from jobserver.store.transaction import Transaction

@@ -26,9 +26,9 @@ def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]
 
 def main(by: str) -> None:
     """Serves until it is told to stop."""
-    from jobserver.core import concurrency
+    from jobserver.server import async_modes
 
-    concurrency.patch("eventlet")  # before anything else is imported, as the server does it
+    async_modes.patch("eventlet")  # before anything else is imported, as the server does it
 
     from flask import Flask
 
@@ -39,8 +39,7 @@ def main(by: str) -> None:
     listener = backends.listen("127.0.0.1", 0)
     backends.catch_signals()
     print(listener.getsockname()[1], flush=True)
-    served, short = (app, []) if by == FLASK else (alone, [PATH.strip("/")])
-    backends.serve(served, listener, drain=lambda: None, drain_s=1, short=short)
+    backends.serve(app if by == FLASK else alone, listener, drain=lambda: None, drain_s=1)
 
 
 if __name__ == "__main__":

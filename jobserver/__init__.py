@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobserver.core.version import __version__
+
 if TYPE_CHECKING:
     from flask import Flask
 
     from jobserver.core.settings import Settings
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "app", "create_app"]
 
 

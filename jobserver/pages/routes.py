@@ -7,13 +7,13 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from jobserver import __version__
 from jobserver.core import durations, progress
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
 from jobserver.core.progress import Progress
 from jobserver.core.stages import DEFAULT_LAST_STAGE
+from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query, tables
 from jobserver.store.queries import listing, lists, reports, statistics

@@ -6,21 +6,25 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from jobserver import __version__
 from jobserver.core.errors import JobServerError
+from jobserver.core.version import __version__
 from jobserver.server.settings import load
+
+if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
+    from jobserver.server.processes import CreateApp
 
 PROBLEM, CANNOT = 1, 2  # exit codes: something is wrong with the data; the command can't be done
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], create_app: "CreateApp") -> int:
     """Runs one command; its exit code: 0 fine, 1 a check found something, 2 the command can't be done."""
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated.*")
     warnings.filterwarnings("ignore", message="(?s).*pkg_resources.*")
     gc.disable()  # looking for garbage in what is imported takes a fifth of the start; serve() takes it up again
     try:
-        return _flushed(_run(arguments))
+        return _flushed(_run(arguments, create_app))
     except BrokenPipeError:  # whoever read has seen enough; Python would complain at its end once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -33,7 +37,7 @@ def _flushed(code: int) -> int:
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
     try:
         chosen = _parser().parse_args(arguments)
     except SystemExit as ended:  # --help, or a wrong command line
@@ -43,10 +47,10 @@ def _run(arguments: Sequence[str]) -> int:
         if chosen.command in ("serve", "push"):
             from jobserver.server import processes
 
-            return processes.serve(settings) if chosen.command == "serve" else processes.push(settings)
+            return (processes.serve if chosen.command == "serve" else processes.push)(settings, create_app)
         from jobserver.server import commands
 
-        return commands.run(chosen, settings)
+        return commands.run(chosen, settings, create_app)
     except JobServerError as error:
         print(f"job_manager: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT

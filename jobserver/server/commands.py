@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from flask import Flask
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobserver import create_app
 from jobserver.core.bounds import HIGHEST_NUMBER
 from jobserver.core.errors import NoSuchList
 from jobserver.core.lifetimes import Lifetime, minutes, timestamp
@@ -26,7 +26,7 @@ from jobserver.web.services import NAME, Services
 SHOWN = 20
 
 
-def run(chosen: argparse.Namespace, settings: Settings) -> int:
+def run(chosen: argparse.Namespace, settings: Settings, create_app: Callable[[Settings], Flask]) -> int:
     """Runs the command; its exit code."""
     if chosen.command == "db" and chosen.action == "upgrade":
         return _upgrade(chosen, settings)

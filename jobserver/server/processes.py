@@ -5,13 +5,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobserver import __version__
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
+from jobserver.core.version import __version__
 from jobserver.server import async_modes, backends, logs
 from jobserver.store.location import describe
+
+if TYPE_CHECKING:  # it must not be imported before the server patches the standard library
+    from flask import Flask
+
+    CreateApp = Callable[[Settings], Flask]
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 SOCKET_IO = "/socket.io/"
@@ -19,17 +24,25 @@ LAST_S = 0.5  # for what reads or writes beside the requests
 LAST_WORDS_S = 0.5  # connections to pages have no end to wait for; a page comes back by itself
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, create_app: "CreateApp") -> int:
     """Serves; the exit code."""
-    return _run(settings, "PORT", settings.port, "/get", lambda app: app, settings.drain_s)
+    return _run(settings, create_app, "PORT", settings.port, "/get", lambda app: app, settings.drain_s)
 
 
-def push(settings: Settings) -> int:
+def push(settings: Settings, create_app: "CreateApp") -> int:
     """Serves Socket.IO and nothing else, to the pages of a server that can't (docs/apache.md); the exit code."""
-    return _run(settings, "PUSH_PORT", settings.push_port, SOCKET_IO, _only_socket_io, LAST_WORDS_S)
+    return _run(settings, create_app, "PUSH_PORT", settings.push_port, SOCKET_IO, _only_socket_io, LAST_WORDS_S)
 
 
-def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WSGIApp], WSGIApp], end_s: float) -> int:
+def _run(
+    settings: Settings,
+    create_app: "CreateApp",
+    name: str,
+    port: int,
+    path: str,
+    part: Callable[[WSGIApp], WSGIApp],
+    end_s: float,
+) -> int:
     """Nothing that blocks may be imported before this patches."""
     try:
         async_modes.patch(settings.async_mode)
@@ -40,7 +53,6 @@ def _run(settings: Settings, name: str, port: int, path: str, part: Callable[[WS
         ) from error
     database = describe(settings)
 
-    from jobserver import create_app
     from jobserver.web.services import NAME, Services
 
     logs.configure(settings)

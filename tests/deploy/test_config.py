@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from jobserver.core.settings import Settings
 from jobserver.server import settings
-from jobserver.server.settings import Settings
 from tests.conftest import ROOT, Server
 
 SERVE = ("app.py",)
@@ -21,9 +21,8 @@ GOOD = {
     "DATABASE_URI": ("sqlite:////some/jobs", "'sqlite:////some/jobs'", "sqlite:////some/jobs"),
     "HOST": ("0.0.0.0", "'0.0.0.0'", "0.0.0.0"),
     "PORT": ("8000", "8000", 8000),
-    "REDIS_URL": ("redis://127.0.0.1:1/0", "'redis://127.0.0.1:1/0'", "redis://127.0.0.1:1/0"),
-    "TELL": ("1", "True", True),
-    "TELL_PORT": ("8822", "8822", 8822),
+    "PUSH": ("1", "True", True),
+    "PUSH_PORT": ("8822", "8822", 8822),
     "MAX_WAITING": ("3", "3", 3),
     "ASYNC_MODE": ("threading", "'threading'", "threading"),
     "SECRET_KEY": ("key", "'key'", "key"),
@@ -49,7 +48,6 @@ WRONG = [
     ("BUSY_TIMEOUT_S", "-1"), ("BUSY_TIMEOUT_S", "601"), ("BUSY_TIMEOUT_S", "nan"),
     ("DRAIN_S", "-0.1"), ("DRAIN_S", "inf"), ("HISTORY_DAYS", "0"), ("HISTORY_DAYS", "36501"),
     ("SECRET_KEY", "not UTF-8: \udcff"),
-    ("REDIS_URL", "127.0.0.1:6379"), ("REDIS_URL", "redis://:hidden@127.0.0.1:port/0"),
     ("DATABASE_URI", "jobs.sqlite"), ("DATABASE_URI", "mysql://user:hidden@host/jobs"),
     ("DATABASE_URI", "sqlite://"), ("DATABASE_URI", "sqlite:///:memory:"), ("DATABASE_URI", "sqlite:////proc/no/file"),
     ("DATABASE_URI", "sqlite:////"), ("DATABASE_URI", "postgresql://user:hidden@127.0.0.1:1/jobs"),
@@ -165,7 +163,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_a_mode_whose_package_is_missing_is_named(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['gevent'] = None; from jobserver.cli import main; sys.exit(main(['serve']))"
+    code = "import sys; sys.modules['gevent'] = None; from jobserver import create_app; from jobserver.server.cli import main; sys.exit(main(['serve'], create_app))"
     assert "JOBSERVER_ASYNC_MODE" in refusal(tmp_path, ("-c", code), ASYNC_MODE="gevent")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobserver.core.errors import CannotStart
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from jobserver.store.filesystems import refuse_unfit
 from tests.conftest import ROOT, Asker, Server
 from tests.support import database

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobserver.core.filters import SORTS, Filter, Sort
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
 from jobserver.store.queries.sorting import sorted_page
 from tests.conftest import make_postgresql_database

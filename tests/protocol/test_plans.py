@@ -8,9 +8,9 @@ import pytest
 
 from jobserver.core.claims import Report
 from jobserver.core.filters import Filter
+from jobserver.core.settings import Settings
 from jobserver.jobs.expiry import _ANY_OVERDUE
 from jobserver.jobs.retention import _ANY_HISTORY, _ANY_WORKER
-from jobserver.server.settings import Settings
 from jobserver.store.database import Database
 from jobserver.store.queries import claiming, completing, history, listing, lists, operating, overdue, statistics
 from jobserver.store.transaction import Transaction

@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from jobserver import create_app
 from jobserver.server.cli import main
 from tests.conftest import Server
 
@@ -22,7 +23,7 @@ def run_here(server: Server, *arguments: str) -> "CompletedProcess[str]":
             if name.startswith("JOBSERVER_"):
                 patch.setenv(name, value)
         try:
-            code = main(arguments)
+            code = main(arguments, create_app)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
     return CompletedProcess(arguments, code, out.getvalue(), error.getvalue())

@@ -2,7 +2,8 @@
 
 from sqlalchemy import create_engine, inspect, text
 
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
+from jobserver.store.location import database_uri
 from jobserver.store.models import db
 from tests.conftest import Server
 from tests.support.snapshot import opened
@@ -20,9 +21,9 @@ def contents(server: Server) -> dict[str, list[str]]:
 def definitions(settings: Settings) -> dict[str, object]:
     """What stands in the database, in its own words."""
     sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-    if not settings.uri.startswith("sqlite"):
+    if not database_uri(settings).startswith("sqlite"):
         sql = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    engine = create_engine(settings.uri)
+    engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
         look = inspect(connection)
         tables = sorted(set(look.get_table_names()) - {"alembic_version"})

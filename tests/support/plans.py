@@ -8,7 +8,7 @@ from typing import Any
 
 from jobserver import create_app
 from jobserver.core.lifetimes import Lifetime
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
 from jobserver.store.database import Database
 from jobserver.store.queries import lists, loading

@@ -14,8 +14,8 @@ import pytest
 from client import arguments
 from jobserver import create_app
 from jobserver.core import errors
+from jobserver.core.settings import Settings
 from jobserver.server import cli
-from jobserver.server.settings import Settings
 from jobserver.web.errors import STATUS
 from tests.conftest import Asker, Server
 

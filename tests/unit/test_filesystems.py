@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobserver.core.errors import CannotStart
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from jobserver.store.filesystems import NETWORK_FILESYSTEMS, refuse_unfit
 
 

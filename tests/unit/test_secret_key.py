@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jobserver.core.settings import Settings
 from jobserver.server.secret_key import secret_key
-from jobserver.server.settings import Settings
 
 
 @pytest.fixture

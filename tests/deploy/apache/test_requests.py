@@ -82,4 +82,4 @@ def test_pages_are_told_by_a_process_that_does_nothing_else(apache, jobix):
         until(lambda: wire.shown.get("jobs") == 1)
     with pytest.raises(ConnectionError, match="400"):
         Wire(apache.port, "told", "http://elsewhere.example")
-    assert requests.get(f"http://127.0.0.1:{apache.tell_port}/get", timeout=20).status_code == 404
+    assert requests.get(f"http://127.0.0.1:{apache.push_port}/get", timeout=20).status_code == 404

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from tests.conftest import make_postgresql_database
 
 

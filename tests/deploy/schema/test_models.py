@@ -7,9 +7,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 from jobserver.store import models
 from jobserver.store.extensions import db
+from jobserver.store.location import database_uri
 from jobserver.store.schema import prepare
 from tests.conftest import make_postgresql_database
 from tests.support.looks import KEY, definitions
@@ -17,7 +18,7 @@ from tests.support.looks import KEY, definitions
 
 def by_models(settings: Settings, folder: Path, request: pytest.FixtureRequest) -> dict[str, object]:
     """What would stand in it if the models alone had made it."""
-    sqlite = settings.uri.startswith("sqlite")
+    sqlite = database_uri(settings).startswith("sqlite")
     uri = f"sqlite:///{folder}/models" if sqlite else make_postgresql_database(request.getfixturevalue("postgresql"))
     other = Settings(instance=str(folder), database_uri=uri)
     engine = create_engine(other.uri)
@@ -36,7 +37,7 @@ def test_the_migrations_make_what_the_models_say(
         # it can't see the conditions and directions of indexes; their definitions are compared below
         "include_object": lambda _one, _name, kind, _reflected, _other: kind != "index",
     }  # fmt: skip
-    engine = create_engine(settings.uri)
+    engine = create_engine(database_uri(settings))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), db.metadata) == []
     engine.dispose()

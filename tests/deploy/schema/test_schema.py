@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from jobserver.core.errors import CannotStart
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
+from jobserver.store.location import database_uri
 from jobserver.store.schema import prepare
 from tests.conftest import ROOT, Asker, Server
 from tests.support.here import run_here
@@ -19,11 +20,12 @@ from tests.support.looks import KEY, TABLES, contents
 SERVE = """
 import sys
 import jobserver.store.models, jobserver.routes, jobserver.serving
+from jobserver import create_app
 from jobserver.server.cli import main
 
 print("ready", flush=True)
 sys.stdin.readline()
-sys.exit(main(["serve"]))
+sys.exit(main(["serve"], create_app))
 """
 
 
@@ -42,7 +44,7 @@ def test_the_tables_of_an_empty_database_are_made_once_and_then_kept(
 
 def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(settings: Settings) -> None:
     settings.instance_path.mkdir(parents=True)
-    engine = create_engine(settings.uri)
+    engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE photos (name TEXT)"))
         connection.execute(text("INSERT INTO photos VALUES ('sea')"))

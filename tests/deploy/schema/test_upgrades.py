@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from jobserver.server.settings import ROOT, Settings
+from jobserver.store.location import database_uri
 from tests.conftest import Server
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents
@@ -44,7 +45,7 @@ def made_by(revision: str, settings: Settings) -> None:
     settings.instance_path.mkdir(parents=True, exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
-    engine = create_engine(settings.uri)
+    engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

@@ -31,9 +31,9 @@ class Apache:
     ) -> None:
         self.folder, self.conf = folder, conf
         self.home, self.logs = folder / "job_manager", folder / "logs"
-        self.port, self.tell_port = free_port(), free_port()
+        self.port, self.push_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._tell: subprocess.Popen[bytes] | None = None
+        self._push: subprocess.Popen[bytes] | None = None
         for path in (self.home, self.logs, folder / "data"):
             path.mkdir()
         for name in CODE:
@@ -41,13 +41,13 @@ class Apache:
         (self.home / ".venv").symlink_to(source / ".venv")
         if os.geteuid() == 0:
             shutil.chown(folder / "data", USER, USER)
-        said = {"INSTANCE": str(folder / "data"), "SWEEP_EVERY_S": 0.2, "TELL_PORT": self.tell_port} | settings
-        said["TELL"] = conf == "full"
+        said = {"INSTANCE": str(folder / "data"), "SWEEP_EVERY_S": 0.2, "PUSH_PORT": self.push_port} | settings
+        said["PUSH"] = conf == "full"
         self.home.joinpath("settings.py").write_text("".join(f"{name} = {value!r}\n" for name, value in said.items()))
         text = ROOT.joinpath(f"deploy/apache/{conf}.conf").read_text()
         changes = {
             "/srv/job_manager": str(self.home), "job_man_user": USER, "job_man_group": USER,
-            "*:80": f"127.0.0.1:{self.port}", ":8821/": f":{self.tell_port}/",
+            "*:80": f"127.0.0.1:{self.port}", ":8821/": f":{self.push_port}/",
         } | changes  # fmt: skip
         for old, new in changes.items():
             assert old in text or conf == "plain", f"{old} is not in {conf}.conf"
@@ -84,9 +84,9 @@ class Apache:
         )  # fmt: skip
         until(lambda: self._answers(self.url + "/"), self.said)
         if self.conf == "full":
-            command = [str(self.home / ".venv/bin/python"), "-m", "jobserver", "tell"]
+            command = [str(self.home / ".venv/bin/python"), "-m", "jobserver", "push"]
             who = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
-            self._tell = subprocess.Popen(
+            self._push = subprocess.Popen(
                 command, cwd=self.home, env=environment, stderr=(self.logs / "tell.log").open("ab"), **who,
             )  # fmt: skip
             until(lambda: self._answers(f"{self.url}/socket.io/"), self.said)
@@ -117,7 +117,7 @@ class Apache:
 
     def stop(self) -> None:
         """Ends it all."""
-        for process in filter(None, (self._tell, self._process)):
+        for process in filter(None, (self._push, self._process)):
             process.terminate()
             try:
                 process.wait(20)

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import Client
 
 from jobserver import create_app
-from jobserver.server.settings import Settings
+from jobserver.core.settings import Settings
 
 TOKEN = "a" * 20
 ASKED: list[tuple[str, str, dict[str, str], Any]] = [
