@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import create_engine
 
 from jobserver.core.settings import Settings
+from jobserver.store import location
 from jobserver.store.commit_queue import CommitQueue
 from jobserver.store.connection import Connection
 from jobserver.store.database import Database, engine_options
@@ -45,7 +46,7 @@ class Desk:
     def __init__(self, folder: Path, database_uri: str, busy_timeout_s: float = GIVE_UP_S) -> None:
         settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=busy_timeout_s)
         prepare(settings, "key")
-        self.database = Counting(create_engine(database_uri(settings), **engine_options(settings)), settings)
+        self.database = Counting(create_engine(location.database_uri(settings), **engine_options(settings)), settings)
         self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others
         self.writer = CommitQueue(self.database, self._tell)
         self.pool = ThreadPoolExecutor(220)
