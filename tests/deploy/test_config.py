@@ -163,7 +163,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_a_mode_whose_package_is_missing_is_named(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['gevent'] = None; from jobserver import create_app; from jobserver.server.cli import main; sys.exit(main(['serve'], create_app))"
+    code = (
+        "import sys; sys.modules['gevent'] = None; from jobserver import create_app;"
+        " from jobserver.server.cli import main; sys.exit(main(['serve'], create_app))"
+    )
     assert "JOBSERVER_ASYNC_MODE" in refusal(tmp_path, ("-c", code), ASYNC_MODE="gevent")
 
 
