@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Asker, Server
+from tests.support.paths import ROOT
+from tests.support.server import Asker, Server
 
 try:
     from playwright.sync_api import Browser, Page, sync_playwright

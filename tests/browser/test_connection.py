@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import holds, make_list, name_of, shoot, wait_for, work
-from tests.conftest import Server
+from tests.support.server import Server
 
 
 @pytest.fixture

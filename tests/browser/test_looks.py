@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import AXE, holds, name_of, shoot, sign_in, wait_for, work
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 PATHS = ("/get", "/lifetime", "/workers", "/job/0", "/signin")
 WIDER = "document.documentElement.scrollWidth > innerWidth"

@@ -17,7 +17,7 @@ import pytest
 from client import JobClient
 from client.__main__ import main
 from tests.client.lossy_proxy import LossyProxy
-from tests.conftest import Server
+from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
 

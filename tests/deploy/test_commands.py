@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 from rich.cells import cell_len
 
-from tests.conftest import ROOT, Asker, Server
 from tests.support.here import run_here
+from tests.support.paths import ROOT
+from tests.support.server import Asker, Server
 
 HIGHEST = 2**63 - 1
 # names that a list may have, and that mean something to a terminal, a table or a shell

@@ -11,7 +11,8 @@ import pytest
 
 from jobserver.core.settings import Settings
 from jobserver.server import settings
-from tests.conftest import ROOT, Server
+from tests.support.paths import ROOT
+from tests.support.server import Server
 
 SERVE = ("app.py",)
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Asker, Server, make_postgresql_database
 from tests.support.here import run_here
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 WELL = "Counters, orphans, indexes: all is well.\n"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Asker, Server, make_postgresql_database
 from tests.support.here import run_here
+from tests.support.postgresql import make_postgresql_database
 from tests.support.scenario import (
     ABOUT,
     CHANGES,
@@ -22,6 +22,7 @@ from tests.support.scenario import (
     live_through_everything,
     steer,
 )  # fmt: skip
+from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 

@@ -11,8 +11,9 @@ import pytest
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store.filesystems import refuse_unfit
-from tests.conftest import ROOT, Asker, Server
 from tests.support import database
+from tests.support.paths import ROOT
+from tests.support.server import Asker, Server
 
 WITHIN_S = 20
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from tests.conftest import Asker
 from tests.support.patience import until
+from tests.support.server import Asker
 
 SPARE = 15
 

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker, make_postgresql_database
 from tests.support.patience import until_blocked
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
 

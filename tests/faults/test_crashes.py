@@ -3,10 +3,10 @@
 import random
 import time
 
-from tests.conftest import Asker
 from tests.support.callers import Callers
 from tests.support.database import opened
 from tests.support.ledger import Kept
+from tests.support.server import Asker
 
 KILLS = 20
 SEED = 20_180_402

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.conftest import Asker
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.support.locks import locked
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import AT_ONCE_S, Waiter
 

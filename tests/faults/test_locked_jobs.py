@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.patience import until_blocked
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import AT_ONCE_S, Waiter
 

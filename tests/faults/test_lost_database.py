@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.conftest import Asker
 from tests.support.patience import until
+from tests.support.server import Asker
 from tests.support.wire import Wire
 
 BUSY_S = 0.5

@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.database import rows
+from tests.support.server import Asker
 from tests.support.workers import Team, all_of, pace
 
 JOBS = 20_000

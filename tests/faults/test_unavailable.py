@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from tests.conftest import Asker
 from tests.support.locks import locked
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import Waiter
 

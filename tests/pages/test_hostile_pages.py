@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from tests.conftest import Asker, make_postgresql_database
 from tests.support.hostile import (
     CONTROLS,
     DIRECTIONS,
@@ -20,6 +19,8 @@ from tests.support.hostile import (
     hostile_place,
 )
 from tests.support.page import Page, seen
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker
 
 BOUND = 600_000  # bytes of a page, whatever the jobs hold
 OF_LIST = [f"{path}?list={QUOTED}" for path in ("/get", "/lifetime", "/workers", "/signin")]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Asker, Server
 from tests.support.page import seen
+from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 JOBIX = 5823910467712093341

@@ -9,8 +9,8 @@ from jobserver.core.filters import SORTS, Filter, Sort
 from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
 from jobserver.store.queries.sorting import sorted_page
-from tests.conftest import make_postgresql_database
 from tests.support.plans import filled
+from tests.support.postgresql import make_postgresql_database
 
 JOBS, PAGE = 200, 17
 STATES = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Server
+from tests.support.server import Server
 
 BODIES: dict[str, tuple[Callable[[bytes], bytes], dict[str, str]]] = {
     "zlib-called-gzip": (zlib.compress, {"Content-Encoding": "gzip"}),

@@ -2,7 +2,7 @@
 
 import secrets
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 PATIENCE = 3  # as the server has it
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.patience import until
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 
 LEFT_S = 3  # enough for four requests

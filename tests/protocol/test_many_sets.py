@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 MASTERS = 24  # eventlet has 20 such threads, gevent 10
 # few jobs, and much to read: the pair of surrogates has the slow parser read it

@@ -8,9 +8,9 @@ import time
 import psutil
 import pytest
 
-from tests.conftest import Asker
 from tests.support.oversized import MB, Memory
 from tests.support.raw import judge, send, without_fault
+from tests.support.server import Asker
 
 ROOM = 2 * MB
 HUGE = [b"1e9999999999", b"1e-9999999999", b"-1E+999999999999999999999", b"[1e400]", b'{"a": 1e9999999999}']

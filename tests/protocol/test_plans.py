@@ -14,8 +14,8 @@ from jobserver.jobs.retention import _ANY_HISTORY, _ANY_WORKER
 from jobserver.store.database import Database
 from jobserver.store.queries import claiming, completing, history, listing, lists, operating, overdue, statistics
 from jobserver.store.transaction import Transaction
-from tests.conftest import make_postgresql_database
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
+from tests.support.postgresql import make_postgresql_database
 
 LIST = 1
 # So many jobs, in a database of the rarer kind. Usually autovacuum tells PostgreSQL of them; SQLite is told by nobody.

@@ -5,7 +5,7 @@ import secrets
 import pytest
 import requests
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 
 ROUTES = [

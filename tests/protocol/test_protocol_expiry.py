@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.late import expire
+from tests.support.server import Asker
 from tests.support.snapshot import jobs
 
 SOON = "0.0001"  # minutes: 6 ms

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 from tests.support.snapshot import jobs
 
 

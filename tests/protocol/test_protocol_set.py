@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 EXACT = [
     "null",

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 from tests.support.snapshot import jobs, opened
 
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from tests.conftest import Asker, Server, make_postgresql_database
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker, Server
 from tests.support.snapshot import jobs, opened
 
 JOBIX, OTHER, UNKNOWN = 1001, 1002, 1003

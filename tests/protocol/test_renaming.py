@@ -1,6 +1,6 @@
 """A list that was given another name is called by it from then on."""
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 
 def test_after_a_rename_answers_hold_the_new_name(ask, shared, jobix):

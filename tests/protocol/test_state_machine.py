@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.conftest import Asker
 from tests.support.model import Model
+from tests.support.server import Asker
 from tests.support.snapshot import Database
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # more, and others each time; else always the same few

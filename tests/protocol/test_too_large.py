@@ -7,8 +7,9 @@ import time
 import pytest
 import requests
 
-from tests.conftest import Asker, Server, make_postgresql_database
 from tests.support.oversized import MB, ROUTES, ZEROS, Memory, bomb, stream
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker, Server
 
 
 @pytest.fixture(scope="module")

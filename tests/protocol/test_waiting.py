@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import AT_ONCE_S, FOREVER, Waiter
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Asker, Server, make_postgresql_database
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker, Server
 
 BOTH = ("sqlite", "postgresql")
 

@@ -5,7 +5,7 @@ import json
 import secrets
 from http.client import HTTPConnection
 
-from tests.conftest import Server
+from tests.support.server import Server
 from tests.support.waiter import FOREVER, Waiter
 
 SECONDS = 8  # far below DRAIN_S and FOREVER, far above what a loaded machine needs

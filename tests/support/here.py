@@ -9,7 +9,7 @@ import pytest
 
 from jobserver import create_app
 from jobserver.server.cli import main
-from tests.conftest import Server
+from tests.support.server import Server
 
 
 def run_here(server: Server, *arguments: str) -> "CompletedProcess[str]":

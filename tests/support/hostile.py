@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import requests
 
-from tests.conftest import Asker, Server
+from tests.support.server import Asker, Server
 
 JOBIX = 5823910467712093341
 PRODUCT = "7006652"  # what a template that ran would show

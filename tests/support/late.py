@@ -1,6 +1,6 @@
 """Jobs whose time is over."""
 
-from tests.conftest import Asker, Server
+from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 _EXPIRE = "UPDATE job SET deadline = 1 WHERE jobid = ? AND list_id = (SELECT id FROM job_list WHERE name = ?)"

@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from tests.conftest import Server
+from tests.support.server import Server
 
 NAME = "gaia"
 LONG_S = 15

@@ -5,7 +5,7 @@ from sqlalchemy import create_engine, inspect, text
 from jobserver.core.settings import Settings
 from jobserver.store.location import database_uri
 from jobserver.store.models import db
-from tests.conftest import Server
+from tests.support.server import Server
 from tests.support.snapshot import opened
 
 TABLES = {"alembic_version", *db.metadata.tables}

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.conftest import Server
+from tests.support.server import Server
 from tests.support.snapshot import opened
 
 BOUND_S = 15

@@ -4,7 +4,7 @@ import json
 import socket
 from http.client import HTTPConnection
 
-from tests.conftest import Server
+from tests.support.server import Server
 
 
 def send(

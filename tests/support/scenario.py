@@ -5,8 +5,8 @@ import time
 
 import requests
 
-from tests.conftest import Asker, Server
 from tests.support.here import run_here
+from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 JOBIX, OTHER, WRONG = 7310246582013447715, 5823910467712093341, 4471920038116527739

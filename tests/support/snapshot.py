@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import Server
+from tests.support.server import Server
 
 _JOBS = """SELECT job.jobid, job.* FROM job JOIN job_list ON job_list.id = job.list_id WHERE job_list.name = ?"""
 _RECOUNT = """SELECT jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END),

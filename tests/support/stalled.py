@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import Server
+from tests.support.server import Server
 from tests.support.snapshot import Database
 
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT, Server
+from tests.support.paths import ROOT
+from tests.support.server import Server
 
 PARTS = ("app.py", "jobserver", "migrations", "templates", "static")
 ADDS_A_TABLE = """op.create_table("extra", sa.Column("id", sa.Integer(), primary_key=True))"""

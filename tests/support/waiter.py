@@ -4,7 +4,7 @@ import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPConnection
 
-from tests.conftest import Asker
+from tests.support.server import Asker
 
 FOREVER = 60
 AT_ONCE_S = 10  # far below FOREVER, far above what a loaded machine needs

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 
 class Team:

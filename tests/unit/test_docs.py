@@ -17,7 +17,7 @@ from jobserver.core import errors
 from jobserver.core.settings import Settings
 from jobserver.server import cli
 from jobserver.web.errors import STATUS
-from tests.conftest import Asker, Server
+from tests.support.server import Asker, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()

@@ -15,8 +15,8 @@ from jobserver.core.errors import DatabaseBusy, NameTaken, Unavailable
 from jobserver.store.commit_queue import MAX_TOGETHER
 from jobserver.store.group_commit import Entry, NeedsAlone
 from jobserver.store.transaction import Transaction
-from tests.conftest import make_postgresql_database
 from tests.support.desk import GIVE_UP_S, Counted, Desk, add
+from tests.support.postgresql import make_postgresql_database
 
 BUSY_S = 0.3
 

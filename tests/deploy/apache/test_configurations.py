@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from tests.conftest import ROOT, Asker
+from tests.support.paths import ROOT
+from tests.support.server import Asker
 from tests.support.workers import Team
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from client import JobClient, Worker
-from tests.conftest import Asker
 from tests.support.apache.own import Apache, until
 from tests.support.apache.pages import Pages
+from tests.support.server import Asker
 from tests.support.workers import Team, all_of, pace
 
 JOBS = 5_000

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Asker, Server, make_postgresql_database
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker, Server
 
 MODES = ("eventlet", "gevent", "threading")
 MAX_BODY_MB = 16

@@ -9,9 +9,9 @@ from http.client import HTTPConnection
 import pytest
 import requests
 
-from tests.conftest import Asker
 from tests.support.oversized import MB, ROUTES, ZEROS, Memory, bomb, stream
 from tests.support.raw import send_and_end, without_fault
+from tests.support.server import Asker
 from tests.support.snapshot import opened
 
 PACKED = {"plain": lambda raw: raw, "zlib": zlib.compress, "gzip": gzip.compress}

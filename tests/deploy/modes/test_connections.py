@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-from tests.conftest import Asker, make_postgresql_database
+from tests.support.postgresql import make_postgresql_database
+from tests.support.server import Asker
 
 CALLERS, MOST = 60, 24
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 SERVER = """
 from jobserver.server import async_modes

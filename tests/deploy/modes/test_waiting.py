@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.raw import without_fault
+from tests.support.server import Asker
 from tests.support.waiter import AT_ONCE_S, FOREVER, Waiter
 
 ROUNDS = 9

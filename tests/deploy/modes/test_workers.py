@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Asker
 from tests.support.locks import locked
+from tests.support.server import Asker
 from tests.support.snapshot import jobs
 from tests.support.waiter import AT_ONCE_S, Waiter
 from tests.support.workers import Team, all_of

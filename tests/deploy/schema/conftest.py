@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobserver.core.settings import Settings
-from tests.conftest import make_postgresql_database
+from tests.support.postgresql import make_postgresql_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

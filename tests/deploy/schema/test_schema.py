@@ -12,14 +12,15 @@ from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store.location import database_uri
 from jobserver.store.schema import prepare
-from tests.conftest import ROOT, Asker, Server
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents
+from tests.support.paths import ROOT
+from tests.support.server import Asker, Server
 
 # a server that has done all but to look at its database when it is told to go on
 SERVE = """
 import sys
-import jobserver.store.models, jobserver.routes, jobserver.serving
+import jobserver.store.models, jobserver.api.founding.routes, jobserver.pages.routes, jobserver.server.backends
 from jobserver import create_app
 from jobserver.server.cli import main
 

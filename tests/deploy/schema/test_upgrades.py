@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 
 from jobserver.server.settings import ROOT, Settings
 from jobserver.store.location import database_uri
-from tests.conftest import Server
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents
+from tests.support.server import Server
 from tests.support.tomorrow import ADDS_A_TABLE, Tomorrow
 
 Servers = Callable[..., Server]

@@ -5,11 +5,11 @@ from typing import Any
 
 import requests
 
-from tests.conftest import Server
 from tests.faults.history.counting import pages_say_what_the_database_holds
 from tests.faults.history.final import Final
 from tests.faults.history.story import Story
 from tests.support.live_page import Page, merged
+from tests.support.server import Server
 
 TOLD_S = 8  # a page is told twice a second; after a restart it has to come back first
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import requests
 
-from tests.conftest import ROOT
 from tests.faults.history import checker, plan
 from tests.faults.history.final import Final
 from tests.faults.history.journal import Journal, lines
@@ -23,6 +22,7 @@ from tests.faults.history.site import Site, opened_site
 from tests.faults.history.story import Story
 from tests.faults.history.styles import LIFETIME_S, STYLES
 from tests.faults.history.team import Team
+from tests.support.paths import ROOT
 
 NAME = "history"
 ROUND_S = 4

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 PATCHES = Path(__file__).with_name("sabotage")
 SERVER = ("app.py", "jobserver", "templates", "static", "migrations")

@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.conftest import ROOT, Server, make_postgresql_database, running_postgresql, stop_at_once
 from tests.faults.history import final
 from tests.faults.history.final import Final
 from tests.faults.history.paths import LAST
@@ -18,6 +17,9 @@ from tests.faults.history.preload import Steering, built
 from tests.support.database import opened, rows
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.support.here import run_here
+from tests.support.paths import ROOT
+from tests.support.postgresql import make_postgresql_database, running_postgresql, stop_at_once
+from tests.support.server import Server
 from tests.support.wire import Wire
 
 RESTARTS_S = 60

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 ENDS_S = 0.3  # what a worker may take to end when it is told to; then it is killed, and its claims are lost
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Asker
 from tests.faults.history.site import Served, Site, opened_site
+from tests.support.server import Asker
 
 NO_ROOM = 4096
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Asker, Server
 from tests.support.live_page import NAME, Page
+from tests.support.server import Asker, Server
 
 MODES = ("eventlet", "gevent", "threading")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-from tests.conftest import Asker, Server
 from tests.support.live_page import LONG_S, NAME, until
+from tests.support.server import Asker, Server
 
 
 class Deaf:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's mod_wsgi is linked with
 AVAILABLE = Path("/etc/apache2/mods-available")

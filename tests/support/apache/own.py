@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.conftest import ROOT
 from tests.support.apache.environment import AVAILABLE, CODE
+from tests.support.paths import ROOT
 
 DEBIAN = """mpm_event access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user autoindex
     deflate dir env filter mime negotiation reqtimeout setenvif status wsgi"""  # what a new installation has on

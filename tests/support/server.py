@@ -1,0 +1,101 @@
+"""A real server process, and requests to it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from tests.support.paths import ROOT
+
+START_S = 30
+
+
+class Server:
+    """A server process that can be stopped, killed and started again, on the same port and database."""
+
+    def __init__(self, folder: Path, database_uri: str = "", **settings: str) -> None:
+        self.root = ROOT  # where its code is
+        self.folder = folder
+        self.log = folder / "server.log"
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._settings = {
+            "JOBSERVER_CONFIG": "",  # none, not even one beside app.py
+            "JOBSERVER_INSTANCE": str(folder / "instance"),
+            "JOBSERVER_DATABASE_URI": database_uri,
+            "JOBSERVER_SWEEP_EVERY_S": "0.1",
+            **{f"JOBSERVER_{name.upper()}": value for name, value in settings.items()},
+        }
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its process is given."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+        return kept | self._settings | {"JOBSERVER_PORT": str(self.port)}
+
+    def start(self) -> "Server":
+        """Starts it, and returns when it listens."""
+        begun = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=self.root, env=self.environment, stdout=log, stderr=log
+            )
+        give_up = time.monotonic() + START_S
+        while time.monotonic() < give_up:
+            said = self.log.read_bytes()[begun:].decode()
+            listening = re.search(r"serves http://[^/]*:(\d+)/get", said)
+            if listening:
+                self.port = int(listening[1])
+                return self
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self.process.returncode}: {said}")
+            time.sleep(0.01)
+        raise RuntimeError(f"the server did not start within {START_S} s: {self.log.read_text()}")
+
+    def stop(self) -> int:
+        """Ends it as Ctrl-C would; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> int:
+        if self.process is None or self.process.poll() is not None:
+            return 0
+        self.process.send_signal(number)
+        return self.process.wait(timeout=40)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """python -m jobserver, on the same database."""
+        return subprocess.run(
+            [sys.executable, "-m", "jobserver", *arguments], cwd=self.root, env=self.environment, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+
+
+class Asker:
+    """Requests under one secret, as a founding worker would make them, and a look at the answer."""
+
+    def __init__(self, url: str, jobix: int) -> None:
+        self.url = url
+        self.jobix = jobix
+        self.session = requests.Session()
+
+    def __call__(self, path: str, body: object = None, method: str | None = None, **headers: str) -> requests.Response:
+        """One request: POST if there is a body, with headers such as claim="…", next_claim="…"."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.session.request(
+            method or ("GET" if body is None else "POST"), self.url + path, json=body, timeout=70,
+            headers={"jobix": str(self.jobix)} | named,
+        )  # fmt: skip
