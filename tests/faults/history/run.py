@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -22,7 +22,6 @@ from tests.faults.history.site import Site, opened_site
 from tests.faults.history.story import Story
 from tests.faults.history.styles import LIFETIME_S, STYLES
 from tests.faults.history.team import Team
-from tests.support.paths import ROOT
 
 NAME = "history"
 ROUND_S = 4
@@ -34,15 +33,15 @@ SUBMITTERS = ["submitting", "submitting"]
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is asked to be. `root`: where the server's code is. `styles`: who works."""
+    """The options of a run. `styles`: how its workers work; `environment`: more variables for its servers."""
 
     seed: int
     seconds: float = 30
     database: str = "sqlite"
     servers: int = 1
     faults: tuple[str, ...] = plan.KINDS
-    root: Path = ROOT
     styles: tuple[str, ...] = tuple(STYLES)
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -114,7 +113,7 @@ class Parts:
         """stack: closes them."""
         self._options = options
         self._file = folder / "history.jsonl"
-        self._site = stack.enter_context(opened_site(folder, options.database, options.servers, options.root))
+        self._site = stack.enter_context(opened_site(folder, options.database, options.servers, options.environment))
         self.without = () if self._site.library else NEEDS_COMPILER
         jobix = _prepared(self._site)
         ports = [server.port for server in self._site.servers]

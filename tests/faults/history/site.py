@@ -17,7 +17,6 @@ from tests.faults.history.preload import Steering, built
 from tests.support.database import opened, rows
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.support.here import run_here
-from tests.support.paths import ROOT
 from tests.support.postgresql import make_postgresql_database, running_postgresql, stop_at_once
 from tests.support.server import Server
 from tests.support.wire import Wire
@@ -31,15 +30,15 @@ ENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 class Served(Server):
     """A server that is loaded with the library that moves its clock and breaks its flushes, where there is one."""
 
-    def __init__(self, folder: Path, uri: str, root: Path, library: Path | None) -> None:
+    def __init__(self, folder: Path, uri: str, environment: dict[str, str], library: Path | None) -> None:
         super().__init__(folder, uri, **SETTINGS)
-        self.root = root
+        self._more = environment
         self.steering = Steering(library, folder / "steering") if library else None
 
     @property
     def environment(self) -> dict[str, str]:
         """What its process is given."""
-        return super().environment | (self.steering.environment if self.steering else {})
+        return super().environment | self._more | (self.steering.environment if self.steering else {})
 
     def steer(self, **numbers: int) -> None:
         """Moves its clock, or has its flushes go wrong."""
@@ -73,7 +72,7 @@ class Served(Server):
 class Site:
     """Servers on one database, which is SQLite, or a PostgreSQL of the site's own behind a wire."""
 
-    def __init__(self, folder: Path, postgresql: Any, servers: int, root: Path) -> None:
+    def __init__(self, folder: Path, postgresql: Any, servers: int, environment: dict[str, str]) -> None:
         self.postgresql = postgresql
         self.wire: Wire | None = None
         self.uri = ""
@@ -85,7 +84,7 @@ class Site:
         for number in range(servers):
             own = folder / f"server-{number}"
             own.mkdir()
-            self.servers.append(Served(own, self.wire.uri if self.wire else "", root, self.library))
+            self.servers.append(Served(own, self.wire.uri if self.wire else "", environment, self.library))
 
     def start(self) -> None:
         """Starts all."""
@@ -148,11 +147,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened_site(folder: Path, database: str, servers: int, root: Path = ROOT) -> Iterator[Site]:
+def opened_site(folder: Path, database: str, servers: int, environment: dict[str, str] | None = None) -> Iterator[Site]:
     """A site, whose servers serve."""
     with contextlib.ExitStack() as stack:
         postgresql = stack.enter_context(running_postgresql()) if database == "postgresql" else None
-        site = Site(folder, postgresql, servers, root)
+        site = Site(folder, postgresql, servers, environment or {})
         stack.callback(site.close)
         site.start()
         yield site

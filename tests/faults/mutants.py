@@ -1,0 +1,201 @@
+"""Faults for the mutation check: what is changed in the server's code, and what must find it.
+
+To re-target a fault after a change of the code, name the new module, function or SQL constant, and the text in it.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.history.run import Options
+from tests.support.paths import ROOT
+
+PLANTING = Path(__file__).with_name("planting")
+STORE = "jobserver.store"
+QUERIES = "jobserver.store.queries"
+SECONDS = 30
+LATE = ("renewing",) * 5 + ("slow", "choosing") * 2  # workers that report and renew about the deadline
+QUICK = ("founding", "choosing", "batching", "proving") * 3  # workers that share commits
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the text of a function or of a constant, made when its module is imported."""
+
+    module: str
+    name: str
+    changes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests of the suite, as arguments of pytest; one of them must fail."""
+
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Checker:
+    """A run of the history checker, which must report one of these sentences."""
+
+    options: Options
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    found_by: Suite | Checker
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that plant the fault into every Python process."""
+        edits = json.dumps([[edit.module, edit.name, edit.changes] for edit in self.edits])
+        path = os.pathsep.join([str(PLANTING), str(ROOT)])
+        return {"PLANTED_FAULT": edits, "PYTHONPATH": path}
+
+
+def _tests(*arguments: str) -> Suite:
+    return Suite(arguments)
+
+
+def _checker(seed: int, *sentences: str, **options: object) -> Checker:
+    return Checker(Options(seed, SECONDS, **options), sentences)  # type: ignore[arg-type]
+
+
+_SQLITE = ("-k", "not postgresql")
+_CLAIMING, _COMPLETING, _OVERDUE = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.overdue"
+
+MUTANTS = (
+    Mutant(
+        "answer before commit",
+        (
+            Edit(
+                f"{STORE}.group_commit", "GroupCommit._transact",
+                {"self._end(connection, aside)": "[(setattr(entry, 'done', True), entry.turn.set())"
+                 " for entry in batch]; time.sleep(0); self._end(connection, aside)"},
+            ),
+        ),
+        _checker(586, "is lost", "has vanished", "no end of that claim", faults=("commit",), styles=QUICK),
+    ),
+    Mutant(
+        "claim in two statements",
+        (
+            Edit(
+                _CLAIMING, "claim_jobs",
+                {"sql = _CLAIM_SQLITE if not tx.postgresql else _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING":
+                 "picked = [row[0] for row in tx.all(_PICK, list=list_id, stage=stage, n=n)];"
+                 " sql = _CLAIM.format(unflag=UNFLAG, pick=f'IN ({str([0, *picked])[1:-1]})')"},
+            ),
+        ),
+        _checker(1, "has vanished without an end", "overlap", database="postgresql", servers=2, faults=("net",)),
+    ),
+    Mutant(
+        "counters outside of the transaction",
+        (
+            Edit(
+                f"{STORE}.group_commit", "GroupCommit._transact",
+                {"transaction.flush()": "self._end(connection, aside); aside(connection.begin); transaction.flush()"},
+            ),
+        ),
+        _checker(232, "a recount says", faults=("commit",)),
+    ),
+    Mutant(
+        "report without token",
+        (
+            Edit(_COMPLETING, "_ENDS", {" AND claim = :claim": ""}),
+            Edit(_COMPLETING, "_DONE_SQLITE", {" AND held.claim || '' = json_extract(one.value, '$[1]')": ""}),
+        ),
+        _checker(1, "though its claim was lost", "nobody asked for this end", faults=("stop",), styles=LATE),
+    ),
+    Mutant(
+        "sweep without recheck",
+        (
+            Edit("jobserver.jobs.expiry", "_ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
+            Edit(
+                "jobserver.jobs.expiry", "Expiry.sweep",
+                {"while self": "while found := self",
+                 "total += self._writer.run(partial(_expire, now=now))":
+                 "total += sum(self._writer.run(partial(_expire, now=now, job=job)) for (job,) in found)"},
+            ),
+            Edit(
+                "jobserver.jobs.expiry", "_expire",
+                {"now: int": "now: int, job: int",
+                 "requeue_overdue(tx, now, TOGETHER)": "requeue_overdue(tx, now, job)"},
+            ),
+            Edit(
+                _OVERDUE, "_REQUEUE",
+                {"id IN (SELECT id FROM job WHERE deadline < :now AND flag <= 0 ORDER BY deadline LIMIT :n)"
+                 " AND deadline < :now AND flag <= 0": "id = :n"},
+            ),
+        ),
+        _checker(276, "before its deadline", faults=("commit",), styles=LATE),
+    ),
+    Mutant(
+        "expiry clears the claim of a flagged job",
+        (Edit(_OVERDUE, "_FLAG", {"SET flag = 1,": "SET flag = 1, claim = NULL,"}),),
+        _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
+    ),
+    Mutant(
+        "the worker's name instead of its token",
+        (
+            Edit(
+                _COMPLETING, "_ENDS",
+                {"AND claim = :claim":
+                 "AND (claim = :claim OR worker IN (SELECT h.worker FROM history h WHERE h.claim = :claim))"},
+            ),
+        ),
+        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+    ),
+    Mutant(
+        "expiry is no failure",
+        (Edit(_OVERDUE, "_REQUEUE", {"failures = failures + jobstage % 2": "failures = failures"}),),
+        _tests("tests/protocol/test_protocol_expiry.py", *_SQLITE),
+    ),
+    Mutant(
+        "requeue keeps the token",
+        (Edit(_OVERDUE, "_REQUEUE", {"claim = NULL,": ""}),),
+        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+    ),
+    Mutant(
+        "batches are proved on SQLite only",
+        (Edit(_COMPLETING, "_DONE_POSTGRESQL", {"AND claim || '' = one ->> 1 ": ""}),),
+        _tests("tests/protocol/test_protocol_update_jobs.py", "-k", "not sqlite"),
+    ),
+    Mutant(
+        "a heartbeat revives a lost claim",
+        (Edit(_CLAIMING, "_RENEW", {"AND claim = :claim": "AND CAST(:claim AS TEXT) IS NOT NULL"}),),
+        _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
+    ),
+    Mutant(
+        "a stale release frees the successor",
+        (Edit(_COMPLETING, "_ENDS", {"AND claim = :claim": "AND (claim = :claim OR jobstage > :to)"}),),
+        _tests("tests/protocol/test_protocol_update_job.py", *_SQLITE),
+    ),
+    Mutant(
+        "a cancel reaches the next claim",
+        (
+            Edit(_CLAIMING, "_CLAIM_SQLITE", {", cancel = 0": ""}),
+            Edit(_OVERDUE, "_DEGRADE", {"cancel = 0,": ""}),
+        ),
+        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+    ),
+    Mutant(
+        "a repeated claim takes another job",
+        (Edit(_CLAIMING, "held_under", {"return tx.all(": "return [] and tx.all("}),),
+        _tests("tests/protocol/test_protocol_get.py", *_SQLITE),
+    ),
+    Mutant(
+        "the checker ignores overlapping claims",
+        (
+            Edit(
+                "tests.faults.history.overlaps", "no_two_claims_overlap", {"min(told) < held_until": "False"}
+            ),
+        ),
+        _tests("tests/faults/history/test_checker.py"),
+    ),
+)  # fmt: skip

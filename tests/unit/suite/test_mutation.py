@@ -1,0 +1,46 @@
+"""The mutation check reports a fault that nothing finds, and a fault that it cannot plant."""
+
+import pytest
+
+from tests.faults.mutants import MUTANTS, Edit, Mutant, Suite
+from tests.faults.mutation import FOUND, planting_error, verdict
+
+
+def mutant(name: str, old: str, new: str, *arguments: str) -> Mutant:
+    """A fault in the module that knows stages."""
+    return Mutant("fault", (Edit("jobserver.core.stages", name, {old: new}),), Suite(arguments))
+
+
+@pytest.fixture(scope="module")
+def tests(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with a test of `is_available`."""
+    file = tmp_path_factory.mktemp("tests") / "test_stages.py"
+    file.write_text("from jobserver.core.stages import is_available\ndef test_even(): assert is_available(2)\n")
+    return str(file)
+
+
+def test_a_fault_in_a_function_is_found(tests: str) -> None:
+    assert verdict(mutant("is_available", "== 0", "== 1", tests)).startswith(f"{FOUND} by ")
+
+
+def test_a_fault_that_no_test_finds_survives(tests: str) -> None:
+    harmless = mutant("is_available", "== 0", "== 0 or stage == 1", tests)
+    assert verdict(harmless).startswith("SURVIVED")
+
+
+def test_a_fault_whose_tests_do_not_exist_survives(tests: str) -> None:
+    assert verdict(mutant("is_available", "== 0", "== 1", tests, "-k", "nothing")).startswith("SURVIVED")
+    assert verdict(mutant("is_available", "== 0", "== 1", f"{tests}.moved")).startswith("SURVIVED")
+
+
+@pytest.mark.parametrize(("name", "text"), [("renamed", "== 0"), ("is_available", "no such text"), ("A.b", "")])
+def test_a_missing_anchor_is_named(name: str, text: str, tests: str) -> None:
+    assert verdict(mutant(name, text, "", tests)).startswith(
+        "CANNOT BE PLANTED: sitecustomize.AnchorMissing: jobserver"
+    )
+
+
+def test_every_fault_can_be_planted() -> None:
+    errors = {one.name: planting_error(one) for one in MUTANTS}
+    assert errors == dict.fromkeys(errors, "")
+    assert len(errors) >= 15
