@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test soak lint bench clean
+.PHONY: help setup setup-dev .venv-anew run demo test check soak lint bench clean
 
 help:
 	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
 	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
 	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
+	@echo "make check   run what takes longer: load tests, planted faults, other Python versions, five minutes of soak"
 	@echo "make soak    servers, workers and faults, and a checker of all that was promised (MINUTES=60, SEED=n)"
 	@echo "make bench   this server beside its peers and limits, into docs/performance.md (ARGS='--only RQ' for a part)"
 	@echo "make setup   .venv and the dependencies; the others call it"
@@ -51,15 +52,22 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
-# Three at a time (they wait a third of it); but what is measured behind Apache has the machine for itself. A test that finds no Chromium or Apache
-# says so.
+# Three at a time: tests wait for a third of their time. Without Chromium, Apache or a compiler some are skipped, and
+# the last line says so; with REQUIRE_ALL=1 they fail.
+LOAD = tests/deploy/apache/test_load.py
 test: setup-dev lint
 ifdef ARGS
-	@$(BIN)/python -m pytest -rs $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest -rs -n 3 --dist worksteal --ignore tests/deploy/apache
-	@$(BIN)/python -m pytest -rs tests/deploy/apache
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore $(LOAD)
 endif
+
+# The load tests need the machine for themselves.
+check: setup-dev lint
+	@$(BIN)/python -m pytest $(LOAD)
+	@$(BIN)/python -W ignore -m tests.faults.mutation
+	@$(BIN)/python -m tests.versions
+	@$(BIN)/python -W ignore -m tests.faults.history.soak 5
 
 soak: setup-dev
 	@$(BIN)/python -W ignore -m tests.faults.history.soak $(or $(MINUTES),60) $(SEED)
