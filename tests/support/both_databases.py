@@ -9,6 +9,7 @@ from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker, Server
 
 BOTH = ("sqlite", "postgresql")
+on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True, scope="session")  # the database cannot matter
 
 
 @pytest.fixture(scope="session", params=BOTH)
