@@ -1,4 +1,4 @@
-"""Commands for whoever runs the server: python -m jobserver."""
+"""The server's command line: `jobserver`, or python -m jobserver."""
 
 import argparse
 import gc
@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobserver.core.errors import JobServerError
@@ -60,7 +61,7 @@ def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m jobserver",
+        prog="jobserver" if Path(sys.argv[0]).stem == "jobserver" else "python -m jobserver",
         description="Run and look after a job_manager server. Settings come from JOBSERVER_* variables and the file"
         " named by JOBSERVER_CONFIG.",
         epilog="Exit codes: 0 fine, 1 a check found something wrong, 2 the command could not be done.",
