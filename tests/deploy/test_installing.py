@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 import requests
+from packaging.requirements import Requirement
 
 from jobserver.core.version import __version__
 from jobserver.pages.live_data import LIBRARIES
@@ -172,6 +173,17 @@ def test_requirements_txt_has_the_same_ranges_for_the_client_as_pyproject_toml(w
     server = set(re.findall(r'^Requires-Dist: ([^;\n]+); extra == "server"$', metadata, re.MULTILINE))
     assert client
     assert client < server
+
+
+def test_the_lock_file_has_what_the_requirements_name() -> None:
+    pins = re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+    for file in ("requirements.txt", "tests/requirements.txt", "examples/demo/requirements.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            if line and not line.startswith(("#", "-r")):
+                wanted = Requirement(line)
+                versions = [version for name, version in pins if name == wanted.name]
+                assert versions, f"{wanted.name} is not in requirements-dev.lock: make lock"
+                assert all(version in wanted.specifier for version in versions), f"{wanted} in {file}: make lock"
 
 
 def test_jm_pyz_from_a_server_works_where_there_is_only_python(server: Installed, tmp_path: Path) -> None:
