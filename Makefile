@@ -2,16 +2,23 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test check soak lint bench clean
+.PHONY: help setup setup-dev .venv-anew run demo test check coverage soak lint lock worker wheel bench clean
 
 help:
-	@echo "make demo    a first real run: four workers, one killed, nothing lost (INPUT=dir for other files)"
-	@echo "make run     serve from this folder, at http://127.0.0.1:5000/get"
-	@echo "make test    everything that is tested (ARGS='-k name' for a part)"
-	@echo "make check   run what takes longer: load tests, planted faults, other Python versions, five minutes of soak"
-	@echo "make soak    servers, workers and faults, and a checker of all that was promised (MINUTES=60, SEED=n)"
-	@echo "make bench   this server beside its peers and limits, into docs/performance.md (ARGS='--only RQ' for a part)"
-	@echo "make setup   .venv and the dependencies; the others call it"
+	@echo "make run        start a server from this folder, at http://127.0.0.1:5000/get"
+	@echo "make demo       run a first list: four workers, one killed, no job lost (INPUT=dir for other files)"
+	@echo "make worker     build static/jm.pyz, the client as one file for machines that have only Python"
+	@echo "make wheel      build dist/*.whl, which holds server, pages and client: pip install 'job_manager-….whl[server]'"
+	@echo "make test       run the tests (ARGS='-k name' for a part)"
+	@echo "make lint       check style, types and import rules"
+	@echo "make check      run what takes longer: load tests, planted faults, other Python versions, a soak of minutes"
+	@echo "make coverage   run the tests and measure which lines they reach (ARGS=tests/unit for a part)"
+	@echo "make soak       run servers, workers and faults under the history checker (MINUTES=60, SEED=n)"
+	@echo "make bench      compare this server with its peers and limits, in docs/performance.md (ARGS='--only RQ' for a part)"
+	@echo "make lock       update the pinned versions of setup-dev, in requirements-dev.lock"
+	@echo "make setup      install the dependencies, jobserver and jm into .venv; run and demo call it"
+	@echo "make setup-dev  install also what tests and lint need; test, lint and others call it"
+	@echo "make clean      delete all that these targets made, except dist/ and the data in instance/"
 
 setup: .venv/installed .venv/page
 	@:
@@ -31,13 +38,26 @@ setup-dev: .venv/installed-dev .venv/page .venv/page-dev
 	@echo "setting up .venv …"
 	@rm -rf .venv && $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/installed: requirements.txt | .venv/made
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# The commands .venv/bin/jobserver and .venv/bin/jm run the code of this folder.
+PROJECT = pyproject.toml setup.py jobserver/core/version.py
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.venv/installed: requirements.txt examples/demo/requirements.txt $(PROJECT) | .venv/made
+	@$(INSTALL) -r requirements.txt -r examples/demo/requirements.txt
+	@$(INSTALL) --no-deps --editable .
 	@touch $@
 
-.venv/installed-dev: tests/requirements.txt requirements.txt | .venv/made
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+.venv/installed-dev: requirements-dev.lock $(PROJECT) | .venv/made
+	@$(INSTALL) -r requirements-dev.lock
+	@$(INSTALL) --no-deps --editable .
 	@touch .venv/installed $@
+
+# One file serves every supported Python and system: a marker limits a line to some of them.
+REQUIREMENTS = examples/demo/requirements.txt tests/requirements.txt
+lock: .venv/made
+	@$(INSTALL) "uv>=0.9,<1"
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --upgrade --annotation-style=line \
+		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock $(REQUIREMENTS)
 
 # What the live page takes from others, by npm; without it the page polls, and says so.
 .venv/page: static/package.json static/package-lock.json | .venv/installed
@@ -45,6 +65,20 @@ setup-dev: .venv/installed-dev .venv/page .venv/page-dev
 
 .venv/page-dev: tests/browser/package.json tests/browser/package-lock.json | .venv/installed-dev
 	@! sh static/install.sh tests/browser || touch $@
+
+worker: static/jm.pyz
+	@:
+
+COVERAGE_FLOOR = 80
+BUILT = .venv/built
+static/jm.pyz: $(wildcard client/*.py client/*/*.py) deploy/build_jm_pyz.py $(PROJECT) | .venv/installed
+	@rm -rf build $(BUILT)
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILT) .
+	@$(BIN)/python deploy/build_jm_pyz.py $(BUILT)/*.whl $@
+
+wheel: setup static/jm.pyz
+	@rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 run: setup
 	@exec $(BIN)/python app.py
@@ -69,6 +103,9 @@ check: setup-dev lint
 	@$(BIN)/python -m tests.versions
 	@$(BIN)/python -W ignore -m tests.faults.history.soak 5
 
+coverage: setup-dev
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov $(or $(ARGS),--cov-fail-under=$(COVERAGE_FLOOR))
+
 soak: setup-dev
 	@$(BIN)/python -W ignore -m tests.faults.history.soak $(or $(MINUTES),60) $(SEED)
 
@@ -89,4 +126,5 @@ bench: .venv-bench/installed
 	@.venv-bench/bin/python -W ignore -m bench $(ARGS)
 
 clean:
-	rm -rf .venv .venv-bench static/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-bench build *.egg-info static/jm.pyz static/node_modules tests/browser/node_modules \
+		.pytest_cache .mypy_cache .ruff_cache .coverage-data

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from bench.claim_cost import filled
+from bench.started import ROOT
 from bench.tables import machine, put, table
 from jobserver.core.claims import Report
 from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
-from jobserver.server.settings import ROOT
 from jobserver.store.connection import Connection
 from jobserver.store.queries import claiming, completing
 from jobserver.store.statistics_deltas import Tallies

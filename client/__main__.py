@@ -38,15 +38,15 @@ BUG = 70
 INTERRUPTED = 130
 
 
-def main(words: list[str]) -> int:
-    """Runs one command; answers its exit code. What goes wrong is one line on stderr."""
+def main(words: list[str] | None = None) -> int:
+    """Runs one command, sys.argv's by default; answers its exit code. What goes wrong is one line on stderr."""
     try:
         # Here, so that Ctrl-C during the imports is as quiet as after them.
         from .actions import ACTIONS, connect
         from .arguments import parse
 
         logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-        arguments, arguments_words = parse(words)
+        arguments, arguments_words = parse(sys.argv[1:] if words is None else words)
         arguments.words = arguments_words
         return ACTIONS[arguments.command](connect(arguments), arguments)
     except KeyboardInterrupt:
@@ -67,4 +67,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

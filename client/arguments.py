@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any
 
+from .version import version
+
 DEFAULT_URL = "http://127.0.0.1:5000"
 
 
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line, but for the command that `work` runs (all after --)."""
     common = _common()
     top = argparse.ArgumentParser(prog="python -m client", description="Talk to a job server.", parents=[common])
+    top.add_argument("--version", action="version", version=f"job_manager {version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
 
     def command(name: str, says: str, usage: str | None = None) -> argparse.ArgumentParser:

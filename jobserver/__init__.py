@@ -21,7 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver import pages
     from jobserver.api import founding
     from jobserver.core import concurrency
-    from jobserver.core.settings import ROOT
+    from jobserver.core.resources import RESOURCES, resource
     from jobserver.feed import sockets
     from jobserver.feed.events import Events
     from jobserver.feed.live import Live
@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(
         __name__,
-        root_path=str(ROOT),
+        root_path=str(RESOURCES),
         instance_path=str(settings.instance_path),
         template_folder="templates",
         static_folder="static",
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
     )
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    migrate.init_app(app, db, directory=str(resource("migrations")))
     if concurrency.is_own_server():  # elsewhere, behind Apache for example, pages poll
         sockets.socketio.init_app(app, async_mode=concurrency.mode(), **sockets.OPTIONS)
     with app.app_context():

@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from jobserver.core.resources import CHECKOUT
+
 Text = Annotated[str, Meta(min_length=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's settings. Each is the environment variable JOBSERVER_<NAME>, or <NAME> in the file."""
 
-    instance: Annotated[Text, Meta(description="Folder of the database file and the generated secret key.")] = str(
-        ROOT / "instance"
+    instance: Annotated[Text, Meta(description="Folder of the database file and the generated secret key.")] = (
+        str(CHECKOUT / "instance") if CHECKOUT else "instance"
     )
     database_uri: Annotated[
         str, Meta(description="Database URI in SQLAlchemy's form. Empty: the file jobs.sqlite in the instance folder.")
@@ -81,5 +82,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def instance_path(self) -> Path:
-        """The instance folder, absolute."""
+        """The instance folder, absolute. A relative one starts at the current directory."""
         return Path(self.instance).expanduser().resolve()

@@ -104,12 +104,14 @@ class _Paced:
     """A WebSocket that is read no faster than a person needs: one that never stops speaking would else keep an event
     loop to itself, for reading what is there already doesn't wait."""
 
-    def __init__(self, plain: Any) -> None:
+    def __init__(self, plain: Any, engine: Any) -> None:
         self._plain = plain
+        self._engine = engine
 
     def wait(self) -> Any:
+        """Returns the next message; None after the connection was cut, even if the library has read more."""
         time.sleep(PACE_S)
-        return self._plain.wait()
+        return None if self._engine.closed else self._plain.wait()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
@@ -121,7 +123,7 @@ def pace(socketio: SocketIO) -> None:
     plain = engine._async["websocket"]
 
     def paced(handler: Any, server: Any) -> Any:
-        return plain(lambda one: handler(_Paced(one)), server)
+        return plain(lambda one: handler(_Paced(one, handler.__self__)), server)
 
     engine._async = {**engine._async, "websocket": paced}
 

@@ -7,7 +7,7 @@ from flask_socketio import SocketIO
 
 from jobserver.core import concurrency
 from jobserver.core.errors import BadRequest
-from jobserver.core.settings import ROOT
+from jobserver.core.resources import resource
 from jobserver.feed.live_rooms import pace
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query, tables
@@ -45,7 +45,7 @@ def register(app: Flask, socketio: SocketIO) -> None:
 def library(name: str) -> str:
     """The address of a library that the page takes from others; empty where set-up could not get it."""
     path = LIBRARIES[name]
-    return url_for("static", filename=path) if (ROOT / "static" / path).is_file() else ""
+    return url_for("static", filename=path) if resource(f"static/{path}").is_file() else ""
 
 
 @blueprint.get("/live")

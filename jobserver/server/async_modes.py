@@ -1,6 +1,7 @@
 """The async modes of a server process. Only this module and `backends.py` import eventlet or gevent."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -75,7 +76,8 @@ class Gevent:
         from gevent import get_hub, monkey
 
         monkey.patch_all()
-        import_module("geventwebsocket")  # fail now rather than at the first connection
+        import_module("simple_websocket")  # fail now rather than at the first connection
+        sys.modules["geventwebsocket"] = None  # type: ignore[assignment]  # engineio would prefer this dead library
         self._get_hub = get_hub
 
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:

@@ -21,6 +21,7 @@ MAX_CONNECTIONS = 10_000
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 PAUSE_S = 0.05  # before the next try to accept a connection
 KEEPALIVE_S = 60
+WEBSOCKET_PAUSE_S, WEBSOCKET_BYTES = 0.02, 512  # between two reads under gevent, and at most in one
 LOOP_WAITS_S = 0.0005  # for the interpreter, at each step, beside a thread that computes; 5 ms add up to seconds
 GARBAGE = 20_000  # objects before somebody looks for cycles, of which a request leaves few; 700 cost 4 %
 M_ARENA_MAX = -8  # malloc.h
@@ -147,14 +148,21 @@ class _Listener:
 
 def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
     from gevent.pool import Pool
-    from gevent.pywsgi import WSGIServer
-    from geventwebsocket.handler import WebSocketHandler
+    from gevent.pywsgi import WSGIHandler, WSGIServer
 
-    class Handler(WebSocketHandler):  # type: ignore[misc]
+    class Handler(WSGIHandler):  # type: ignore[misc]
         def get_environ(self) -> dict[str, Any]:
             environ: dict[str, Any] = super().get_environ()
             environ[SOCKET] = self.socket
+            if _is_websocket(environ):
+                environ["werkzeug.socket"] = _WebSocketSocket(self.socket)  # the name that simple_websocket knows
             return environ
+
+        def run_application(self) -> None:
+            try:
+                super().run_application()
+            except ConnectionError as error:  # engineio raises one without a number at the end of each WebSocket
+                raise ConnectionResetError(errno.ECONNRESET, "The WebSocket has ended.") from error
 
     running = _Running(app)
     server = WSGIServer(listener, running, log=None, error_log=None, spawn=Pool(MAX_CONNECTIONS), handler_class=Handler)
@@ -163,6 +171,23 @@ def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], Non
     drain()
     server.close()
     running.wait(drain_s)
+
+
+class _WebSocketSocket:
+    """A green socket for simple_websocket, which would send a message in part and read ahead without a pause."""
+
+    def __init__(self, green: Any) -> None:
+        self.send = green.sendall
+        self._green = green
+
+    def recv(self, size: int) -> bytes:
+        """Reads a little at a time, and yields to other requests even if there is more to read."""
+        time.sleep(WEBSOCKET_PAUSE_S)
+        received: bytes = self._green.recv(min(size, WEBSOCKET_BYTES))
+        return received
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._green, name)
 
 
 def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
@@ -188,6 +213,11 @@ def _serve_threads(app: WSGIApp, listener: socket.socket, drain: Callable[[], No
     running.wait(drain_s)
 
 
+def _is_websocket(environ: dict[str, Any]) -> bool:
+    """Returns whether a request asks for a WebSocket."""
+    return str(environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
+
+
 class _Running:
     """Counts the requests that are under way, for servers that don't."""
 
@@ -197,7 +227,7 @@ class _Running:
         self._count = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+        if _is_websocket(environ):
             return self._app(environ, start_response)  # not waited for: drain() ends it
         with self._lock:
             self._count += 1

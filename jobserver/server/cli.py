@@ -1,12 +1,15 @@
-"""Commands for whoever runs the server: python -m jobserver."""
+"""The server's command line: `jobserver`, or python -m jobserver."""
 
 import argparse
+import difflib
 import gc
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from jobserver.core.errors import JobServerError
 from jobserver.core.version import __version__
@@ -15,7 +18,10 @@ from jobserver.server.settings import load
 if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
     from jobserver.server.processes import CreateApp
 
+SHELLS = ("bash", "zsh", "fish")
 PROBLEM, CANNOT = 1, 2  # exit codes: something is wrong with the data; the command can't be done
+
+PROGRAM = "jobserver" if Path(sys.argv[0]).stem == "jobserver" else "python -m jobserver"
 
 
 def main(arguments: Sequence[str], create_app: "CreateApp") -> int:
@@ -39,9 +45,12 @@ def _flushed(code: int) -> int:
 
 def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
     try:
-        chosen = _parser().parse_args(arguments)
+        chosen = _parser(PROGRAM).parse_args(arguments)
     except SystemExit as ended:  # --help, or a wrong command line
         return int(ended.code or 0)
+    if chosen.command == "completion":
+        print(_completion(chosen.shell))
+        return 0
     try:
         settings = load()
         if chosen.command in ("serve", "push"):
@@ -58,9 +67,27 @@ def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m jobserver",
+class _Parser(argparse.ArgumentParser):
+    """A parser that suggests the command that was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the message, and ends with exit code 2."""
+        if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            close = difflib.get_close_matches(unknown[1], re.findall(r"[\w-]+", unknown[2]), n=1, cutoff=0.5)
+            message += f". Did you mean {close[0]}?" if close else ""
+        super().error(message)
+
+
+def _completion(shell: str) -> str:
+    import shtab
+
+    script: str = shtab.complete(_parser("jobserver"), shell=shell)
+    return script
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=program,
         description="Run and look after a job_manager server. Settings come from JOBSERVER_* variables and the file"
         " named by JOBSERVER_CONFIG.",
         epilog="Exit codes: 0 fine, 1 a check found something wrong, 2 the command could not be done.",
@@ -96,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     cancel.add_argument("list", metavar="LIST", help="the list's public name")
     cancel.add_argument("jobid", metavar="JOBID", type=int, help="the job's id")
+    completion = commands.add_parser(
+        "completion",
+        help="print the completion script of a shell",
+        description='Print the completion script of a shell. For bash: eval "$(jobserver completion bash)"',
+    )
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
     for command in (upgrade, check, lists, status, sweep, cancel):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser

@@ -5,7 +5,7 @@ import sys
 
 from jobserver.core.settings import Settings
 
-CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "geventwebsocket", "jobserver.wsgi")
+CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "jobserver.wsgi")
 
 
 def configure(settings: Settings) -> None:

@@ -47,9 +47,8 @@ def _run(
     try:
         async_modes.patch(settings.async_mode)
     except ImportError as error:
-        packages = {"gevent": "gevent gevent-websocket"}.get(settings.async_mode, settings.async_mode)
         raise CannotStart(
-            f"JOBSERVER_ASYNC_MODE={settings.async_mode} is not installed ({error}): pip install {packages}."
+            f"JOBSERVER_ASYNC_MODE={settings.async_mode} is not installed ({error}): pip install {error.name}."
         ) from error
     database = describe(settings)
 

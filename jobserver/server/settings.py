@@ -9,7 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from jobserver.core.errors import CannotStart
-from jobserver.core.settings import ROOT, Settings
+from jobserver.core.resources import CHECKOUT
+from jobserver.core.settings import Settings
 from jobserver.store.location import check_location
 
 PREFIX = "JOBSERVER_"
@@ -17,7 +18,7 @@ FILE_VARIABLE = "JOBSERVER_CONFIG"
 CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
 SECRET = {"secret_key", "database_uri"}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-FILE = ROOT / "settings.py"  # read where JOBSERVER_CONFIG names none
+FILE = CHECKOUT / "settings.py" if CHECKOUT else None  # read if JOBSERVER_CONFIG is not set
 
 
 def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -27,7 +28,7 @@ def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, An
     """
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    path = environment.get(FILE_VARIABLE, str(FILE) if FILE.exists() else "")
+    path = environment.get(FILE_VARIABLE, str(FILE) if FILE and FILE.exists() else "")
     if path:
         for name, value in _file(path).items():
             values[name.lower()] = value

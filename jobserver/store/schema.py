@@ -13,13 +13,13 @@ from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from jobserver.core.errors import CannotStart
-from jobserver.core.settings import ROOT, Settings
+from jobserver.core.resources import resource
+from jobserver.core.settings import Settings
 from jobserver.store.connection import DRIVER_ERRORS
 from jobserver.store.database import engine_options
 from jobserver.store.location import database_uri, sqlite_file
 
 UPGRADE = "python -m jobserver db upgrade"
-MIGRATIONS = ROOT / "migrations"
 LOCK = 5_704_260  # PostgreSQL's advisory lock while the tables are made
 
 
@@ -139,7 +139,7 @@ class _Transaction:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(resource("migrations")))
     return config
 
 

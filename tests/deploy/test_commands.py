@@ -21,7 +21,7 @@ HIGHEST = 2**63 - 1
 NAMES = ("[red]x[/red]", "[/]", "\\[b]", ":warning:", "<script>", "it's; $(x) %s {0}", "漢" * 100, "n" * 100)
 HOSTILE = "[blink]E[/]\x1b[2J\x1b]0;title\x07\r\n\x9b31m\u202e:warning: "
 WORKER = "[red]node3:812[/red] " + "w" * 150
-HELP = ["", "serve", "db", "db upgrade", "db check", "lists", "status", "sweep", "cancel"]
+HELP = ["", "serve", "db", "db upgrade", "db check", "lists", "status", "sweep", "cancel", "completion"]
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,21 @@ def test_a_command_that_can_not_be_read_shows_its_usage(arguments: str) -> None:
     assert (said.returncode, said.stdout) == (2, "")
     assert "usage: python -m jobserver" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(("mistyped", "meant"), [("lisst", "lists"), ("db chekc", "check"), ("serv", "serve")])
+def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None:
+    assert run(*mistyped.split()).stderr.endswith(f". Did you mean {meant}?\n")
+
+
+def test_bash_completes_commands_and_options() -> None:
+    program = run("completion", "bash").stdout
+    asked = (
+        'COMP_WORDS=(jobserver st); COMP_CWORD=1; _shtab_jobserver; echo "${COMPREPLY[@]}";'
+        'COMP_WORDS=(jobserver lists --js); COMP_CWORD=2; _shtab_jobserver; echo "${COMPREPLY[@]}"'
+    )
+    said = subprocess.run(["bash", "-c", program + asked], capture_output=True, text=True, timeout=20)
+    assert said.stdout.split() == ["status", "--json"], said.stderr
 
 
 @pytest.mark.parametrize("arguments", ["lists", "status gaia --json", "db check", "--help"])

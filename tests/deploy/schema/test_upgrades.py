@@ -13,7 +13,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from jobserver.server.settings import ROOT, Settings
+from jobserver.core.resources import resource
+from jobserver.core.settings import Settings
 from jobserver.store.location import database_uri
 from tests.support.here import run_here
 from tests.support.looks import KEY, TABLES, contents
@@ -21,7 +22,7 @@ from tests.support.server import Server
 from tests.support.tomorrow import ADDS_A_TABLE, Tomorrow
 
 Servers = Callable[..., Server]
-SCRIPTS = ScriptDirectory(str(ROOT / "migrations"))
+SCRIPTS = ScriptDirectory(str(resource("migrations")))
 HEAD = SCRIPTS.get_current_head() or ""
 OLDER = [script.revision for script in SCRIPTS.walk_revisions() if script.revision != HEAD]
 A_LIST = [
@@ -44,7 +45,7 @@ def made_by(revision: str, settings: Settings) -> None:
     """Makes the tables of an earlier version, with a list in them."""
     settings.instance_path.mkdir(parents=True, exist_ok=True)
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("script_location", str(resource("migrations")))
     engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
