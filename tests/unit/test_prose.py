@@ -25,7 +25,9 @@ def test_a_listed_phrase_is_found_with_its_line(text: str, line: int, phrase: st
     assert (finding.line, finding.phrase.replace("# ", "")) == (line, phrase)
 
 
-@pytest.mark.parametrize("text", ["A list of the jobs.", "A user who reads this.", "Untold.", "forever", "Let Google test it."])
+@pytest.mark.parametrize(
+    "text", ["A list of the jobs.", "A user who reads this.", "Untold.", "forever", "Let Google test it."]
+)
 def test_standard_english_has_no_findings(text: str) -> None:
     assert list(prose.findings(text)) == []
 
