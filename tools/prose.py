@@ -23,7 +23,7 @@ PHRASES = {
     r"for good": "permanently",
     r"no bound": "no limit, or: unlimited",
     r"whoever": "the user, the operator, the client: name the person or program",
-    r"(?<![a-z]\s)who (?:waits|asks|reaches|reads|lost|was|knows|comes|signs|went|hears)": "name the subject: the client",
+    r"(?<![a-z]\s)who (?:waits|asks|reaches|reads|lost|was|knows|comes|signs|went|hears)": "name the subject",
     r"(?:is|are|was|were|be|been|being) told": "is sent, is notified, is reported",
     r"told (?:of|by|that|what|how|apart)": "notified of, reported by",
     r"tells (?:of|what|how|open|others|the others)": "reports, notifies, shows",
