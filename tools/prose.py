@@ -33,7 +33,7 @@ PHRASES = {
     r"(?:go|goes|went|going) on": "continue",
     r"(?:send|sends|sent|sending) back": "retry, requeue, return",
     r"(?:is|was|are|were|it|they) asked(?: of)?\b": "name the request: requested, called, queried",
-    r"what (?:isn't|comes|came|stands|lies|goes|went|was asked|is asked)": "name the noun that `what` stands for",
+    r"what (?:isn't|comes|came|stands|lies|goes(?! wrong)|was asked|is asked)": "name the noun that `what` stands for",
     r"(?:as it|as they) most often (?:is|are)": "common, uncommon",
     r"hears? (?:of|that|whether|no|nothing|so)": "receives, learns, is notified of",
     r"in vain": "without success",
@@ -44,7 +44,7 @@ PHRASES = {
     r"(?:lie|lies|lay|lying) (?:in|on|beside|under)": "is in, is on",
     r"(?:comes|come|came) about": "happens",
     r"anew": "again",
-    r"is no (?:part|error|setting|number|whole|list|job|harm|reset)": "is not a",
+    r"(?<!there\s)is no (?:part|error|setting|number|whole|list|job|harm|reset)": "is not a",
 }
 ONE_PATTERN = re.compile(
     "|".join(rf"(?P<p{n}>\b(?:{phrase})\b)" for n, phrase in enumerate(PHRASES)).replace(" ", r"[\s#/*]+"),
