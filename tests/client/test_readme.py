@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, Asker, Server
 
+BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 
 
@@ -17,7 +20,7 @@ def shell(command: str, server: Server, home: Path) -> str:
     """Runs shell commands with the console commands of this environment; stops at the first error. Its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
     environment |= {"HOME": str(home), "JOBSERVER_URL": server.url}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
         ["sh", "-ec", command.replace("http://127.0.0.1:5000", server.url)],
         cwd=home, env=environment, capture_output=True, text=True, timeout=60,
@@ -33,6 +36,7 @@ def section(title: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text[1], re.DOTALL)
 
 
+@pytest.mark.skipif(not (BIN / "jm").exists(), reason="jm is not installed: make setup-dev installs it")
 def test_the_first_jobs_run_as_written(server: Server, tmp_path: Path) -> None:
     serve, jobs = section("First jobs in a minute")
     assert serve == "jobserver serve\n"
