@@ -82,7 +82,7 @@ def whole(port: int) -> float:
 
 
 def look(port: int, ended: Any) -> None:
-    """The load of one page: a Socket.IO connection, and requests for its tables at most every two seconds and its chart."""
+    """The load of one page: a Socket.IO connection, its tables at most every two seconds, and its chart."""
     changed, client = threading.Event(), socketio.Client()
     for event in ("whole", "change"):
         client.on(event, lambda _told: changed.set())
