@@ -1,7 +1,7 @@
-"""A tour of every call that a master makes: python call.py, beside a running python app.py.
+"""Example of every administrative request. Start python app.py first, then: python call.py
 
-It needs nothing but Python. Run it as often as you like: what the server knows already is left alone.
-Then let call2.py do the jobs, in as many terminals as you like, and run this again.
+It needs only Python. It can be run repeatedly: existing jobs and lifetimes are not changed.
+Then process the jobs with call2.py, in as many terminals as you like, and run call.py again.
 """
 
 import json
@@ -12,7 +12,7 @@ import zlib
 
 url = os.environ.get("JOBSERVER_URL", "http://127.0.0.1:5000")
 
-# The secret of your job list: whoever knows it can read and change the list. Choose your own, for example with
+# The secret key of your job list: it gives full access to the list. Choose your own, for example with
 #   python -c "import secrets; print(secrets.randbits(63))"
 my_secret_numeric_id = int(os.environ.get("JOBSERVER_JOBIX", 20190213))
 authead = {"jobix": str(my_secret_numeric_id)}
@@ -22,7 +22,7 @@ context = None
 
 
 def call(route, data=None):
-    """Asks the server; with data it is a POST. Bodies may be compressed, as here, or plain JSON."""
+    """Sends a request; with data it is a POST. Bodies may be compressed, as here, or plain JSON."""
     body = None if data is None else zlib.compress(json.dumps(data).encode("utf8"))
     headers = authead if data is None else {**authead, "Content-Encoding": "gzip", "Content-Type": "application/json"}
     req = u.Request(f"{url}{route}", data=body, headers=headers)
@@ -37,40 +37,40 @@ def call(route, data=None):
     return info
 
 
-# 1. A job list with lifetimes in minutes: jobs wait in stage 0 for ever (0), may be worked on in stage 1 for
-#    10 minutes, wait in 2, may be worked on in 3 for 40 minutes, and are done in stage 4 (not given: for ever).
+# 1. A job list with lifetimes in minutes: jobs wait in stage 0 without a limit (0), run in stage 1 for at most
+#    10 minutes, wait in 2, run in 3 for at most 40 minutes, and are done in stage 4 (not given: no limit).
 call("/init/0/10/0/40")
 
-# 2. The jobs: an id for each, and what to do, which is any JSON value. The priority is optional: high ones go first.
+# 2. The jobs: an id and a command for each; the command is any JSON value. Higher priorities are claimed first.
 jobs = {jobid: {"jobcmd": {"file": f"data/{jobid}.fits"}, "jobstage": 0} for jobid in range(10)}
 jobs[10] = {"jobcmd": {"file": "data/urgent.fits"}, "priority": 5}
 call("/set", jobs)
 
-# 3. How far are we? (In a browser the same address is the progress page.)
+# 3. The progress. In a browser the same address is the progress page.
 call("/get")
 
-# 4. What a worker does, once, to show it: get a job of stage 0, which moves it to stage 1 ...
+# 4. One step of a worker: claim a job of stage 0, which moves it to stage 1 ...
 job = call("/get/0")
 if job != "nada":
-    # ... work on it, and move it to stage 2: two higher than where it was taken from. A filename, a result and a new
-    # jobcmd for the next stage's worker may go along. The claim proves that the job is still ours.
+    # ... do the work, and move the job to stage 2: the stage of the claim plus 2. A filename, a result and a new jobcmd
+    # for the next stage's worker are optional. The claim token proves that this worker still holds the job.
     authead["claim"] = job["claim"]
     call(f"/update_job/{job['jobid']}/2", {"filename": f"out/{job['jobid']}.npy", "result": {"chi2": 1.2}})
     del authead["claim"]
 
-# 5. A second one is given back unfinished: to stage 0 again, for another worker.
+# 5. A second job is released unfinished: it returns to stage 0 for another worker.
 job = call("/get/0")
 if job != "nada":
     authead["claim"] = job["claim"]
     call(f"/update_job/{job['jobid']}/0")
     del authead["claim"]
 
-# 6. Flag the jobs that are in their stage for longer than allowed (the server does so by itself, too) ...
+# 6. Flag overdue jobs (the server also does this automatically) ...
 call("/check_stages")
-# ... and send the flagged ones of stage 1 back to stage 0: their workers died.
+# ... and return the flagged jobs of stage 1 to stage 0: their workers died.
 call("/check_stages/1/0")
 
-# 7. Lifetimes can be seen and changed later: 20 minutes for stage 1; what expires there goes back to stage 0 by
-#    itself, and has failed for good after 3 attempts.
+# 7. Show and change lifetimes: 20 minutes for stage 1; a job that expires there returns to stage 0 automatically,
+#    and fails permanently after 3 attempts.
 call("/lifetime/1")
 call("/lifetime/1/20?requeue=0&max_attempts=3")

@@ -1,6 +1,6 @@
-"""The smallest worker: claim, work, advance, until no job remains. Start as many as you like: python call2.py
+"""A minimal worker: claims, works and reports until no job remains. Start as many as you like: python call2.py
 
-It does the jobs that call.py sets, both stages. A worker with retries and renewed claims is in client/.
+It processes both stages of the jobs of call.py. For a worker with retries and heartbeats see client/.
 """
 
 import json
@@ -15,7 +15,7 @@ authead = {"jobix": str(my_secret_numeric_id)}
 
 
 def ask(route, **headers):
-    """What the server answers. Where it refuses, this raises."""
+    """Returns the response. Raises HTTPError if the server refuses the request."""
     try:
         with u.urlopen(u.Request(url + route, headers={**authead, **headers})) as res:
             return json.loads(res.read().decode("utf8"))
@@ -26,15 +26,15 @@ def ask(route, **headers):
 
 
 def work_on(job):
-    """Here goes what you really want to be done."""
+    """Replace this with your work."""
     print(f"working on job {job['jobid']}: {job['jobcmd']}")
     time.sleep(0.02)
 
 
 for stage in (0, 2):
-    # A job, moved from this stage to stage + 1; or "nada".
+    # Claim a job, which moves it from this stage to stage + 1; "nada": there is none.
     while (job := ask(f"/get/{stage}")) != "nada":
         work_on(job)
-        # Two higher: odd stages are for jobs that are being worked on. If it took so long that another worker has
-        # the job now, this raises (409): the claim proves that it is ours.
+        # The next even stage: the job is done in this one. If the claim has expired and another worker holds the job,
+        # the server refuses the report (409).
         print(ask(f"/update_job/{job['jobid']}/{stage + 2}", claim=job["claim"])["message"])

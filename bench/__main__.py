@@ -21,7 +21,7 @@ CLAIMS = "claims"
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """The parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n\n")[2])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only what has one of these in its name")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"a page is written from {ROUNDS} on")

@@ -1,4 +1,4 @@
-"""What a request costs: a job a request, bare Flask, founding workers, and a million jobs by one request."""
+"""The cost of a request: one job a request, bare Flask, founding workers, and a million jobs in one request."""
 
 import json
 import tempfile
@@ -57,7 +57,7 @@ def founding(port: int) -> Callable[[], None]:
 
 
 def greeting(port: int) -> Callable[[], None]:
-    """The same who are told "hello", and do nothing with it: two answers count as a job."""
+    """The same workers with a server that only answers "hello": two responses count as a job."""
 
     def work() -> None:
         for _ in range(2 * FOUNDING_JOBS):

@@ -1,4 +1,4 @@
-"""Processes that get ready, begin together when they are told to go, and are timed until the last has ended."""
+"""Processes that prepare, start together on a signal, and are timed until the last one has ended."""
 
 import time
 from collections.abc import Callable

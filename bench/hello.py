@@ -25,7 +25,7 @@ def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]
 
 
 def main(by: str) -> None:
-    """Serves until it is told to stop."""
+    """Serves until SIGTERM."""
     from jobserver.server import async_modes
 
     async_modes.patch("eventlet")  # before anything else is imported, as the server does it

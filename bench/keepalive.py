@@ -34,7 +34,7 @@ class KeepAlive:
         self.socket.sendall(asked)
 
     def answer(self) -> bytes | None:
-        """What came, when it is whole; RuntimeError if it is none of success."""
+        """The complete response; RuntimeError unless its status is 200."""
         piece = self.socket.recv(65536)
         came = self._came = self._came + piece
         head = came.find(b"\r\n\r\n")

@@ -44,7 +44,7 @@ def filled(folder: str) -> sqlite3.Connection:
 
 
 def answer(database: sqlite3.Connection, came: bytes) -> bytes:
-    """Does what a request asks for; what it is told once that is committed."""
+    """Executes a request; returns the response after the commit."""
     found = ASKED.match(came)
     assert found
     if found[1] == b"get":

@@ -17,7 +17,7 @@ def ready(port: int) -> Callable[[], object]:
 
 
 def drain(folder: Path, jobs: int, uri: str = "") -> float:
-    """Seconds from `go` until the last worker was told that there is no job left."""
+    """Seconds from `go` until the last worker learned that no job remains."""
     with server(folder, DATABASE_URI=uri) as port:
         fill(port, jobs, lifetimes="0/10")
         seconds = race_s(ready, (port,), WORKERS)

@@ -36,7 +36,7 @@ TABLES = {
 
 
 def asked(port: int, path: str) -> tuple[float, float, bytes]:
-    """Milliseconds to the first byte, and to the last; what came."""
+    """Milliseconds to the first byte and to the last byte, and the body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.connect()
     begun = time.perf_counter()
@@ -82,7 +82,7 @@ def whole(port: int) -> float:
 
 
 def look(port: int, ended: Any) -> None:
-    """A page, as the server notices it: told by Socket.IO, asks for its tables at most every two seconds, its chart."""
+    """The load of one page: a Socket.IO connection, its tables at most every two seconds, and its chart."""
     changed, client = threading.Event(), socketio.Client()
     for event in ("whole", "change"):
         client.on(event, lambda _told: changed.set())

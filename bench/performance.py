@@ -32,7 +32,7 @@ def times(ratio: float | None) -> str:
 
 
 def of_those_measured(heads: Row, rows: Sequence[Row]) -> str:
-    """A table without the rows that were not; why they were not is told beside the drains."""
+    """A table without the rows that were not measured; the table of drains says why."""
     return table(heads, [row for row in rows if not row[1].startswith(UNKNOWN)])
 
 

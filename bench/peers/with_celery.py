@@ -32,7 +32,7 @@ def noop() -> None:
 
 
 def drain(folder: Path, jobs: int) -> float:
-    """The worker is up with an idle queue, and is told to consume the full one."""
+    """Starts the worker with an idle queue, then makes it consume the full one."""
     with redis(folder) as url:
         app.conf.broker_url = url
         with app.producer_pool.acquire(block=True) as producer:

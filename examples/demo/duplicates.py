@@ -1,8 +1,8 @@
-"""After stage 4: joins the fingerprints of all files and finds the code that stands twice.
+"""After stage 4: joins the fingerprints of all files and finds duplicated code.
 
-Two equal fingerprints are a seed; a seed grows to both sides for as long as the two shapes are equal, so that a
-duplicate's ends are exact to the token. The longest is taken first, and takes its lines: a shorter one gets what is
-left of it outside of them. So no line is part of two duplicates, or of two places of one.
+Two equal fingerprints are a seed. A seed is extended to both sides while the two shapes are equal, so that a
+duplicate's ends are exact to the token. The longest match takes its lines first; a shorter one keeps its remaining
+lines. Therefore no line belongs to two duplicates, or to two places of one.
 """
 
 import heapq
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from examples.demo.fingerprint import RUN_TOKENS, WINDOW, Fingerprints
 from examples.demo.territory import Territory, line_start
 
-LEAST_TOKENS = RUN_TOKENS + WINDOW - 1  # what winnowing is sure to find; shorter ones would be told by chance
-MOST_PLACES = 20  # a run that stands in more places than this is a habit of the language, not a copy
+LEAST_TOKENS = RUN_TOKENS + WINDOW - 1  # winnowing always finds this length; shorter matches are found by chance
+MOST_PLACES = 20  # a run in more places than this is a common idiom, not a copy
 
 Start = tuple[str, int]  # (path, index of the first token)
 
@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Code that stands in two or more places. tokens: what the first two share; any other has at least a part of it."""
+    """Code in two or more places. tokens: shared by the first two places; other places have a part of them."""
 
     tokens: int
     places: tuple[Place, ...]
@@ -45,7 +45,7 @@ class Duplicate:
 
 
 def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
-    """All code of LEAST_TOKENS and more that stands twice in these files (by path), the longest first."""
+    """All duplicated code of at least LEAST_TOKENS in these files (by path), longest first."""
     left = [(-tokens, one, other) for tokens, one, other in _pairs(files)]
     heapq.heapify(left)
     taken = Territory({path: file.starts for path, file in files.items()})
@@ -62,7 +62,7 @@ def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
         if owners == {None}:
             number = len(found)
             found.append((-minus_tokens, []))
-        elif None in owners:  # one more place of what is found already
+        elif None in owners:  # another place of a known duplicate
             [number] = owners - {None}
         for path, start in pair:
             if taken.by((path, start)) is None:
@@ -73,7 +73,7 @@ def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
 
 
 def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, Start, Start]]:
-    """Every longest run that two places share: its tokens, and (path, index of its first token) of both."""
+    """Each longest run that two places share: its tokens, and (path, index of its first token) of both."""
     places: dict[int, list[Start]] = defaultdict(list)
     for path, file in sorted(files.items()):
         for mark, index in file.marks:
@@ -95,14 +95,14 @@ def _pairs(files: Mapping[str, Fingerprints]) -> Iterator[tuple[int, Start, Star
         tokens = back + _equal_after(shape, index, other_shape, other_index)
         start, other_start = index - back, other_index - back
         grown_to[diagonal] = start + tokens
-        if path == other_path:  # a run that repeats itself: only up to the line on which it begins anew
+        if path == other_path:  # a run that repeats itself: only up to the line where it starts again
             tokens = min(tokens, line_start(files[path].starts, other_start) - start)
         if tokens >= LEAST_TOKENS:
             yield tokens, (path, start), (other_path, other_start)
 
 
 def _equal_after(shape: str, index: int, other: str, other_index: int) -> int:
-    """How many tokens from these two indices on are equal."""
+    """The number of equal tokens from these two indices on."""
     low, step = 0, RUN_TOKENS
     most = min(len(shape) - index, len(other) - other_index)
     while step:
@@ -117,7 +117,7 @@ def _equal_after(shape: str, index: int, other: str, other_index: int) -> int:
 
 
 def _equal_before(shape: str, index: int, other: str, other_index: int) -> int:
-    """How many tokens before these two indices are equal."""
+    """The number of equal tokens before these two indices."""
     count, most = 0, min(index, other_index)
     while count < most and shape[index - count - 1] == other[other_index - count - 1]:
         count += 1

@@ -1,4 +1,4 @@
-"""The demo's real input: which Python files there are, and the small JSON files in which their results come back."""
+"""The demo's input, existing Python files, and its output: a small JSON file for each result."""
 
 import json
 import os
@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-NOT_ENTERED = {"site-packages", "dist-packages", "__pycache__"}  # what others installed is not the standard library
-OUTPUTS = {0: "measured", 2: "fingerprinted"}  # the stage that a job was taken from -> its output's name
+NOT_ENTERED = {"site-packages", "dist-packages", "__pycache__"}  # installed packages are not the standard library
+OUTPUTS = {0: "measured", 2: "fingerprinted"}  # stage that a job was claimed from -> name of its output
 
 
 def python_files(folder: Path) -> tuple[list[str], int]:
-    """Every .py file below a folder, as a sorted path from there; and how many were left out (names not in UTF-8)."""
+    """All .py files below a folder, as sorted relative paths, and the number of omitted ones (names not in UTF-8)."""
     found: list[str] = []
     left_out = 0
     for parent, folders, names in os.walk(folder):
@@ -23,7 +23,7 @@ def python_files(folder: Path) -> tuple[list[str], int]:
             relative = path.relative_to(folder).as_posix()
             try:
                 relative.encode()
-            except UnicodeEncodeError:  # a job's command is JSON, which has no way to say such a name
+            except UnicodeEncodeError:  # JSON cannot represent such a name
                 left_out += 1
             else:
                 found.append(relative)
@@ -31,19 +31,19 @@ def python_files(folder: Path) -> tuple[list[str], int]:
 
 
 def output_path(folder: Path, jobid: int, stage: int) -> Path:
-    """Where the result of one stage of one job goes."""
+    """The path of the result of one stage of one job."""
     return folder / f"{jobid}.{OUTPUTS[stage]}.json"
 
 
 def write_output(path: Path, value: dict[str, Any]) -> None:
-    """Writes a result whole or not at all: a worker that is killed meanwhile leaves no half of one behind."""
+    """Writes a result atomically: a killed worker leaves no partial file."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as part:
         json.dump(value, part, ensure_ascii=False, separators=(",", ":"))
     os.replace(part.name, path)
 
 
 def read_output(path: Path) -> dict[str, Any] | None:
-    """A result as it was written; None where there is none."""
+    """The stored result; None if there is none."""
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Stage 2 to 4: fingerprints the token runs of one Python file, so that code which stands twice can be found.
+"""Stage 2 to 4: computes fingerprints of the token runs of one Python file, to find duplicated code.
 
 A file becomes its *shape*, a string with one character a token: keywords and operators each have their own, every name
 is the same as every other, every number and string too. Layout and comments are gone. Of all runs of RUN_TOKENS tokens
@@ -17,17 +17,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 RUN_TOKENS = 40
-WINDOW = 41  # so any run of 80 shared tokens, eight to ten lines, is found
-TABLE_LITERALS = 8  # of literals in a row only so many count: code is sought, not tables of data
+WINDOW = 41  # so that each run of 80 shared tokens, eight to ten lines, is found
+TABLE_LITERALS = 8  # only this many literals in a row count: the search is for code, not for tables of data
 
 
 class DoesNotTokenize(Exception):
-    """The tokenizer gave up on this file. The message is its own; it is a result, not a failure."""
+    """The file cannot be tokenized. The message is the tokenizer's; this is a result, not a failure."""
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What stage 4 knows of a file.
+    """The data of one file for stage 4.
 
     shape: one character a token. rows, starts: the physical lines on which tokens begin, ascending, and the index in
     shape of the first token of each. marks: (hash, index in shape where its run of RUN_TOKENS begins), by index.
@@ -54,7 +54,7 @@ _STRING_ENDS = {getattr(token, name, -1) for name in ("FSTRING_END", "TSTRING_EN
 
 
 def fingerprint(source: bytes) -> Fingerprints:
-    """Fingerprints the text of one file, in whatever encoding it declares. Raises DoesNotTokenize."""
+    """Fingerprints the text of one file, in the encoding that it declares. Raises DoesNotTokenize."""
     characters: list[str] = []
     rows: list[int] = []
     starts: list[int] = []
@@ -78,7 +78,7 @@ def fingerprint(source: bytes) -> Fingerprints:
 
 
 def _tokens(source: bytes) -> Iterator[tuple[str, int]]:
-    """The character and the physical line of every token that counts."""
+    """The character and the physical line of each token that counts."""
     row = 1
     strings_open = 0
     for kind, text, (token_row, _), _, _ in tokenize.tokenize(io.BytesIO(source).readline):
@@ -91,7 +91,7 @@ def _tokens(source: bytes) -> Iterator[tuple[str, int]]:
             continue
         elif strings_open or kind in (token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER):
             continue
-        if kind != token.DEDENT:  # seen only at the next statement, but a block ends on its own last line
+        if kind != token.DEDENT:  # reported at the next statement, but a block ends on its own last line
             row = token_row
         if kind in _LAYOUT:
             yield _LAYOUT[kind], row
@@ -102,9 +102,9 @@ def _tokens(source: bytes) -> Iterator[tuple[str, int]]:
 
 
 def _winnow(shape: str) -> Iterator[tuple[int, int]]:
-    """The least hash of each window of neighbouring runs, the rightmost where two are equal; each once."""
+    """The smallest hash of each window of neighbouring runs, the rightmost of equal ones; each once."""
     encoded = shape.encode("latin-1")
-    queue: deque[tuple[int, int]] = deque()  # ascending by hash and by index: the head is the least of the window
+    queue: deque[tuple[int, int]] = deque()  # ascending by hash and by index: the head is the smallest of the window
     last = -1
     runs = len(encoded) - RUN_TOKENS + 1
     for index in range(runs):

@@ -1,4 +1,4 @@
-"""What really happened: the claims that the workers wrote down themselves, and the judgement over them.
+"""The claims that the workers recorded themselves, and the verdict on them.
 
 Each worker appends one JSON line an event to a log of its own, in a single write, so that a SIGKILL leaves whole lines:
 `ready`; `claimed`, once the server has said so; `begun`, by the work; `renewed`, or `not held`, as a heartbeat said;
@@ -20,13 +20,13 @@ from typing import Any
 
 
 class Log:
-    """A worker's own log: append-only, one write an event."""
+    """The log of one worker: append-only, one write for each event."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, event: str, **facts: object) -> None:
-        """Appends one event with the present time. A `claim` among the facts is a secret: its digest is written."""
+        """Appends one event with the current time. A `claim` among the facts is secret: its digest is written."""
         if "claim" in facts:
             facts["claim"] = hashlib.sha256(str(facts["claim"]).encode()).hexdigest()[:16]
         line = json.dumps({"at_s": time.monotonic(), "event": event, **facts})
@@ -35,7 +35,7 @@ class Log:
 
 @dataclass
 class Hold:
-    """One worker's hold on one job, from the server's yes until its end. Times in seconds."""
+    """One worker's claim on one job, from the server's response until its end. Times in seconds."""
 
     jobid: int
     stage: int
@@ -43,7 +43,7 @@ class Hold:
     worker: str
     attempt: int
     start_s: float
-    sure_until_s: float  # the server can't have taken the job back before this: its lifetime counts from the request
+    sure_until_s: float  # the claim cannot have expired before: its lifetime starts after the request
     end_s: float = math.inf
     outcome: str = "held"  # then done, released, lost or killed
     reporting_s: float | None = None
@@ -55,7 +55,7 @@ class Hold:
 
 @dataclass
 class History:
-    """Every hold of one worker, read from its log as it grows."""
+    """All claims of one worker, read from its log as it grows."""
 
     worker: str
     path: Path
@@ -68,7 +68,7 @@ class History:
     _known: set[tuple[int, str]] = field(default_factory=set)
 
     def read(self) -> None:
-        """Takes in what was written since the last time."""
+        """Reads the new lines of the log."""
         if not self.path.exists():
             return
         with self.path.open("rb") as log:
@@ -80,12 +80,12 @@ class History:
             self._take(json.loads(line))
 
     def working_on(self) -> Hold | None:
-        """The hold that was begun last, if it is surely not yet reported. None between two jobs."""
+        """The newest claim, if it has certainly not been reported yet. None between two jobs."""
         hold = self._last
         return hold if hold is not None and hold.outcome == "held" and hold.reporting_s is None else None
 
     def killed(self, at_s: float) -> None:
-        """Ends every open hold at the worker's death."""
+        """Ends all open claims at the worker's death."""
         for hold in self._open.values():
             hold.end_s, hold.outcome = at_s, "killed"
         self._open.clear()
@@ -110,7 +110,7 @@ class History:
 
     def _claimed(self, event: dict[str, Any], at_s: float, key: tuple[int, str]) -> None:
         if key in self._known:
-            return  # the same claim asked for again, because its answer was lost on the way
+            return  # the same claim was requested again because its response was lost
         self._known.add(key)
         self._open[key] = Hold(
             jobid=key[0],
@@ -125,21 +125,21 @@ class History:
 
 
 def _end(hold: Hold, jobstage: int | None, at_s: float) -> None:
-    """jobstage: where the job went, as the server said; None when it said that the claim was no longer held."""
+    """jobstage: the job's new stage according to the server; None if the claim was no longer held."""
     hold.end_s = at_s
     if jobstage is None:
         hold.outcome = "lost"
-        hold.end_s = min(at_s, hold.sure_until_s)  # the worker learns of it late
+        hold.end_s = min(at_s, hold.sure_until_s)  # the worker is informed late
     elif jobstage > hold.working_stage:
         hold.outcome = "done"
     else:
         hold.outcome = "released"
-        hold.end_s = at_s if hold.reporting_s is None else hold.reporting_s  # from then on another may have it
+        hold.end_s = at_s if hold.reporting_s is None else hold.reporting_s  # another worker may hold it now
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The counts, each with the jobs that are its evidence. claims: how many were compared."""
+    """The counts, each with the jobs that are its evidence. claims: the number of compared claims."""
 
     files: int
     claims: int
@@ -151,16 +151,16 @@ class Verdict:
 
     @property
     def right(self) -> bool:
-        """True where every job was done once and by one worker at a time, and the server says so too."""
+        """True if each job was done once, by one worker at a time, and the server's count is equal."""
         wrong = self.claimed_twice_at_once or self.done_twice or self.lost
         return not wrong and self.done == self.files == self.server_done
 
 
 def judge(holds: Iterable[Hold], expected: Mapping[int, bool], stages: Sequence[int], server_done: int) -> Verdict:
-    """Judges a run by the holds of all its workers.
+    """Judges a run by the claims of all its workers.
 
-    expected: the jobids that were handed in, each with whether all its outputs are there; stages: the even stages to be
-    worked through; server_done: the server's own count.
+    expected: the submitted jobids, each with whether all its outputs exist; stages: the even stages that are
+    processed; server_done: the server's own count.
     """
     by_step: dict[tuple[int, int], list[Hold]] = defaultdict(list)
     for hold in holds:

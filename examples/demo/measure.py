@@ -14,7 +14,7 @@ from radon.visitors import ComplexityVisitor
 
 
 class DoesNotParse(Exception):
-    """Not Python, as this interpreter reads it. The message is the parser's; it is a result, not a failure."""
+    """The file is not valid Python. The message is the parser's; this is a result, not a failure."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Function:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One file: its physical lines and every function in it, in the order of their lines."""
+    """One file: its physical lines and all its functions, in the order of their lines."""
 
     lines: int
     functions: tuple[Function, ...]
 
 
 def measure(source: bytes) -> Measurement:
-    """Measures the text of one file, in whatever encoding it declares. Raises DoesNotParse."""
+    """Measures the text of one file, in the encoding that it declares. Raises DoesNotParse."""
     tree = parse(source)
     try:
         functions = tuple(sorted(_functions(tree), key=lambda function: function.line))
@@ -45,22 +45,22 @@ def measure(source: bytes) -> Measurement:
 
 
 def parse(source: bytes) -> ast.Module:
-    """The syntax tree of one file. Raises DoesNotParse, also for the odd ways in which the parser gives up."""
+    """The syntax tree of one file. Raises DoesNotParse for each kind of parser error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an old file's "\d" would print a SyntaxWarning in the middle of the progress
         try:
             return ast.parse(source)
         except SyntaxError as error:
             raise DoesNotParse(f"{error.msg} (line {error.lineno})" if error.lineno else error.msg) from None
-        except (ValueError, RecursionError, MemoryError) as error:  # null bytes; brackets nested without end
+        except (ValueError, RecursionError, MemoryError) as error:  # null bytes; too deeply nested brackets
             raise DoesNotParse(str(error) or "nested too deeply to be parsed") from None
 
 
 def _functions(node: ast.AST, prefix: str = "") -> Iterator[Function]:
-    """Every function below a node, wherever it stands: in a class, in another function, in an `if`."""
+    """All functions below a node, also in classes, other functions and `if` statements."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            # radon by itself lists only functions at the top and in classes at the top, so each is shown to it alone.
+            # radon lists only functions at module level and in classes there, so it gets each function separately.
             [measured] = ComplexityVisitor.from_ast(child).functions
             yield Function(prefix + child.name, child.lineno, measured.complexity)
             yield from _functions(child, f"{prefix}{child.name}.")

@@ -1,4 +1,4 @@
-"""The demo's child processes and its own interruption: nothing that was started is ever left running."""
+"""The demo's child processes and its interruption: no started process is left running."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ STOPS_WITHIN_S = 10.0
 
 
 class Interrupted(BaseException):
-    """Somebody pressed Ctrl-C, or asked the demo in another way to stop. signum: how."""
+    """The user pressed Ctrl-C, or a signal stopped the demo. signum: the signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -23,9 +23,9 @@ class Interrupted(BaseException):
 
 
 class Interruptions:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into Interrupted, but not in the middle of what must not be cut in two.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into Interrupted, but not within sections that must complete.
 
-    Those that follow are impatience, and must not prevent what is then left to do: to stop what was started.
+    Later signals are ignored, so that they cannot prevent the termination of the started processes.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interruptions:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """An interruption within arrives at the end."""
+        """Defers an interruption to the end of the section."""
         self._held = True
         try:
             yield
@@ -49,7 +49,7 @@ class Interruptions:
             raise Interrupted(self._waiting)
 
     def ignore(self) -> None:
-        """From now on none arrives."""
+        """Ignores interruptions from now on."""
         self._held = True
 
     def _arrived(self, signum: int, frame: FrameType | None) -> None:
@@ -61,7 +61,7 @@ class Interruptions:
 
 
 class Children:
-    """Every process that the demo starts, each in a session of its own: Ctrl-C in the terminal is the demo's alone."""
+    """All processes of the demo, each in its own session: only the demo itself receives Ctrl-C of the terminal."""
 
     def __init__(self, folder: Path, interruptions: Interruptions) -> None:
         self._folder = folder
@@ -69,7 +69,7 @@ class Children:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Starts this Python with these arguments in the project's folder; what it prints goes to `said(name)`."""
+        """Starts this Python with these arguments in the project's folder; `said(name)` returns its output."""
         with self._interruptions.held(), self._output(name).open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -84,20 +84,20 @@ class Children:
         return process
 
     def said(self, name: str) -> list[str]:
-        """The whole lines that a child has printed."""
+        """The complete lines that a child has printed."""
         text = self._output(name).read_text(encoding="utf-8", errors="replace")
         return text[: text.rfind("\n") + 1].splitlines()
 
     def last_words(self, name: str) -> str:
-        """The last line that a child has printed: the message, where it was a traceback."""
-        return next((line for line in reversed(self.said(name)) if line.strip()), "it said nothing")
+        """The last line that a child has printed; of a traceback, the message."""
+        return next((line for line in reversed(self.said(name)) if line.strip()), "it printed nothing")
 
     def stop(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-        """Stops these and waits until they are gone; who does not listen is killed."""
+        """Terminates these processes and waits for them; kills those that do not end."""
         for process in processes:
             if process.poll() is None:
                 process.terminate()
-                process.send_signal(signal.SIGCONT)  # one that stands still would not hear it
+                process.send_signal(signal.SIGCONT)  # a stopped process would not receive SIGTERM
         deadline_s = time.monotonic() + STOPS_WITHIN_S
         for process in processes:
             try:
@@ -107,7 +107,7 @@ class Children:
                 process.wait()
 
     def stop_all(self) -> None:
-        """Stops the first one, the server, when all others are gone: they may have something to tell it."""
+        """Terminates the server last: the other processes may still report to it."""
         self._interruptions.ignore()
         self.stop(self._processes[1:])
         self.stop(self._processes[:1])
@@ -117,15 +117,15 @@ class Children:
 
 
 def stand_still(process: subprocess.Popen[bytes]) -> bool:
-    """Stops a process (SIGSTOP) and waits until it stands; False if it has ended instead."""
+    """Stops a process (SIGSTOP) and waits until it is stopped; False if it has ended instead."""
     process.send_signal(signal.SIGSTOP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     if os.WIFSTOPPED(status):
         return True
-    process.returncode = os.waitstatus_to_exitcode(status)  # nobody can wait for it a second time
+    process.returncode = os.waitstatus_to_exitcode(status)  # a process can be waited for only once
     return False
 
 
 def _clean_environment() -> dict[str, str]:
-    """The environment without the settings of another job server that this shell may use."""
+    """The environment without settings for another job server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}

@@ -1,4 +1,4 @@
-"""A JobClient that writes down every claim and every end of one as it happens: the evidence for the demo's counts."""
+"""A JobClient that records each claim and each end of a claim: the evidence for the demo's counts."""
 
 import time
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ RETRY_FOR_S = 10.0  # the demo's server is on this machine and does not come bac
 
 
 class RecordingClient(JobClient):
-    """Does what JobClient does. url, jobix, worker: see there. log: where it is written down."""
+    """A JobClient with a log. url, jobix, worker: see JobClient. log: the file that records the claims."""
 
     def __init__(self, url: str, jobix: int, log: Log, *, worker: str) -> None:
         super().__init__(url, jobix, worker=worker, retry_for_s=RETRY_FOR_S)

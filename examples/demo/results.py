@@ -31,7 +31,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class FileResult:
-    """What is known of one file. An output that is not there is None; complete: both are there."""
+    """The results of one file. A missing output is None; complete: both outputs exist."""
 
     path: str
     measured: Mapping[str, Any] | None
@@ -64,7 +64,7 @@ def collect(run_folder: Path, jobs: Mapping[int, str]) -> dict[int, FileResult]:
 
 
 def require_writable(path: Path) -> None:
-    """OSError now, where write_csv() would raise it in the end."""
+    """Raises OSError now if write_csv() would raise it at the end."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     part = _part(path)
@@ -73,7 +73,7 @@ def require_writable(path: Path) -> None:
 
 
 def write_csv(path: Path, results: Sequence[FileResult], duplicates: Sequence[Duplicate]) -> None:
-    """One row a file; over an earlier one, whole or not at all."""
+    """Writes one row for each file, atomically; replaces an earlier CSV."""
     duplicated = _duplicated_lines(duplicates)
     part = _part(path)
     with part.open("w", encoding="utf-8", newline="") as file:
@@ -107,7 +107,7 @@ def _row(result: FileResult, duplicated_lines: int) -> list[object]:
 
 
 def _duplicated_lines(duplicates: Sequence[Duplicate]) -> dict[str, int]:
-    """How many lines of each file stand elsewhere too."""
+    """The number of duplicated lines of each file."""
     lines: dict[str, set[int]] = defaultdict(set)
     for duplicate in duplicates:
         for place in duplicate.places:

@@ -1,9 +1,9 @@
-"""The demo, `make demo`: a server, four workers, a real job list, one worker killed on the way, and the counts.
+"""The demo, `make demo`: a server, four workers, a real job list, one worker killed during the run, and the counts.
 
     python examples/demo/run.py [--input DIR]
 
 Every .py file of the standard library (or of DIR) is one job; stage 0 to 2 measures it, stage 2 to 4 fingerprints it.
-Exit code: 0; 1 when a count is wrong or something could not run; 130 after Ctrl-C.
+Exit code: 0; 1 if a count is wrong or a part could not run; 130 after Ctrl-C.
 """
 
 import argparse
@@ -35,10 +35,10 @@ STALLED_AFTER_S = 60.0  # without any job moving
 
 
 def main() -> int:
-    """The whole demo; answers the exit code."""
+    """Runs the demo; returns the exit code."""
     started_s = time.monotonic()
-    parser = argparse.ArgumentParser(description="A real run on real files, with a worker killed on the way.")
-    parser.add_argument("--input", type=Path, metavar="DIR", help="its .py files, in place of the standard library's")
+    parser = argparse.ArgumentParser(description="Four workers process real files; one is killed.")
+    parser.add_argument("--input", type=Path, metavar="DIR", help="use the .py files of DIR, not the standard library")
     folder: Path | None = parser.parse_args().input
     interruptions = Interruptions()
     try:
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
-    """From the first process to the last count; True where every count is right. Leaves no process behind."""
+    """Runs all steps; returns True if each count is right. Leaves no process behind."""
     if not input_folder.is_dir():
         raise CannotRun(f"{input_folder} is not a folder: give one with .py files in it")
     files, left_out = python_files(input_folder)
@@ -86,7 +86,7 @@ def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
 
 
 def _csv_path() -> Path:
-    """Where the results will go. Raises CannotRun now, not after the work, where they can't."""
+    """The path of the results. Raises CannotRun now, and not after the work, if it is not writable."""
     path = Path.cwd() / CSV
     try:
         require_writable(path)
@@ -96,7 +96,7 @@ def _csv_path() -> Path:
 
 
 def _conclude(run_folder: Path, csv_path: Path, jobs: dict[int, str], team: Team, server_done: int, show: Show) -> bool:
-    """The tables, the CSV and the counts; True where these are right."""
+    """Shows the tables, the CSV and the counts; returns True if the counts are right."""
     results = collect(run_folder, jobs)
     prints = {result.path: result.fingerprints for result in results.values()}
     duplicates = find_duplicates({path: found for path, found in prints.items() if found is not None})
@@ -112,7 +112,7 @@ def _conclude(run_folder: Path, csv_path: Path, jobs: dict[int, str], team: Team
 
 
 def _watch(server: Server, client: JobClient, team: Team, show: Show, jobs: int) -> None:
-    """Shows the progress until all jobs have ended, and kills a worker on the way."""
+    """Shows the progress until all jobs have ended, and kills a worker meanwhile."""
     moved_s = time.monotonic()
     before: Counts | None = None
     show_at_s = 0.0

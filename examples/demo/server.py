@@ -19,12 +19,12 @@ SERVES = re.compile(r"serves (https?://\S+?)/get\b")
 
 
 class CannotRun(Exception):
-    """The demo can't go on. The message says why, in one line."""
+    """The demo cannot continue. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and the secret of the demo's list on it. page: what to open in a browser."""
+    """A running server and the secret key of the demo's list. page: the address for a browser."""
 
     url: str
     jobix: int
@@ -36,22 +36,22 @@ class Server:
         return f"{self.url}/get?list={LIST_NAME}"
 
     def environment(self) -> Mapping[str, str]:
-        """What a worker needs to know."""
+        """The environment of a worker."""
         return {"JOBSERVER_URL": self.url, "JOBSERVER_JOBIX": str(self.jobix)}
 
     def must_run(self) -> None:
-        """Raises CannotRun with its last words when it has ended."""
+        """Raises CannotRun with the server's last message if it has ended."""
         if self.process.poll() is not None:
             last_words = self.children.last_words("server")
             raise CannotRun(f"the server ended, exit code {self.process.returncode}: {last_words}")
 
     def client(self) -> JobClient:
-        """The master's connection."""
+        """A client with the right to create jobs."""
         return JobClient(self.url, self.jobix, worker="demo", retry_for_s=RETRY_FOR_S)
 
 
 def start_server(children: Children, folder: Path) -> Server:
-    """Starts `python app.py` and waits until it serves. Raises CannotRun with what it said."""
+    """Starts `python app.py` and waits until it serves. Raises CannotRun with its last message."""
     settings = {"INSTANCE": str(folder / "instance"), "PORT": "0", "DRAIN_S": "1"}
     process = children.start("server", ["app.py"], {f"JOBSERVER_{name}": value for name, value in settings.items()})
     give_up_s = time.monotonic() + STARTS_WITHIN_S
@@ -67,6 +67,6 @@ def start_server(children: Children, folder: Path) -> Server:
 
 
 def make_list(client: JobClient) -> None:
-    """Makes the job list: two steps, each with a short lifetime from which a job comes back by itself."""
+    """Creates the job list: two steps, each with a short lifetime and automatic requeue."""
     minutes = LIFETIME_S / 60
     client.init([0, minutes, 0, minutes], name=LIST_NAME, requeue=True)

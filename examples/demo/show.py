@@ -1,4 +1,4 @@
-"""What the demo shows: live bars in a terminal, plain lines elsewhere (a log of CI), and the tables at the end."""
+"""The demo's output: progress bars in a terminal, plain lines elsewhere (a log of CI), and the tables at the end."""
 
 import io
 import sys
@@ -22,15 +22,15 @@ from examples.demo.team import Kill, Member
 PLAIN_EVERY_S = 2.0
 SHOWN = 10
 PLACES_SHOWN = 3
-NAME_WIDTH = 15  # of what stands left of a bar or of a worker's state
+NAME_WIDTH = 15  # of the text to the left of a bar or of a worker's state
 DOING = {0: "measuring", 2: "fingerprinting"}
 
 
 class Show:
-    """A context manager around the run: what is live is live while it is entered. paths: by jobid."""
+    """A context manager around the run, which updates the live display. paths: by jobid."""
 
     def __init__(self, paths: dict[int, str]) -> None:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of few letters gets question marks, not a traceback
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal with a small character set shows question marks
             sys.stdout.reconfigure(errors="replace")
         self.console = Console(highlight=False)
         self._paths = paths
@@ -56,14 +56,14 @@ class Show:
             self._live.stop()
 
     def begin(self, name: str, left_out: int, page: str) -> None:
-        """Says what is about to run, and where to watch it. left_out: files whose names are not UTF-8."""
+        """Prints what will run and the address of the page. left_out: files whose names are not UTF-8."""
         self._say(f"job_manager demo: {len(self._paths)} Python files of {name}", "bold")
         if left_out:
             self._say(f"left out: {left_out}, whose names are not UTF-8")
         self._say(f"page, while this runs: {page}", whole=True)
 
     def update(self, counts: Counts, members: Sequence[Member], kill: Kill | None) -> None:
-        """Shows how far the list is, by the server's counts, and what each worker does, by its own log."""
+        """Shows the list's progress by the server's counts, and each worker's state by its own log."""
         fingerprinted = counts.done
         measured = counts.jobs - sum(stage.jobs for number, stage in counts.stages.items() if number < 2)
         self._bars.update(self._measured, completed=measured)
@@ -75,18 +75,18 @@ class Show:
             self._say(f"measured {measured}, fingerprinted {fingerprinted} of {counts.jobs}")
 
     def worker_killed(self, kill: Kill) -> None:
-        """Says which worker was killed, and at what."""
+        """Prints which worker was killed, and during which job."""
         doing = f"{DOING[kill.hold.stage]} {self._of(kill.hold)}"
         self._say(f"{kill.name} (process {kill.pid}) killed with SIGKILL while {doing}", "red")
 
     def troubles(self, lines: Sequence[str]) -> bool:
-        """Says what went wrong; True where anything did."""
+        """Prints the problems; returns True if there are any."""
         for line in lines:
             self._say(line, "red")
         return bool(lines)
 
     def taken_over(self, kill: Kill | None, holds: Sequence[Hold]) -> None:
-        """Says what became of the job that the killed worker held."""
+        """Prints what happened to the job of the killed worker."""
         if kill is None:
             self._say("no worker was killed: the work was over before one could be caught holding a job")
         elif later := kill.taken_over(holds):
@@ -99,11 +99,11 @@ class Show:
             self._say(f"{kill.name} was killed holding {self._of(kill.hold)}, and nobody has taken it over", "red")
 
     def results(self, path: Path) -> None:
-        """Says where the CSV is."""
+        """Prints the path of the CSV."""
         self._say(f"\nall results: {path}\n", whole=True)
 
     def verdict(self, verdict: Verdict) -> None:
-        """The counts, and the jobs that make one wrong."""
+        """Prints the counts, and the jobs that make a count wrong."""
         all_done = verdict.done == verdict.files == verdict.server_done
         by_server = f"(the server counts {verdict.server_done})"
         self._count(f"done = {verdict.done}, files = {verdict.files} {by_server}", all_done)
@@ -132,7 +132,7 @@ class Show:
         return line
 
     def most_complex(self, results: Sequence[FileResult]) -> None:
-        """The table of the most complex functions."""
+        """Prints the table of the most complex functions."""
         functions = [(function, result.path) for result in results for function in result.functions]
         functions.sort(key=lambda found: (-found[0].complexity, found[1], found[0].line))
         table = _table(f"The ten most complex of {len(functions)} functions")
@@ -144,7 +144,7 @@ class Show:
         self.console.print(table)
 
     def longest(self, duplicates: Sequence[Duplicate]) -> None:
-        """The table of the longest duplicates."""
+        """Prints the table of the longest duplicates."""
         table = _table(f"The ten longest of {len(duplicates)} duplicates (names, numbers and strings aside)")
         table.add_column("tokens", justify="right")
         table.add_column("lines", justify="right")
@@ -163,7 +163,7 @@ class Show:
         return f"{self._paths[hold.jobid]} (job {hold.jobid})"
 
     def _say(self, line: str, style: str = "", *, whole: bool = False) -> None:
-        """whole: not broken to the terminal's width, as it is to be copied. What goes to a log is never broken."""
+        """whole: not wrapped at the terminal's width, so that it can be copied. Lines of a log are never wrapped."""
         self.console.print(Text(line, style), soft_wrap=whole or not self.console.is_terminal)
 
 

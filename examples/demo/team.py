@@ -17,7 +17,7 @@ READY_WITHIN_S = 30.0
 
 @dataclass
 class Member:
-    """One worker process and what it has written down."""
+    """One worker process and its recorded claims."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -26,21 +26,21 @@ class Member:
 
 @dataclass(frozen=True)
 class Kill:
-    """worker `name` was killed, holding `hold`."""
+    """Worker `name` was killed while it held `hold`."""
 
     name: str
     pid: int
     hold: Hold
 
     def taken_over(self, holds: Sequence[Hold]) -> Hold | None:
-        """The hold of the worker that claimed the same job next; None as long as nobody has."""
+        """The next claim of the same job; None while there is none."""
         same = (hold for hold in holds if (hold.jobid, hold.stage) == (self.hold.jobid, self.hold.stage))
         later = (hold for hold in same if hold.start_s > self.hold.end_s)
         return min(later, key=lambda hold: hold.start_s, default=None)
 
 
 class Team:
-    """Starts four workers on the server's list. They find nothing there yet and wait."""
+    """Starts four workers on the server's list, which wait for the first jobs."""
 
     def __init__(self, children: Children, server: Server, input_folder: Path, run_folder: Path) -> None:
         self._children = children
@@ -54,7 +54,7 @@ class Team:
             self.members.append(Member(name, process, History(name, run_folder / f"{name}.jsonl", LIFETIME_S)))
 
     def wait_until_ready(self) -> None:
-        """Returns when all are about to ask for their first job, so that none finds the work done. Raises CannotRun."""
+        """Returns when all workers are about to request their first job. Raises CannotRun."""
         give_up_s = time.monotonic() + READY_WITHIN_S
         while not all(member.history.ready for member in self.members):
             if died := self.died():
@@ -65,20 +65,20 @@ class Team:
             self.read()
 
     def read(self) -> None:
-        """Takes in what the workers have written down since."""
+        """Reads the new lines of the workers' logs."""
         for member in self.members:
             member.history.read()
 
     @property
     def holds(self) -> list[Hold]:
-        """Every hold of every worker so far."""
+        """All claims of all workers so far."""
         return [hold for member in self.members for hold in member.history.holds]
 
     def kill_one(self) -> bool:
-        """Kills a worker with SIGKILL while it surely holds a job; False if none could be caught at it just now.
+        """Kills a worker with SIGKILL while it certainly holds a job; returns False if no worker does now.
 
-        Surely: the worker is first made to stand still, and what it has written down says that it has begun a job, and
-        not yet to report on it. Else it may go on.
+        The worker is first stopped. It is killed only if its log then shows a claimed job without a report; otherwise
+        it continues.
         """
         for member in self.members:
             if member.process.poll() is not None or member.history.working_on() is None:
@@ -103,7 +103,7 @@ class Team:
         return any(member.process.poll() is None for member in self.members)
 
     def died(self) -> list[str]:
-        """A line for each worker that ended without being told to."""
+        """A line for each worker that ended unexpectedly."""
         killed = None if self.kill is None else self.kill.name
         return [
             f"{name} ended by itself, exit code {process.returncode}: {self._children.last_words(name)}"
@@ -112,6 +112,6 @@ class Team:
         ]
 
     def stop(self) -> None:
-        """Lets each end its running job, and takes in the rest of what they wrote down."""
+        """Waits for each worker's running job, then reads the rest of the logs."""
         self._children.stop([member.process for member in self.members])
         self.read()

@@ -1,4 +1,4 @@
-"""Which lines of which file belong to a duplicate already."""
+"""Records which lines of each file already belong to a duplicate."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
@@ -14,14 +14,14 @@ def line_start(starts: Sequence[int], index: int) -> int:
 
 
 class Territory:
-    """Whole lines, taken by the number of a duplicate. starts: of each file, the first token of each of its lines."""
+    """Complete lines with the number of their duplicate. starts: for each file, the first token of each line."""
 
     def __init__(self, starts: Mapping[str, Sequence[int]]) -> None:
         self._starts = starts
         self._taken: dict[str, list[tuple[int, int, int]]] = defaultdict(list)  # (start, end, number), by start
 
     def take(self, start: tuple[str, int], tokens: int, number: int) -> None:
-        """All lines with one of these tokens on them, as far as nobody has them."""
+        """Assigns all free lines with one of these tokens to a duplicate."""
         path, first = start
         starts, taken = self._starts[path], self._taken[path]
         begin = line_start(starts, first)
@@ -30,7 +30,7 @@ class Territory:
         insort(taken, (begin, end, number))
 
     def by(self, start: tuple[str, int]) -> int | None:
-        """The number of the duplicate that has this token; None while nobody has."""
+        """The number of the duplicate that has this token; None if there is none."""
         path, index = start
         taken = self._taken[path]
         place = bisect_right(taken, index, key=lambda one: one[0]) - 1

@@ -1,4 +1,4 @@
-"""One worker process of the demo: measures while there is something to measure, then fingerprints, then looks again.
+"""One worker process of the demo: alternates between the stages until SIGTERM.
 
     JOBSERVER_URL=… JOBSERVER_JOBIX=… python -m examples.demo.worker NAME INPUT_FOLDER RUN_FOLDER
 
@@ -41,11 +41,11 @@ def main() -> int:
                 return 0
             done += tally.done
         if done == 0:
-            time.sleep(LOOK_AGAIN_S)  # nothing is held here: a SIGTERM may end it at once
+            time.sleep(LOOK_AGAIN_S)  # no job is held here: a SIGTERM may end the worker immediately
 
 
 def measured(source: bytes) -> dict[str, Any]:
-    """The output of stage 0 to 2: lines and functions, or a note of why there are no functions."""
+    """The output of stage 0 to 2: lines and functions, or a note that says why there are no functions."""
     try:
         measurement = measure(source)
     except DoesNotParse as reason:
@@ -55,7 +55,7 @@ def measured(source: bytes) -> dict[str, Any]:
 
 
 def fingerprinted(source: bytes) -> dict[str, Any]:
-    """The output of stage 2 to 4: a file's shape and fingerprints, or a note of why there are none."""
+    """The output of stage 2 to 4: a file's shape and fingerprints, or a note that says why there are none."""
     try:
         prints = fingerprint(source)
     except DoesNotTokenize as reason:
@@ -66,11 +66,11 @@ def fingerprinted(source: bytes) -> dict[str, Any]:
 def _do(
     job: Job, work: Callable[[bytes], dict[str, Any]], name: str, input_folder: Path, run_folder: Path, log: Log
 ) -> Done:
-    """Reads the file of a job, works on it, writes the output beside the others, and names it to the server."""
+    """Reads the file of a job, processes it, writes the output, and reports its path."""
     log.write("begun", jobid=job.jobid, claim=job.claim)
     try:
         output = work((input_folder / job.jobcmd["file"]).read_bytes())
-    except OSError as reason:  # a file that has gone or may not be read is a result too; trying again would not help
+    except OSError as reason:  # a missing or unreadable file is a result, too; a retry would not help
         output = {"note": f"can't be read: {reason.strerror}"}
     path = output_path(run_folder, job.jobid, job.stage)
     write_output(path, {**output, "worker": name, "attempt": job.attempt})

@@ -27,6 +27,8 @@ SERVER = (ROOT / "docs/server.md").read_text()
 CLIENT = (ROOT / "docs/client.md").read_text()
 README = (ROOT / "README.md").read_text()
 NOT_OURS = {"static"}
+PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+MADE_BY_USERS = {"settings.py"}
 
 
 def routes(folder: Path) -> list[tuple[str, str, set[str]]]:
@@ -44,7 +46,14 @@ def test_every_route_is_in_its_docs_and_those_for_workers_in_the_readme(tmp_path
             places = {"docs/pages.md": PAGES}
         for place, text in places.items():
             written = f"`POST {shown}`" if methods == {"POST"} else f"`{shown}`"
-            assert written in text, f"{written} is not in {place}"
+            assert re.search(rf"^\|[^|]*{re.escape(written)}", text, re.MULTILINE), f"{written} is not in {place}"
+
+
+def test_every_route_in_the_docs_exists(tmp_path: Path) -> None:
+    exist = {"/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule for rule, _, _ in routes(tmp_path)}
+    for text in (PROTOCOL, PAGES, README):
+        for row in re.findall(r"^\| (`(?:POST )?/.*?) \|", text, re.MULTILINE):
+            assert set(re.findall(r"`(?:POST )?(/[^`]*)`", row)) <= exist, f"{row} is documented but does not exist"
 
 
 @pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
@@ -84,10 +93,10 @@ def test_every_command_of_the_server_is_documented() -> None:
 
 def test_every_command_and_option_of_the_client_is_documented() -> None:
     for name, parser in commands(arguments.parser()):
-        assert re.search(rf"^#+ .*`?{name}`?", CLIENT, re.MULTILINE) or f"`{name}" in CLIENT, name
+        assert re.search(rf"^\| `{name}[ `]", CLIENT, re.MULTILINE), f"{name} is not in the tables of docs/client.md"
         options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
         for option in options:
-            assert option in CLIENT, f"{option} of {name} is not in docs/client.md"
+            assert re.search(rf"{option}\b", CLIENT), f"{option} of {name} is not in docs/client.md"
 
 
 def known_errors(kind: type[errors.JobServerError] = errors.JobServerError) -> set[type[errors.JobServerError]]:
@@ -113,13 +122,52 @@ def test_every_dependency_is_explained() -> None:
         for line in (ROOT / file).read_text().splitlines():
             name = re.match(r"[a-z][a-z0-9-]*", line)
             if name and not line.startswith("types-"):
-                assert name[0] in explained, f"{name[0]} is not in docs/dependencies.md"
+                written = rf"(?<![\w-]){name[0]}(?![\w-])"
+                assert re.search(written, explained), f"{name[0]} is not in docs/dependencies.md"
 
 
-def test_links_in_the_docs_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+@pytest.mark.parametrize("page", PAGES_OF_DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_in_the_docs_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        name, _, heading = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), f"{page.name} links to {target}, which does not exist"
+        assert not heading or heading in headings(linked), f"{page.name} links to {target}: there is no such heading"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as common renderers form them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES_OF_DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_folders_named_in_the_docs_exist(page: Path) -> None:
+    if page.parent.name == "adr" or page.name == "CHANGELOG.md":
+        return  # records of the past
+    names = re.findall(r"`([a-z_./]+/[\w./]*|[a-z_]+\.py)`", page.read_text())
+    for name in names:
+        if not name.startswith(("/", "instance/", "some/")) and name not in MADE_BY_USERS:
+            found = any(
+                (folder / f"{name}{end}").exists() for folder in (ROOT, ROOT / "jobserver") for end in ("", ".py")
+            )
+            assert found or ("/" not in name and list(ROOT.glob(f"[a-z]*/**/{name}"))), f"{page.name} names {name}"
+
+
+def test_the_index_of_decisions_is_complete_and_each_has_the_four_parts() -> None:
+    folder = ROOT / "docs/adr"
+    index = (folder / "README.md").read_text()
+    for number, page in enumerate(sorted(folder.glob("[0-9]*.md")), 1):
+        assert page.name.startswith(f"{number:04}-"), f"{page.name} breaks the numbering"
+        assert f"| [{number:04}]({page.name}) |" in index, f"{page.name} is not in docs/adr/README.md"
+        parts = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequences", "Alternatives refused"], page.name
+
+
+def test_the_glossary_has_each_term_once_in_alphabetical_order() -> None:
+    terms = re.findall(r"^\| ([^|]+) \| [^-]", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)[1:]
+    assert len(terms) > 20
+    assert terms == sorted(set(terms), key=str.lower)
 
 
 def public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
