@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from jobserver.store.statistics_deltas import Tallies
+
 from bench.claim_cost import filled
 from bench.started import ROOT
 from bench.tables import machine, put, table
@@ -17,7 +19,6 @@ from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
 from jobserver.store.connection import Connection
 from jobserver.store.queries import claiming, completing
-from jobserver.store.statistics_deltas import Tallies
 from jobserver.store.transaction import Transaction
 
 JOBS, ROUNDS, TOGETHER, WORKERS = 200_000, 300, (1, 16, 64), 16

@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.core import concurrency
     from jobserver.core.resources import RESOURCES, resource
     from jobserver.feed import sockets
-    from jobserver.feed.events import Events
+    from jobserver.feed.events import Publisher
     from jobserver.feed.live import Live
     from jobserver.feed.long_poll import LongPolls
     from jobserver.jobs.claims import Claims
@@ -37,10 +37,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.server.secret_key import secret_key
     from jobserver.server.settings import load
     from jobserver.server.sweeper import Sweeper
-    from jobserver.store.commit_queue import CommitQueue
     from jobserver.store.database import Database, engine_options
     from jobserver.store.extensions import db, migrate
     from jobserver.store.filesystems import refuse_unfit
+    from jobserver.store.group_commit import CommitQueue
     from jobserver.store.leader import Leader
     from jobserver.store.location import database_uri
     from jobserver.store.schema import prepare
@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         database = Database(db.engine, settings)
 
     long_polls = LongPolls(database, hosting.waiting_bound(settings.max_waiting))
-    commit_queue = CommitQueue(database, Events(long_polls).tell)
+    commit_queue = CommitQueue(database, Publisher(long_polls).publish, settings.busy_timeout_s)
     keys = Keys(key, database)
     expiry = Expiry(commit_queue, database)
     retention = Retention(commit_queue, database, settings.history_days)
@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         commit_queue=commit_queue,
         long_polls=long_polls,
         keys=keys,
-        claims=Claims(commit_queue, long_polls, settings.require_claim),
+        claims=Claims(commit_queue, settings.require_claim),
         lists=Lists(commit_queue, keys),
         expiry=expiry,
         operator=Operator(commit_queue, database),

@@ -1,39 +1,41 @@
-"""What a worker asks for, and what it is told of the jobs that it holds: the nouns of claims.py."""
+"""The nouns of a claim: what a worker requests, holds and reports."""
 
 from typing import NamedTuple
 
 
-class Wish(NamedTuple):
-    """Which jobs a worker asks for. `claim`: the token that it chose, if it did."""
+class ClaimRequest(NamedTuple):
+    """Which jobs a worker requests. `token`: the claim token that it chose, if it did."""
 
     stage: int
-    work: int
+    working_stage: int
     n: int = 1
-    claim: str | None = None
+    token: str | None = None
     worker: str | None = None
 
 
-class Claimed(NamedTuple):
-    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: for ever."""
+class ClaimedJob(NamedTuple):
+    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: no limit. `stage`: the stage it
+    was taken from."""
 
+    row_id: int
     jobid: int
     jobcmd: str
     attempt: int
     deadline: int | None
-    claim: str
+    token: str
     stage: int
 
 
-class Ended(NamedTuple):
-    """How a claim ended: the job is in `jobstage` now; `failed`: it was its last attempt."""
+class Completion(NamedTuple):
+    """How a claim ended: the job is in `stage` now; `failed`: it was its last attempt."""
 
     jobid: int
-    jobstage: int
+    stage: int
     failed: bool = False
 
 
-class Renewed(NamedTuple):
-    """What a heartbeat is answered: `state` is held, lost or cancel."""
+class Renewal(NamedTuple):
+    """The answer to a heartbeat: `state` is held, lost or cancel; `deadline` in ms."""
 
     jobid: int
     state: str
@@ -41,11 +43,11 @@ class Renewed(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a worker says at the end of a claim. `claim` None: a founding worker. JSON is text; None: not said."""
+    """What a worker says at the end of a claim. `token` None: a founding worker. JSON is text; None: not given."""
 
     jobid: int
     target: int
-    claim: str | None = None
+    token: str | None = None
     filename: str | None = None
     jobcmd: str | None = None
     result: str | None = None

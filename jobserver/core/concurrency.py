@@ -34,9 +34,6 @@ class AsyncMode(Protocol):
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:
         """Calls work(*values) where it may block; returns its value or raises its exception."""
 
-    def yield_to_loop(self) -> None:
-        """Lets an event loop run everything that is ready."""
-
     def new_lock(self) -> AbstractContextManager[Any]:
         """Returns a lock for short sections that never wait for I/O."""
 
@@ -56,9 +53,6 @@ class Threads:
         """Calls work(*values) in the calling thread, at most _BLOCKING_THREADS at once."""
         with self._slots:
             return work(*values)
-
-    def yield_to_loop(self) -> None:
-        """Does nothing: threads do not wait for one another."""
 
     def new_lock(self) -> AbstractContextManager[Any]:
         """Returns a threading.Lock."""
@@ -84,6 +78,11 @@ def mode() -> str:
     return _mode.name
 
 
+def has_event_loop() -> bool:
+    """Returns whether green threads share one event loop, so that a thread must yield for others to run."""
+    return not isinstance(_mode, Threads)
+
+
 def is_own_server() -> bool:
     """Returns whether this process is a server program of ours, which can hold connections open (not mod_wsgi)."""
     return _own_server
@@ -98,11 +97,6 @@ def run_in_thread(work: Callable[..., T], *values: Any) -> T:
 def spawn(work: Callable[[], None], name: str) -> None:
     """Starts work() in the background as a daemon thread."""
     threading.Thread(target=work, name=name, daemon=True).start()
-
-
-def yield_to_loop() -> None:
-    """Lets an event loop run what is ready, and poll for new events once more."""
-    _mode.yield_to_loop()
 
 
 def new_lock() -> AbstractContextManager[Any]:

@@ -1,68 +1,52 @@
-"""What is told after a commit: a line in the log; a word to those who wait for a job, and to those who tell pages."""
+"""Publishes the events of a commit: a line in the log, and a wake-up for the long polls that wait for such jobs."""
 
 import logging
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from jobserver.core.events import Event
+from jobserver.core.states import EventKind
 from jobserver.feed.long_poll import LongPolls
 
+NAMED = 5  # jobs that a log line names
+MAKES_AVAILABLE = {EventKind.SUBMITTED, EventKind.COMPLETED, EventKind.RELEASED, EventKind.REQUEUED}
 log = logging.getLogger("jobserver")
 
 
-class Change(NamedTuple):
-    """Jobs that went from one stage to another, or came. Never holds a secret, a token, or what a job is about."""
+class Publisher:
+    """Publishes what was committed."""
 
-    list_id: int
-    verb: str
-    jobids: tuple[int, ...]
-    stage: int | None
-    to: int
-    jobs: int = 0
-    worker: str | None = None
+    def __init__(self, long_polls: LongPolls) -> None:
+        self._long_polls = long_polls
 
-    def __str__(self) -> str:
-        jobs = self.jobs or len(self.jobids)
-        named = ", ".join(map(str, self.jobids[:5])) + (", …" if len(self.jobids) > 5 else "")
-        what = f"job {named}" if jobs == 1 and named else f"{jobs} job{'s' * (jobs != 1)}" + f" ({named})" * bool(named)
-        way = f"to {self.to}" if self.stage is None else f"from {self.stage} to {self.to}"
-        return f"list {self.list_id}: {what} {self.verb}, {way}" + (f", by {self.worker}" if self.worker else "")
-
-
-class NewList(NamedTuple):
-    """A list that didn't exist before."""
-
-    list_id: int
-    name: str
-
-    def __str__(self) -> str:
-        return f"list {self.list_id}: made, named {self.name}"
+    def publish(self, events: Iterable[Event]) -> None:
+        """Publishes each event."""
+        for event in events:
+            if log.isEnabledFor(logging.INFO):
+                log.info(log_line(event))
+            if event.kind in MAKES_AVAILABLE and event.to_stage is not None:
+                if event.to_stage % 2 == 0:
+                    self._long_polls.wake(event.list_id, event.to_stage, event.jobs)
+            elif event.kind is EventKind.CREATED:
+                self._long_polls.wake_for_new_list()
+            elif event.kind is EventKind.RESUMED:
+                self._long_polls.wake_list(event.list_id)
 
 
-class Said(NamedTuple):
-    """Anything else that a person did to a list. `wakes`: those who wait for a job there shall look again."""
-
-    list_id: int
-    what: str
-    wakes: bool = False
-
-    def __str__(self) -> str:
-        return f"list {self.list_id}: {self.what}"
-
-
-class Events:
-    """Tells of what was committed."""
-
-    def __init__(self, waiting: LongPolls) -> None:
-        self._waiting = waiting
-
-    def tell(self, notes: Iterable[Change | NewList | Said]) -> None:
-        """Tells of each, once it is committed."""
-        for note in notes:
-            log.info("%s", note)
-            if isinstance(note, NewList):
-                self._waiting.wake_for_new_list()
-            elif isinstance(note, Said):
-                if note.wakes:
-                    self._waiting.wake_list(note.list_id)
-            elif note.to % 2 == 0:
-                self._waiting.wake(note.list_id, note.to, note.jobs or len(note.jobids))
+def log_line(event: Event) -> str:
+    """An event in words: `list 1: job 17 completed, stage 1 to 2, by node3:812`."""
+    parts = [f"list {event.list_id}:"]
+    if event.jobs:
+        named = ", ".join(map(str, event.jobids[:NAMED])) + (", …" if len(event.jobids) > NAMED else "")
+        if event.jobs == 1 and named:
+            parts.append(f"job {named}")
+        else:
+            parts.append(f"{event.jobs} job{'s' * (event.jobs != 1)}" + f" ({named})" * bool(named))
+    parts.append(event.kind.value.replace("_", " "))
+    line = " ".join(parts)
+    if event.to_stage is not None:
+        same = event.from_stage is None or event.from_stage == event.to_stage
+        line += f", stage {event.to_stage}" if same else f", stage {event.from_stage} to {event.to_stage}"
+    if event.message:
+        line += f" ({event.message})"
+    by = event.actor or event.worker
+    return f"{line}, by {by}" if by else line

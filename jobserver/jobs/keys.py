@@ -1,4 +1,4 @@
-"""The secret of a list: never kept, only a keyed hash of it; and which list it opens."""
+"""The secret key (jobix) of a list: only a keyed hash of it is stored; and which list it opens."""
 
 import hashlib
 import hmac
@@ -9,25 +9,25 @@ from jobserver.store.queries import lists
 
 
 class Keys:
-    """Finds lists by their secrets."""
+    """Finds lists by their secret keys. `known`: the lists that were found. Lists are never deleted, so a known one
+    need not be looked up; its name may be an old one."""
 
     def __init__(self, secret_key: str, database: Database) -> None:
         self._key = hashlib.sha256(b"jobix " + secret_key.encode()).digest()
         self._database = database
-        self._known: dict[int, JobList] = {}
+        self.known: dict[int, JobList] = {}
 
     def hash(self, jobix: int) -> str:
-        """What is kept of a secret: HMAC-SHA256 under the server's key, hexadecimal."""
+        """What is stored of a secret key: HMAC-SHA256 under the server's key, hexadecimal."""
         return hmac.digest(self._key, str(jobix).encode(), "sha256").hex()
 
     def find(self, jobix: int) -> JobList | None:
-        """The list that this secret opens, if there is one. Lists stay for ever, so a known one is not looked up; its
-        name may be an old one."""
-        return self._known.get(jobix) or self.look_up(jobix)
+        """The list that this secret key opens, if there is one."""
+        return self.known.get(jobix) or self.look_up(jobix)
 
     def look_up(self, jobix: int) -> JobList | None:
-        """The same with the name that it has now."""
-        found = lists.by_hash(self._database.read, self.hash(jobix))
-        if found is not None:
-            self._known[jobix] = found
-        return found
+        """The same with the list's current name."""
+        job_list = lists.by_hash(self._database.read, self.hash(jobix))
+        if job_list is not None:
+            self.known[jobix] = job_list
+        return job_list

@@ -1,14 +1,16 @@
 """The verbs that make lists and fill them: init, submit, lifetimes."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from jobserver.core.errors import NameTaken
-from jobserver.core.lifetimes import Lifetime
+from jobserver.core.events import Event
+from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.core.lists import JobList
-from jobserver.feed.events import Change, NewList, Said
+from jobserver.core.states import EventKind
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.keys import Keys
-from jobserver.store.commit_queue import CommitQueue
+from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import lists, loading, overdue
 from jobserver.store.transaction import Transaction
 
@@ -16,10 +18,10 @@ UNCHANGED = -1
 
 
 class Lists:
-    """The verbs, over one writer."""
+    """The verbs, over one commit queue."""
 
-    def __init__(self, writer: CommitQueue, keys: Keys) -> None:
-        self._writer = writer
+    def __init__(self, commit_queue: CommitQueue, keys: Keys) -> None:
+        self._commit_queue = commit_queue
         self._keys = keys
 
     def init(self, jobix: int, given: list[Lifetime], name: str | None) -> dict[int, Lifetime]:
@@ -38,7 +40,7 @@ class Lists:
                     current[lifetime.stage] = lifetime
             return current
 
-        return self._writer.run(work, exclusive=bool(given) or name is not None)
+        return self._commit_queue.run(work, exclusive=bool(given) or name is not None)
 
     def submit(self, jobix: int, chunks: Iterable[str], jobs: int, large: bool = False) -> tuple[int, int]:
         """Adds jobs to the list, made if it is new: (how many were new, how many it knew).
@@ -48,14 +50,14 @@ class Lists:
 
         def work(tx: Transaction) -> int:
             job_list = self._found_or_made(tx, jobix, None)
-            now, total = now_ms(), 0
+            now, added = now_ms(), Counter[int]()
             for chunk in chunks:
-                for stage, new in loading.add_jobs(tx, job_list.id, chunk, now).items():
-                    tx.notes.append(Change(job_list.id, "submitted", (), None, stage, jobs=new))
-                    total += new
-            return total
+                added.update(loading.add_jobs(tx, job_list.id, chunk, now))
+            for stage, new in sorted(added.items()):
+                tx.record(Event(job_list.id, EventKind.SUBMITTED, (), new, None, stage), now)
+            return added.total()
 
-        new = self._writer.run(work, bulk=large or jobs > 500)
+        new = self._commit_queue.run(work, bulk=large or jobs > 500)
         return new, jobs - new
 
     def set_lifetime(
@@ -67,17 +69,18 @@ class Lists:
             list_id = self._found_or_made(tx, jobix, None).id
             return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
 
-        return self._writer.run(work, exclusive=True)
+        return self._commit_queue.run(work, exclusive=True)
 
-    def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, by: str) -> Lifetime:
+    def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, actor: str) -> Lifetime:
         """The same by a person who signed in: what else holds for the stage stays."""
 
         def work(tx: Transaction) -> Lifetime:
             lifetime = _set_lifetime(tx, job_list.id, stage, lifetime_ms, UNCHANGED, None)
-            tx.notes.append(Said(job_list.id, f"stage {stage} has a lifetime of {lifetime_ms} ms now, by {by}"))
+            message = f"{minutes(lifetime_ms)} min"
+            tx.record(Event(job_list.id, EventKind.LIFETIME, (), 0, stage, stage, None, actor, message), now_ms())
             return lifetime
 
-        return self._writer.run(work, exclusive=True)
+        return self._commit_queue.run(work, exclusive=True)
 
     def _found_or_made(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
         hashed = self._keys.hash(jobix)
@@ -88,7 +91,7 @@ class Lists:
                 return found  # made by another server process a moment ago
             if found is None:
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
-            tx.notes.append(NewList(found.id, found.name))
+            tx.record(Event(found.id, EventKind.CREATED, message=f"named {found.name}"), now_ms())
         return found
 
 
@@ -106,8 +109,5 @@ def _set_lifetime(
     lists.store_lifetime(tx, list_id, lifetime)
     lists.apply_lifetime(tx, list_id, lifetime, now)
     if lifetime.requeue is not None:
-        rows = overdue.requeue_flagged(tx, list_id, stage, lifetime.requeue, now)
-        if rows:
-            jobids = tuple(row[2] for row in rows)
-            tx.notes.append(Change(list_id, "expired", jobids, stage, lifetime.requeue))
+        overdue.requeue_marked(tx, list_id, stage, lifetime.requeue, now)
     return lifetime

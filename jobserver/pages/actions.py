@@ -60,7 +60,7 @@ def _priority(job_list: JobList, by: str) -> str:
     text = request.form.get("priority", "").strip()
     number = parsing.whole(text.removeprefix("-"), "priority", MAX_PRIORITY)
     number = -number if text.startswith("-") else number
-    changed = services().operator.prefer(job_list, _jobs(), number, by)
+    changed = services().operator.set_priority(job_list, _jobs(), number, by)
     return f"{_jobs_were(changed)} given priority {number}."
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -33,11 +32,6 @@ class Eventlet:
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:
         """Calls work(*values) in eventlet's pool of real threads."""
         return self._execute(work, *values)
-
-    def yield_to_loop(self) -> None:
-        """Yields twice: the first turn runs what is ready, the second polls for new events."""
-        time.sleep(0)
-        time.sleep(0)
 
     def new_lock(self) -> AbstractContextManager[Any]:
         """Returns a real lock: green threads do not switch inside a short section, and a green lock costs far more."""
@@ -83,11 +77,6 @@ class Gevent:
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:
         """Calls work(*values) in gevent's pool of real threads."""
         return self._get_hub().threadpool.apply(work, values)
-
-    def yield_to_loop(self) -> None:
-        """Yields twice: the first turn runs what is ready, the second polls for new events."""
-        time.sleep(0)
-        time.sleep(0)
 
     def new_lock(self) -> AbstractContextManager[Any]:
         """Returns a green lock."""

@@ -99,7 +99,7 @@ def _status(chosen: argparse.Namespace, services: Services) -> int:
             [
                 job.jobid,
                 job.stage,
-                "failed" if job.flag > 1 else "expired",
+                "failed" if job.failed else "expired",
                 (now - job.since) // 1000,
                 job.worker,
                 job.error,
@@ -118,7 +118,7 @@ def _sweep(chosen: argparse.Namespace, services: Services) -> int:
 
 def _cancel(chosen: argparse.Namespace, services: Services) -> int:
     job_list, jobid = _named(chosen.list, services), chosen.jobid
-    held = 0 <= jobid <= HIGHEST_NUMBER and services.claims.cancel(job_list, jobid)
+    held = 0 <= jobid <= HIGHEST_NUMBER and services.claims.request_cancel(job_list, jobid)
     said = "Its worker will be told at its next heartbeat." if held else "Nobody holds that job; nothing was changed."
     _say(chosen, {"cancelled": held}, said)
     return 0 if held else 1

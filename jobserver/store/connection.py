@@ -1,57 +1,59 @@
-"""One connection to SQLite or PostgreSQL, and what differs between the two drivers."""
+"""What the store needs of a database: the base classes of `sqlite.py` and `postgresql.py`.
 
-import random
-import re
+SQL is written once, as templates: `{name}` stands for a fragment that the two databases spell differently (`FRAGMENTS`
+lists them), `:name` for a value.
+"""
+
 import sqlite3
-import time
-from collections.abc import Generator, Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg
-
-from jobserver.core.errors import DatabaseBusy
+from sqlalchemy import Connection as EngineConnection
+from sqlalchemy import Engine
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # and not: is misused
-COLLISIONS = (  # with another server process: the same again will do
+COLLISIONS = (  # with another server process: the same transaction succeeds when it is repeated
     psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation
 )  # fmt: skip
-ANSWERS_IN_S = 1  # beyond what a statement may wait for a lock
-LONG_S = 600  # the same for one that goes through many rows
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock{}(5704261)"
+
+# any_of … end_any: a subquery that is evaluated once. skip_locked, wait_locked: how it treats rows that others locked.
+# json_ids: the numbers of the JSON array :ids. json_rows: the arrays of the JSON array :rows, as row.value; int0, int1,
+# int2, text1, text3: their elements. proved_reports: the ids of the jobs that the pairs (jobid, claim) in :rows hold.
+FRAGMENTS = (
+    "any_of", "end_any", "skip_locked", "wait_locked", "json_ids", "json_rows", "int0", "int1", "int2", "text1",
+    "text3", "proved_reports", "lock_token",
+)  # fmt: skip
 
 Row = tuple[Any, ...]
-T = TypeVar("T")
 
 
 class Silent(psycopg.OperationalError):
-    """PostgreSQL took a statement, and doesn't answer."""
+    """PostgreSQL accepted a statement and does not answer."""
 
 
-class Connection:
-    """One driver connection, in autocommit: begin, statements, commit. Statements name their values as `:name`.
+class Connection(ABC):
+    """One driver connection, in autocommit: begin, statements, commit.
 
     `long`: its statements may go through many rows, and take their time.
     """
 
-    def __init__(self, driver: Any, postgresql: bool, busy_timeout_s: float) -> None:
+    def __init__(self, driver: Any, dialect: "Dialect") -> None:
         self.driver = driver
-        self.postgresql = postgresql
+        self.dialect = dialect
         self.long = False
-        self._busy_timeout_s = busy_timeout_s
-        if postgresql:
-            driver.wait = self._wait
+        self._statements = dialect.statements
 
     def execute(self, sql: str, values: dict[str, Any]) -> Any:
-        """A cursor of the driver."""
-        return self.driver.execute(_psycopg_style(sql) if self.postgresql else sql, values)
+        """Runs a statement; returns the driver's cursor."""
+        return self.driver.execute(self._statements.get(sql) or self.dialect.statement(sql), values)
 
     def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> int:
-        """Runs a statement for each of the rows; how many there are."""
+        """Runs a statement for each of the rows; returns how many there are."""
         if rows:
-            cursor = self.driver.cursor()
-            cursor.executemany(_psycopg_style(sql) if self.postgresql else sql, rows)
+            self.driver.cursor().executemany(self.dialect.statement(sql), rows)
         return len(rows)
 
     def all(self, sql: str, **values: Any) -> list[Row]:
@@ -59,66 +61,100 @@ class Connection:
         rows: list[Row] = self.execute(sql, values).fetchall()
         return rows
 
-    def begin(self, exclusive: bool = False) -> None:
-        """Begins to write. On SQLite this waits for its turn; DatabaseBusy after busy_timeout_s. `exclusive`: alone on
-        PostgreSQL too, where else many write.
-
-        SQLite's own waiting sleeps up to 100 ms between two tries, and starves beside a busy process: so it is ours.
-        """
-        if self.postgresql:
-            self.driver.execute(_BEGIN.format("" if exclusive else "_shared"))
-            return
-        give_up = time.monotonic() + self._busy_timeout_s
-        while not self.try_begin():
-            if time.monotonic() >= give_up:
-                raise DatabaseBusy(
-                    f"Another process kept the database locked for {self._busy_timeout_s:g} s; try again."
-                )
-            time.sleep(random.uniform(0.0002, 0.002))
-
+    @abstractmethod
     def try_begin(self) -> bool:
-        """Begins to write if nobody else does (SQLite)."""
-        try:
-            self.driver.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                return False
-            raise
-        return True
+        """Begins to write if that needs no waiting; returns whether it did."""
 
+    @abstractmethod
+    def begin(self, exclusive: bool = False) -> None:
+        """Begins to write, waiting for a lock if need be; DatabaseBusy after busy_timeout_s. `exclusive`: no other
+        process writes meanwhile."""
+
+    @abstractmethod
+    def begin_read(self) -> None:
+        """Begins to read one state of the database."""
+
+    @abstractmethod
     def commit(self) -> None:
-        """Ends the transaction; what it did is on the disk when this returns."""
-        self.driver.execute("COMMIT")
+        """Ends the transaction; its changes are on the disk when this returns."""
 
+    @abstractmethod
     def rollback(self) -> None:
-        """Ends the transaction as if it had never been; nothing if there is none."""
-        if self.postgresql or self.driver.in_transaction:
-            self.driver.execute("ROLLBACK")
+        """Undoes the transaction; does nothing if there is none."""
 
     def close(self) -> None:
         """Closes the driver's connection."""
         self.driver.close()
 
-    def _wait(self, statement: Any, interval: float = 0.1) -> Any:
-        """psycopg waits for every answer by this, for ever if need be."""
-        limit_s = LONG_S if self.long else self._busy_timeout_s + ANSWERS_IN_S
-        return type(self.driver).wait(self.driver, _bounded(statement, time.monotonic() + limit_s), interval)
 
+class Dialect(ABC):
+    """What differs between the two databases. `blocks`: its statements may wait, so they run in a real thread.
+    `reconnects`: its connections can be lost while the process lives."""
 
-def _bounded(statement: Generator[Any, Any, T], give_up: float) -> Generator[Any, Any, T]:
-    """The steps of one of psycopg's statements, but not for ever."""
-    try:
-        wanted = next(statement)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > give_up:
-                raise Silent("PostgreSQL does not answer")
-            wanted = statement.send(ready)
-    except StopIteration as end:
-        value: T = end.value
-        return value
+    name: str
+    blocks: bool
+    reconnects: bool
+    scan_order_matters: bool
+    fragments: Mapping[str, str]
 
+    def __init__(self, engine: Engine, busy_timeout_s: float) -> None:
+        self.engine = engine
+        self.busy_timeout_s = busy_timeout_s
+        self.statements: dict[str, str] = {}
 
-@lru_cache(maxsize=512)
-def _psycopg_style(sql: str) -> str:
-    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))
+    def statement(self, template: str) -> str:
+        """The SQL of a template, in the driver's style; rendered once."""
+        sql = self.statements.get(template)
+        if sql is None:
+            sql = self.statements[template] = self.render(template)
+        return sql
+
+    def render(self, template: str) -> str:
+        """Fills the fragments in."""
+        return template.format_map(self.fragments)
+
+    def new_driver_connection(self, connect_options: Mapping[str, Any]) -> Any:
+        """A connection of the driver.
+
+        The engine's dialect makes it, not the engine: an engine and its pool have locks that a real thread must not
+        take, because a green thread that waits for such a lock is never woken.
+        """
+        where, options = self.engine.dialect.create_connect_args(self.engine.url)
+        return self.engine.dialect.connect(*where, **{**options, **connect_options})
+
+    @abstractmethod
+    def connect(self) -> Connection:
+        """A new connection, durable at commit."""
+
+    @abstractmethod
+    def may_be_committed(self, error: Exception) -> bool:
+        """Whether a commit that failed with this error may have taken effect all the same."""
+
+    @abstractmethod
+    def index_names(self, connection: Connection) -> set[str]:
+        """The names of all indexes that are usable."""
+
+    @abstractmethod
+    def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
+        """Those of the wanted indexes, and of the dialect's own, that are missing or broken."""
+
+    @abstractmethod
+    def file_problems(self, connection: Connection) -> list[str]:
+        """What an integrity check of the database's files finds, a line each."""
+
+    @abstractmethod
+    def acquire_leadership(self) -> bool:
+        """Takes the lock of the process that runs the background work, if it is free; returns whether this process
+        holds it."""
+
+    @abstractmethod
+    def release_leadership(self) -> None:
+        """Releases that lock."""
+
+    @abstractmethod
+    def prepare_schema(self) -> None:
+        """Configures the engine with which the tables are created or upgraded."""
+
+    @abstractmethod
+    def lock_schema(self, connection: EngineConnection) -> None:
+        """Excludes every other process that creates or upgrades the tables, until the transaction ends."""

@@ -1,40 +1,37 @@
-"""One transaction for several requests, over the one connection that writes.
+"""Group commit: many requests, one transaction, one flush to the disk.
 
-The event loop never waits for the database. What may wait (PostgreSQL, bulk work, a locked file, the flush of a commit
-to a slow disk) is done in a real thread. SQLite's short statements run on the loop: a thread making many small calls
-beside a busy loop would lose the interpreter's lock at each of them; and a quick flush costs less than the way to a
-thread and back.
+A flush costs much more than a claim's statement. So requests that arrive while a commit is on its way wait, and share
+the next one. There is no thread for this: the first request to come writes for all that wait, then hands on to one of
+those that came meanwhile.
+
+The event loop never waits for the database. Work that may block (PostgreSQL, bulk work, a locked file, a slow flush)
+runs in a real thread. SQLite's short statements run on the loop: a thread that makes many small calls beside a busy
+loop would lose the interpreter's lock at each of them.
 """
 
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from jobserver.core.concurrency import new_event, run_in_thread
-from jobserver.core.errors import JobServerError, OutcomeUnknown
+from jobserver.core.concurrency import Event as Turn
+from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread
+from jobserver.core.errors import DatabaseBusy, JobServerError, OutcomeUnknown, Unavailable
+from jobserver.core.events import Event
 from jobserver.store.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
 from jobserver.store.database import Database
-from jobserver.store.transaction import Transaction
+from jobserver.store.transaction import NeedsAlone, RunEachAlone, Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
 Aside = Callable[[Callable[[], None]], None]
 
-TRIES = 3  # of what collides with another server process
+MAX_TOGETHER = 128  # requests in one commit: bounds how long the first of them waits
+TRIES = 3  # of a transaction that collides with another server process
 QUICK_S = 0.001  # a commit that the event loop may wait for
-FLUSH_FAILED = 1034  # SQLITE_IOERR_FSYNC
-log = logging.getLogger("jobserver.writer")
-
-
-class NeedsAlone(Exception):
-    """Raised by a work that must not share its transaction, before it changed anything; it is then called alone."""
-
-
-class RunEachAlone(Exception):
-    """A work failed half-way in a shared transaction: that is rolled back, and each work run by itself."""
+log = logging.getLogger("jobserver.group_commit")
 
 
 class Entry(Generic[T]):
@@ -44,21 +41,143 @@ class Entry(Generic[T]):
         self.work = work
         self.bulk = bulk or exclusive
         self.exclusive = exclusive
-        self.turn = new_event()
+        self.turn: Turn | None = None  # set when it is written, or may write
         self.done = False
         self.value: T
         self.error: BaseException | None = None
-        self.notes: list[Any] = []
+        self.events: list[Event] = []
 
 
-class GroupCommit:
-    """The only one that begins and ends transactions; one at a time."""
+class CommitQueue:
+    """The only way to change anything. `publish` gets the events of each work after its commit."""
+
+    def __init__(self, database: Database, publish: Callable[[list[Event]], None], busy_timeout_s: float) -> None:
+        self._busy_timeout_s = busy_timeout_s
+        self._publish = publish
+        self._lock = new_lock()
+        self._waiting: deque[Entry[Any]] = deque()
+        self._busy = False
+        self._yields = has_event_loop()
+        self._writer = _Writer(database)
+
+    def run(self, work: Work[T], bulk: bool = False, exclusive: bool = False) -> T:
+        """Calls work(transaction), maybe beside others' works in one transaction, and returns its value once that is
+        committed. Raises what work raised: then nothing of it remains. DatabaseBusy when the database fails.
+
+        work may be called more than once, and must not touch anything but the transaction. Works of a class that has
+        it are first given, all that share the transaction, to its `together(transaction, works)`.
+
+        `bulk`: it takes long. `exclusive`: no other server process writes meanwhile; for rows that others' works read,
+        such as lifetimes.
+        """
+        entry = Entry(work, bulk, exclusive)
+        with self._lock:
+            first, self._busy = not self._busy, True
+            if not first:
+                entry.turn = new_event()
+            self._waiting.append(entry)
+        while entry.turn is not None and not entry.turn.wait(self._busy_timeout_s):
+            self._give_up(entry)
+        if not entry.done:
+            self._write(entry)
+        if entry.error is not None:
+            raise entry.error
+        if entry.events:
+            self._publish(entry.events)
+        return entry.value
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written, or waits for that."""
+        return self._busy
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._writer.close()
+
+    def _give_up(self, entry: Entry[Any]) -> None:
+        """Takes an entry out of the queue if the database was silent while it waited: none of it was done."""
+        silent = self._writer.silent_s >= self._busy_timeout_s
+        with self._lock:
+            if silent and entry in self._waiting and entry.turn is not None and not entry.turn.is_set():
+                self._waiting.remove(entry)
+                raise DatabaseBusy("The database has not answered for some seconds; try again.")
+
+    def _write(self, own: Entry[Any]) -> None:
+        """Writes for those that wait, `own` first, and hands on to the first of the rest."""
+        if self._yields:  # requests that have arrived already share this commit: run what is ready, then poll again
+            time.sleep(0)
+            time.sleep(0)
+        batch = self._take()
+        try:
+            self._commit(batch)
+        except BaseException:
+            for entry in batch:
+                entry.error = entry.error or DatabaseBusy("The writing was interrupted; try again.")
+            raise
+        finally:
+            with self._lock:
+                following = self._waiting[0] if self._waiting else None
+                self._busy = following is not None
+                if following is not None and following.turn is not None:
+                    following.turn.set()  # under the lock, so that it does not give up now
+            for entry in batch:
+                entry.done = True
+                if entry is not own and entry.turn is not None:
+                    entry.turn.set()
+
+    def _take(self) -> list[Entry[Any]]:
+        with self._lock:
+            batch = [self._waiting.popleft()]
+            while not batch[0].bulk and self._waiting and not self._waiting[0].bulk and len(batch) < MAX_TOGETHER:
+                batch.append(self._waiting.popleft())
+            return batch
+
+    def _commit(self, batch: list[Entry[Any]]) -> None:
+        """Sets a value or an error in every entry."""
+        alone, give_up = batch, time.monotonic() + self._busy_timeout_s
+        try:
+            self._writer.run(batch, len(batch) == 1)
+            alone = [entry for entry in batch if isinstance(entry.error, NeedsAlone)]
+        except RunEachAlone:
+            pass  # nothing of it remains
+        except (Unavailable, *DATABASE_FAILS, *COLLISIONS) as error:
+            self._fail(batch, error)
+            return
+        for number, entry in enumerate(alone if len(batch) > 1 else []):
+            entry.error = None
+            if time.monotonic() > give_up:
+                self._fail(alone[number:], DatabaseBusy("The database is slow or locked; try again."))
+                return
+            try:
+                self._writer.run([entry], True)
+            except DatabaseBusy as error:
+                self._fail(alone[number:], error)
+                return
+            except (OutcomeUnknown, *DATABASE_FAILS, *COLLISIONS) as error:
+                self._fail([entry], error)
+
+    def _fail(self, entries: list[Entry[Any]], error: BaseException) -> None:
+        if isinstance(error, OutcomeUnknown):
+            log.error("the database was lost in a commit: %s", str(error.__cause__).partition("\n")[0])
+            self._writer.drop()
+        elif not isinstance(error, DatabaseBusy):
+            log.error("the database failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
+            self._writer.drop()
+            error = DatabaseBusy("The database could not take this now; try again.")
+        for entry in entries:
+            entry.error = error
+
+
+class _Writer:
+    """Begins and ends the transactions, one at a time, on the one connection that writes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._ended = 0.0
-        self._commit_s = 1.0  # what a commit took of late; it may be slow until it was seen to be quick
+        self._has_event_loop = has_event_loop()
+        self._commit_s = 1.0  # what a commit took of late; slow until it was seen to be quick
 
     @property
     def silent_s(self) -> float:
@@ -71,12 +190,12 @@ class GroupCommit:
         that may wait for locks, and be tried again. Raises what it was rolled back for."""
         for more in reversed(range(TRIES if alone else 1)):
             try:
-                if self._database.postgresql or batch[0].bulk:
-                    run_in_thread(self._transact, batch, alone, _here)
+                if self._database.dialect.blocks or batch[0].bulk:
+                    run_in_thread(self._transact, batch, alone, lambda work: work())
                 else:
                     self._transact(batch, alone, run_in_thread)
                 return
-            except COLLISIONS:  # the database took all of it back, for another transaction's sake
+            except COLLISIONS:  # the database rolled all of it back, for another transaction's sake
                 if not more:
                     raise
 
@@ -93,7 +212,7 @@ class GroupCommit:
                 self._end(connection, aside)
             else:
                 connection.rollback()
-            self._ended = time.monotonic()  # before `long` is taken back: who waited through that waits on
+            self._ended = time.monotonic()  # before `long` is reset: who waited through that waits on
         except BaseException:
             try:
                 connection.rollback()
@@ -108,11 +227,11 @@ class GroupCommit:
         kept, self._connection = self._connection, self._connection or self._database.connect()
         self._connection.long = False
         try:
-            if self._connection.postgresql or not self._connection.try_begin():
+            if not self._connection.try_begin():
                 aside(partial(self._connection.begin, exclusive))
         except DATABASE_FAILS as error:
             self.drop()
-            if kept is None or not kept.postgresql or isinstance(error, Silent):
+            if kept is None or not kept.dialect.reconnects or isinstance(error, Silent):
                 raise
             self._connection = self._database.connect()
             aside(partial(self._connection.begin, exclusive))
@@ -125,18 +244,18 @@ class GroupCommit:
             self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
 
         try:
-            commit() if self._commit_s < QUICK_S else aside(commit)
+            commit() if self._commit_s < QUICK_S or not self._has_event_loop else aside(commit)
         except DATABASE_FAILS as error:
-            if _may_be_done(error, connection.postgresql):
+            if connection.dialect.may_be_committed(error):
                 raise OutcomeUnknown(
-                    "The database failed while this was being committed: it may have been done, or not. Send it"
-                    " again with the same claim, or look."
+                    "The database failed during the commit, so the change may be done or not. Send the request again"
+                    " with the same claim token, or look at the job."
                 ) from error
             raise
 
     @staticmethod
     def _prepare(batch: list[Entry[Any]], transaction: Transaction) -> None:
-        """Lets works of a kind do together what they would do each."""
+        """Lets works of a kind do together what each would do alone."""
         kinds: dict[Any, list[Any]] = defaultdict(list)
         for entry in batch:
             if hasattr(entry.work, "together"):
@@ -149,9 +268,9 @@ class GroupCommit:
 
     @staticmethod
     def _call(entry: Entry[Any], transaction: Transaction, alone: bool) -> bool:
-        """Runs one work; whether what it did shall be kept."""
+        """Runs one work; returns whether its changes are kept."""
         before = transaction.changes
-        transaction.notes = entry.notes = []
+        transaction.events = entry.events = []
         try:
             entry.value = entry.work(transaction)
         except (*DATABASE_FAILS, *COLLISIONS) as error:
@@ -172,23 +291,10 @@ class GroupCommit:
             self._connection = None
 
     def drop(self) -> None:
-        """Lets go of a connection that failed."""
+        """Discards a connection that failed."""
         connection, self._connection = self._connection, None
         if connection:
             try:
                 connection.close()
             except DRIVER_ERRORS:
                 log.warning("a broken connection could not be closed")
-
-
-def _may_be_done(error: Exception, postgresql: bool) -> bool:
-    """Whether a commit that failed so may have been made all the same."""
-    if postgresql:  # a state says that it took it back
-        return (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57")
-    # SQLite flushes when all is written: should the process end now, the next one finds it, and takes it as committed.
-    code = getattr(error, "sqlite_errorcode", None)
-    return "disk I/O" in str(error) if code is None else code == FLUSH_FAILED  # None: before Python 3.11
-
-
-def _here(work: Callable[[], None]) -> None:
-    work()

@@ -2,9 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from jobserver.core.states import Condition, Hold, Outcome, Phase
 from jobserver.store.extensions import db
 
 if TYPE_CHECKING:  # the library makes its class as it runs; of types it has the one that it made it from
@@ -17,14 +28,15 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 AVAILABLE = text("jobstage % 2 = 0")
 WORKING = text("jobstage % 2 = 1")
 CLAIMED = text("claim IS NOT NULL")
-CAN_EXPIRE = text("deadline IS NOT NULL AND flag <= 0")
-FLAGGED = text("flag > 0")
+CAN_EXPIRE = text("deadline IS NOT NULL AND overdue = 0 AND outcome = 'none'")
+FLAGGED = text("(overdue = 1 OR outcome <> 'none')")
+CLAIM_ENDED = text("claim IS NOT NULL")
 
 
-class Fact(Model):
-    """What this database knows of itself, such as which secret key its hashes were made with."""
+class Metadata(Model):
+    """Facts about this database, such as which secret key its hashes were made with."""
 
-    __tablename__ = "fact"
+    __tablename__ = "metadata"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
 
@@ -65,11 +77,11 @@ class StageCount(Model):
 
 
 class Job(Model):
-    """One job.
+    """One job. core/states.py explains hold, phase, outcome and condition.
 
-    `flag`: 0 none, 1 overdue, 2 failed; negative: what the last change took away, because RETURNING shows only new
-    values and the counters need the old one. `previous_stage` and `ended_claim` are kept for the same reason.
-    `chosen`: the claim's token came from its worker. `failures`: how often it expired or came back with an error.
+    `overdue`: 1 if its lifetime in the stage is over. `previous_…`: what the last change replaced, because RETURNING
+    shows only new values and the counters need the old ones. `client_token`: 1 if the worker chose the claim's token.
+    `failures`: how often it expired or came back with an error. `cancel`: 1 if its worker must stop.
     """
 
     __tablename__ = "job"
@@ -90,13 +102,19 @@ class Job(Model):
     jobstage: Mapped[int] = mapped_column(Integer)
     previous_stage: Mapped[int | None] = mapped_column(Integer)
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
-    flag: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    hold: Mapped[str] = mapped_column(String(20), server_default=Hold.NONE.value)
+    phase: Mapped[str] = mapped_column(String(20), server_default=Phase.NONE.value)
+    overdue: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    outcome: Mapped[str] = mapped_column(String(20), server_default=Outcome.NONE.value)
+    condition: Mapped[str] = mapped_column(String(20), server_default=Condition.NONE.value)
+    previous_overdue: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    previous_outcome: Mapped[str] = mapped_column(String(20), server_default=Outcome.NONE.value)
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     cancel: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    chosen: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    client_token: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     claim: Mapped[str | None] = mapped_column(String(64))
-    ended_claim: Mapped[str | None] = mapped_column(String(64))
+    previous_claim: Mapped[str | None] = mapped_column(String(64))
     worker: Mapped[str | None] = mapped_column(Text)
     claimed: Mapped[int | None] = mapped_column(BigInteger)
     datecommitted: Mapped[int] = mapped_column(BigInteger)
@@ -108,26 +126,29 @@ class Job(Model):
     jobcmd: Mapped[str] = mapped_column(Text, server_default="null")
 
 
-class History(Model):
-    """One ended claim: the proof by which a request that is sent twice is known, and the job's past. What a person did
-    is here too, with that person as `worker` and no claim: an empty one."""
+class Event(Model):
+    """One change of a job's or a list's state: the source of the job page's history, of the log line and of the live
+    page. The end of a claim has its token in `claim`: by it a repeated report is known. `started`: when the claim that
+    ended began. `actor`: the person who did it. `jobs`: how many jobs a row without a job_id is about."""
 
-    __tablename__ = "history"
+    __tablename__ = "event"
     __table_args__ = (
-        Index("history_claim", "claim", "job_id"),
-        Index("history_job", "job_id", "id"),
-        Index("history_ended", "ended"),
+        Index("event_claim", "claim", "job_id", sqlite_where=CLAIM_ENDED, postgresql_where=CLAIM_ENDED),
+        Index("event_job", "job_id", "id"),
     )
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
-    claim: Mapped[str] = mapped_column(String(64))
-    from_stage: Mapped[int] = mapped_column(Integer)
-    to_stage: Mapped[int] = mapped_column(Integer)
-    outcome: Mapped[str] = mapped_column(String(10))
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    from_stage: Mapped[int | None] = mapped_column(Integer)
+    to_stage: Mapped[int | None] = mapped_column(Integer)
+    at: Mapped[int] = mapped_column(BigInteger)
     started: Mapped[int | None] = mapped_column(BigInteger)
-    ended: Mapped[int] = mapped_column(BigInteger)
+    claim: Mapped[str | None] = mapped_column(String(64))
     worker: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Text)
+    actor: Mapped[str | None] = mapped_column(Text)
+    jobs: Mapped[int] = mapped_column(BigInteger)
+    message: Mapped[str | None] = mapped_column(Text)
 
 
 class Throughput(Model):

@@ -2,25 +2,24 @@
 
 import hashlib
 import hmac
-import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.resources import resource
 from jobserver.core.settings import Settings
 from jobserver.store.connection import DRIVER_ERRORS
-from jobserver.store.database import engine_options
+from jobserver.store.database import dialect_of, engine_options
 from jobserver.store.location import database_uri, sqlite_file
 
 UPGRADE = "python -m jobserver db upgrade"
-LOCK = 5_704_260  # PostgreSQL's advisory lock while the tables are made
 
 
 def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
@@ -30,7 +29,7 @@ def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
     belongs to another secret key.
     """
     try:
-        with _Transaction(settings) as connection:
+        with _transaction(settings) as connection:
             return _prepared(connection, secret_key, upgrade)
     except (DBAPIError, *DRIVER_ERRORS) as error:
         raise _cannot_open(settings, getattr(error, "orig", error)) from error
@@ -39,7 +38,7 @@ def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
 def revision(settings: Settings) -> tuple[str | None, str]:
     """The revision that the database has, None for an empty one, and the one that the code needs."""
     try:
-        with _Transaction(settings) as connection:
+        with _transaction(settings) as connection:
             return _current(connection), _head()
     except (DBAPIError, *DRIVER_ERRORS) as error:
         raise _cannot_open(settings, getattr(error, "orig", error)) from error
@@ -70,9 +69,9 @@ def _prepared(connection: Connection, secret_key: str, upgrade: bool) -> str:
 def _check_key(connection: Connection, secret_key: str) -> None:
     """The stored hashes are keyed: under another key every list would seem to be gone."""
     mark = hmac.digest(hashlib.sha256(secret_key.encode()).digest(), b"job_manager database", "sha256").hex()
-    kept = connection.execute(text("SELECT value FROM fact WHERE name = 'secret_key'")).scalar()
+    kept = connection.execute(text("SELECT value FROM metadata WHERE name = 'secret_key'")).scalar()
     if kept is None:
-        connection.execute(text("INSERT INTO fact (name, value) VALUES ('secret_key', :mark)"), {"mark": mark})
+        connection.execute(text("INSERT INTO metadata (name, value) VALUES ('secret_key', :mark)"), {"mark": mark})
     elif not hmac.compare_digest(kept, mark):
         raise CannotStart(
             "JOBSERVER_SECRET_KEY is not the one that this database was made with, so no jobix would be known."
@@ -86,55 +85,24 @@ def _cannot_open(settings: Settings, why: object) -> CannotStart:
     return CannotStart(f"The database of {variable} can't be opened: {shown}.")
 
 
-class _Transaction:
-    """One connection in one transaction that nobody else writes in: a kill leaves all of its work, or none."""
-
-    def __init__(self, settings: Settings) -> None:
-        file = sqlite_file(settings)
-        self._sqlite = file is not None
-        if file is not None:
-            folder = file.parent
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise _cannot_open(settings, f"{folder}: {error.strerror}") from error
+@contextmanager
+def _transaction(settings: Settings) -> Iterator[Connection]:
+    """One connection in one transaction that excludes other writers: a kill leaves all of its work, or none."""
+    file = sqlite_file(settings)
+    if file is not None:
         try:
-            self._engine = create_engine(database_uri(settings), **engine_options(settings))
-        except (ValueError, ArgumentError) as error:
-            raise _cannot_open(settings, "this is not a database's URI") from error
-        if self._sqlite:
-            # as it comes, sqlite3 would end the transaction where it likes
-            event.listen(self._engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
-            event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-
-    def __enter__(self) -> Connection:
-        if self._sqlite:
-            self._write_ahead_log()
-        self._context = self._engine.begin()
-        connection = self._context.__enter__()
-        if not self._sqlite:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        return connection
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        self._context.__exit__(kind, value, at)
-
-    def _write_ahead_log(self) -> None:
-        """Readers beside the one writer. Another server that starts at this moment may hold the file for an instant."""
-        for wait_s in (0.05, 0.1, 0.2, 0.4, 0.8, None):
-            driver = self._engine.raw_connection()
-            try:
-                driver.cursor().execute("PRAGMA journal_mode = WAL")
-                return
-            except Exception as error:
-                if wait_s is None or "locked" not in str(error):
-                    why = str(error)
-                    raise CannotStart(
-                        f"The database file {self._engine.url.database} can't be opened: {why}."
-                    ) from error
-                time.sleep(wait_s)
-            finally:
-                driver.close()
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_open(settings, f"{file.parent}: {error.strerror}") from error
+    try:
+        engine = create_engine(database_uri(settings), **engine_options(settings))
+    except (ValueError, ArgumentError) as error:
+        raise _cannot_open(settings, "this is not a database's URI") from error
+    dialect = dialect_of(engine, settings)
+    dialect.prepare_schema()
+    with engine.begin() as connection:
+        dialect.lock_schema(connection)
+        yield connection
 
 
 def _config() -> Config:

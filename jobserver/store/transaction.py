@@ -1,19 +1,56 @@
-"""One open transaction: its statements, and what it will have changed in the counters."""
+"""One open transaction: its statements, and the counters, statistics and events that it adds."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from jobserver.core import durations
+from jobserver.core.claims import ClaimedJob
+from jobserver.core.events import Event, Move
+from jobserver.core.states import EventKind
 from jobserver.store.connection import Connection, Row
-from jobserver.store.statistics_deltas import Tallies
 
-ADD = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired)
+SLOT_S = 10  # the finest slot of throughput
+
+ADD_COUNTS = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired)
     VALUES (:list, :stage, :jobs, :flagged, :failed, :expired)
     ON CONFLICT (list_id, stage) DO UPDATE SET jobs = stage_count.jobs + excluded.jobs,
     flagged = stage_count.flagged + excluded.flagged, failed = stage_count.failed + excluded.failed,
     expired = stage_count.expired + excluded.expired"""
+ADD_THROUGHPUT = """INSERT INTO throughput (list_id, stage, span_s, start, jobs, busy_ms)
+    VALUES (:list, :stage, :span, :start, :jobs, :busy) ON CONFLICT (list_id, stage, span_s, start)
+    DO UPDATE SET jobs = throughput.jobs + excluded.jobs, busy_ms = throughput.busy_ms + excluded.busy_ms"""
+_ADD_DURATION = """INSERT INTO duration (list_id, stage, bucket, jobs) VALUES (:list, :stage, :bucket, :jobs)
+    ON CONFLICT (list_id, stage, bucket) DO UPDATE SET jobs = duration.jobs + excluded.jobs"""
+_ADD_WORKER = """INSERT INTO worker (list_id, name, first_heard, last_heard, done, failures)
+    VALUES (:list, :name, :now, :now, :done, :failures) ON CONFLICT (list_id, name)
+    DO UPDATE SET last_heard = excluded.last_heard, done = worker.done + excluded.done,
+    failures = worker.failures + excluded.failures"""
+_JOBS_IN = "SELECT jobs FROM stage_count WHERE list_id = :list AND stage = :stage"
+
+_EVENT_COLUMNS = "(list_id, job_id, kind, from_stage, to_stage, at, started, claim, worker, actor, jobs, message)"
+# The rows as the change left them. Only the end of a claim carries its token: by that a repeated report is known.
+_MOVED = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT list_id, id, :kind, previous_stage, jobstage, :now,
+    CASE WHEN previous_claim IS NOT NULL THEN claimed END, previous_claim,
+    CASE WHEN previous_claim IS NOT NULL THEN worker END, CAST(:actor AS TEXT), 1, CAST(:message AS TEXT)
+    FROM job WHERE id """
+_ONE_MOVED = f"{_MOVED} = :id"
+_MANY_MOVED = f"{_MOVED} {{any_of}}{{json_ids}}{{end_any}}"
+_ONE_EVENT = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, :kind, :from_stage, :to_stage, :now, NULL, NULL,
+    :worker, :actor, :jobs, :message)"""
+_MANY_EVENTS = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT :list, ids.value, :kind, :from_stage, :to_stage, :now,
+    NULL, NULL, CAST(:worker AS TEXT), CAST(:actor AS TEXT), 1, CAST(:message AS TEXT) FROM ({{json_ids}}) AS ids"""
+_ATTEMPT_FAILED = {EventKind.FAILED, EventKind.CANCELLED}
+
+
+class NeedsAlone(Exception):
+    """Raised by a work that must not share its transaction, before it changed anything; it is then called alone."""
+
+
+class RunEachAlone(Exception):
+    """A work failed half-way in a shared transaction: that is rolled back, and each work run by itself."""
 
 
 def array(values: Iterable[Any]) -> str:
@@ -22,34 +59,41 @@ def array(values: Iterable[Any]) -> str:
 
 
 class Transaction:
-    """What a verb works on. The writer begins, flushes and commits it.
+    """What a verb works on. The commit queue begins, flushes and commits it.
 
     `changes` counts the rows changed so far. `alone`: no other request shares this transaction, so that a statement
-    may wait for locks without a deadlock. `notes` are kept for after the commit.
+    may wait for locks without a deadlock. `events` are published after the commit.
     """
 
     def __init__(self, connection: Connection, alone: bool = False) -> None:
         self.alone = alone
-        self.postgresql = connection.postgresql
+        self.shares_rows = connection.dialect.blocks  # other processes write at the same time
         self.changes = 0
-        self.notes: list[Any] = []
+        self.events: list[Event] = []
         self._connection = connection
+        self._driver = connection.driver
+        self._statements = connection.dialect.statements
         self._counts: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        self.tallies = Tallies()
+        self._slots: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
+        self._buckets: dict[tuple[int, int, int], int] = defaultdict(int)
+        self._workers: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
 
     def all(self, sql: str, **values: Any) -> list[Row]:
-        """The rows that a SELECT, or a change with RETURNING, gives."""
-        cursor = self._connection.execute(sql, values)
-        rows: list[Row] = cursor.fetchall()
+        """The rows of a SELECT, or of a change with RETURNING."""
+        rows: list[Row] = self._execute(sql, values).fetchall()
         if rows and not sql.startswith("SELECT"):
             self.changes += len(rows)
         return rows
 
     def run(self, sql: str, **values: Any) -> int:
-        """Changes rows; how many."""
-        changed: int = self._connection.execute(sql, values).rowcount
+        """Changes rows; returns how many."""
+        changed: int = self._execute(sql, values).rowcount
         self.changes += changed
         return changed
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> Any:
+        # Connection.execute() without the call: a claim runs four statements
+        return self._driver.execute(self._statements.get(sql) or self._connection.dialect.statement(sql), values)
 
     def many(self, sql: str, rows: Iterable[dict[str, Any]]) -> None:
         """Runs one statement, which changes one row, for each of these."""
@@ -58,7 +102,7 @@ class Transaction:
     def count(
         self, list_id: int, stage: int, jobs: int = 0, flagged: int = 0, failed: int = 0, expired: int = 0
     ) -> None:
-        """Adds to the counters of a stage. They are written once, by flush()."""
+        """Adds to the counters of a stage. flush() writes them."""
         counts = self._counts[list_id, stage]
         counts[0] += jobs
         counts[1] += flagged
@@ -66,20 +110,102 @@ class Transaction:
         counts[3] += expired
 
     def jobs_in(self, list_id: int, stage: int) -> int:
-        """How many jobs the counters give for a stage, this transaction's own changes among them."""
-        rows = self.all(
-            "SELECT jobs FROM stage_count WHERE list_id = :list AND stage = :stage", list=list_id, stage=stage
-        )
+        """How many jobs the counters give for a stage, the changes of this transaction included."""
+        rows = self.all(_JOBS_IN, list=list_id, stage=stage)
         pending = self._counts.get((list_id, stage), (0,))[0]
         return pending + (rows[0][0] if rows else 0)
 
+    def finished(self, list_id: int, stage: int, ms: int, now: int, n: int = 1) -> None:
+        """Counts n jobs that went through a working stage, each in so many milliseconds."""
+        slot = self._slots[list_id, stage, now // 1000 // SLOT_S * SLOT_S * 1000]
+        slot[0] += n
+        slot[1] += n * ms
+        self._buckets[list_id, stage, durations.bucket(ms)] += n
+
+    def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
+        """Notes that a worker claimed, ended or lost a claim."""
+        if worker is not None:
+            tally = self._workers[list_id, worker]
+            tally[0] = now
+            tally[1] += done
+            tally[2] += failures
+
+    def record_claims(
+        self, list_id: int, stage: int, working_stage: int, claimed: Sequence[ClaimedJob], worker: str | None, now: int
+    ) -> None:
+        """Records that jobs were claimed: their events, and that the worker was heard. The caller counts them."""
+        event = Event(
+            list_id, EventKind.CLAIMED, tuple(job.jobid for job in claimed), len(claimed), stage, working_stage, worker
+        )
+        self.heard(list_id, worker, now)
+        self.record(event, now, [job.row_id for job in claimed])
+
+    def record(self, event: Event, now: int, row_ids: Sequence[int] = ()) -> None:
+        """Writes an event, a row for each of these jobs, or, without jobs, one row for the list."""
+        values = {
+            "list": event.list_id, "kind": event.kind.value, "from_stage": event.from_stage, "now": now,
+            "to_stage": event.to_stage, "worker": event.worker, "actor": event.actor, "message": event.message,
+        }  # fmt: skip
+        if len(row_ids) > 1:
+            self.run(_MANY_EVENTS, ids=array(row_ids), **values)
+        else:
+            self.run(_ONE_EVENT, id=row_ids[0] if row_ids else None, jobs=event.jobs, **values)
+        self.events.append(event)
+
+    def record_moves(
+        self,
+        kind: EventKind,
+        moves: Sequence[Move],
+        now: int,
+        actor: str | None = None,
+        message: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Records jobs that one statement moved: counters, statistics, a row of events for each job. `error`: what the
+        worker reported; it is kept, but not published, because it may quote the job."""
+        if not moves:
+            return
+        values = {"kind": kind.value, "now": now, "actor": actor, "message": error or message}
+        if len(moves) == 1:
+            self.run(_ONE_MOVED, id=moves[0].row_id, **values)
+        else:
+            self.run(_MANY_MOVED, ids=array(move.row_id for move in moves), **values)
+        # of a batch most are alike: claimed at the same time, by the same worker
+        jobids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for move in moves:
+            key = (
+                move.list_id, move.from_stage, move.to_stage, move.was_flagged, move.was_ended, move.is_ended,
+                move.claim is not None, move.claimed_at, move.worker,
+            )  # fmt: skip
+            jobids[key].append(move.jobid)
+        for key, alike in jobids.items():
+            list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
+            n = len(alike)
+            if had_claim:
+                failures = n if kind in _ATTEMPT_FAILED or values["message"] is not None else 0
+                self.heard(list_id, worker, now, done=n if new > old else 0, failures=failures)
+                if new > old:
+                    self.finished(list_id, old, max(0, now - (claimed_at or now)), now, n)
+            if is_ended:
+                self.count(list_id, old, flagged=n - n * was_flagged, failed=n - n * was_ended)
+            else:
+                self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, failed=-n * was_ended)
+                self.count(list_id, new, jobs=n)
+            by = worker if had_claim else None
+            self.events.append(Event(list_id, kind, tuple(alike), n, old, new, by, actor, message))
+
     def flush(self) -> None:
-        """Writes the counters' changes, in order of their keys: two processes that write the same rows in another
-        order would wait for each other for ever. It comes last, because these are the rows that everybody writes."""
-        self.tallies.write(self.run)
+        """Writes counters and statistics, in order of their keys: two processes that write the same rows in another
+        order would wait for each other for ever. It comes last, because everybody writes these rows."""
+        for (list_id, stage, start), (jobs, busy) in sorted(self._slots.items()):
+            self.run(ADD_THROUGHPUT, list=list_id, stage=stage, span=SLOT_S, start=start, jobs=jobs, busy=busy)
+        for (list_id, stage, bucket), jobs in sorted(self._buckets.items()):
+            self.run(_ADD_DURATION, list=list_id, stage=stage, bucket=bucket, jobs=jobs)
+        for (list_id, name), (now, done, failures) in sorted(self._workers.items()):
+            self.run(_ADD_WORKER, list=list_id, name=name, now=now, done=done, failures=failures)
         for (list_id, stage), (jobs, flagged, failed, expired) in sorted(self._counts.items()):
             if jobs or flagged or failed or expired:
                 self.run(
-                    ADD, list=list_id, stage=stage, jobs=jobs, flagged=flagged, failed=failed, expired=expired
-                )  # fmt: skip
+                    ADD_COUNTS, list=list_id, stage=stage, jobs=jobs, flagged=flagged, failed=failed, expired=expired
+                )
         self._counts.clear()

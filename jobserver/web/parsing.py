@@ -1,5 +1,7 @@
 """Parses the numbers that requests carry in paths, headers and forms."""
 
+from functools import lru_cache
+
 from jobserver.core.bounds import HIGHEST_NUMBER
 from jobserver.core.errors import BadRequest, JobixMissing
 
@@ -22,6 +24,7 @@ def stage(text: str) -> int:
     return whole(text, "A stage", 10**9)
 
 
+@lru_cache(1024)  # a worker sends the same header with each request
 def jobix(header: str | None) -> int:
     """Parses the header `jobix`."""
     if header is None or not header.strip():

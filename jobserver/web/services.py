@@ -13,8 +13,8 @@ from jobserver.jobs.expiry import Expiry
 from jobserver.jobs.keys import Keys
 from jobserver.jobs.lists import Lists
 from jobserver.jobs.operator import Operator
-from jobserver.store.commit_queue import CommitQueue
 from jobserver.store.database import Database
+from jobserver.store.group_commit import CommitQueue
 
 NAME = "jobserver"
 

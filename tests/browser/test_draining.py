@@ -38,7 +38,7 @@ def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, v
         stage: (jobs, flagged)
         for stage, jobs, flagged in rows(
             shared,
-            "SELECT jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END) FROM job JOIN job_list"
+            "SELECT jobstage, COUNT(*), SUM(overdue) FROM job JOIN job_list"
             f" ON job_list.id = list_id WHERE name = '{name_of(ask)}' GROUP BY jobstage",
         )
     }

@@ -127,8 +127,8 @@ def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
     page.wait_for_selector(".said >> text=priority 7")
     assert "Ada" in page.inner_text("main table")
     shoot(page, "job", whole=True)
-    kept = f"""SELECT priority, jobstage, flag FROM job JOIN job_list ON job_list.id = list_id
-        WHERE jobid = 0 AND name = '{name_of(ask)}'"""
+    kept = f"""SELECT priority, jobstage, overdue + 2 * (outcome <> 'none') FROM job
+        JOIN job_list ON job_list.id = list_id WHERE jobid = 0 AND name = '{name_of(ask)}'"""
     assert rows(shared, kept) == [(7, 1, 2)]
     page.click("text=Send back")
     assert "Send job 0 back" in page.inner_text("dialog")

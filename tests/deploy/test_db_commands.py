@@ -25,10 +25,14 @@ BROKEN = [
     ("INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (77, 0, 1, 0, 0)",
      "1 counters of no list"),
     ("INSERT INTO lifetime (list_id, stage, lifetime_ms, max_attempts) VALUES (77, 0, 0, 5)", "1 lifetimes of no list"),
-    ("INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, ended) VALUES (777, 'c', 0, 1, 'done', 0)",
-     "1 history of no job"),
+    ("INSERT INTO event (list_id, job_id, kind, at, jobs) VALUES (1, 777, 'claimed', 0, 1)", "1 events of no job"),
     ("UPDATE job SET claim = 'c' WHERE jobstage = 2", "1 claims on jobs in an even stage"),
-    ("UPDATE job SET claim = 'c' WHERE flag > 1", "1 failed jobs that are held"),
+    ("UPDATE job SET claim = 'c' WHERE outcome = 'failed'", "1 failed jobs that are held"),
+    ("UPDATE job SET hold = 'forever' WHERE jobid = 3", "1 jobs with an unknown hold"),
+    ("UPDATE job SET phase = 'x' WHERE jobid = 3", "1 jobs with an unknown phase"),
+    ("UPDATE event SET kind = 'x' WHERE kind = 'submitted'", "1 events of an unknown kind"),
+    ("UPDATE job SET overdue = 1 WHERE outcome = 'failed'", "1 failed jobs that are overdue"),
+    ("UPDATE job SET condition = 'none' WHERE outcome = 'failed'", "1 failed jobs without a condition"),
 ]  # fmt: skip
 
 

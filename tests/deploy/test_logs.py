@@ -45,7 +45,7 @@ def hidden(server: Server, tokens: list[str]) -> list[str]:
     """What nobody but its owner may read."""
     with opened(server) as database:
         hashes = [row[0] for row in database.rows("SELECT jobix_hash FROM job_list")]
-        marks = [row[0] for row in database.rows("SELECT value FROM fact")]
+        marks = [row[0] for row in database.rows("SELECT value FROM metadata")]
     assert len(hashes) == 2
     numbers = [form.format(number) for number in (JOBIX, OTHER, WRONG) for form in ("{}", "{:x}", "{:,}")]
     return [*numbers, *tokens, *CHOSEN.values(), *hashes, *marks, KEY]

@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
 
 WITHIN_S = 20
+ENDED = "SELECT COUNT(*) FROM event WHERE claim IS NOT NULL"
 
 
 class Bare(Server):
@@ -81,7 +82,7 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         job = ask("/get/0").json()
         assert ask("/update_job/1/2").status_code == 409, "it doesn't require the claim"
         assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
-        assert database_rows(file, "SELECT COUNT(*) FROM history") == [(1,)]
+        assert database_rows(file, ENDED) == [(1,)]
         ask("/lifetime/1/0.02")  # 1.2 s: longer than it takes to lock the database
         with database.opened(server_at(file)) as other:
             ask("/get/0")
@@ -94,7 +95,10 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
             assert server.stop() == 0
             assert time.monotonic() - begun < WITHIN_S, "it drains longer than it may"
         closed.start()  # once the other is gone, which had the duty to tidy up
-        wait_for(lambda: database_rows(file, "SELECT COUNT(*) FROM history") == [(0,)], "the end of the history")
+        wait_for(
+            lambda: database_rows(file, ENDED) == [(0,)],
+            "the end of the history",
+        )
         assert Asker(closed.url, jobix)("/get/0").status_code == 200
         assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
         assert not (tmp_path / "here").exists() or not list((tmp_path / "here").iterdir())

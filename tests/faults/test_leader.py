@@ -28,7 +28,7 @@ def expire(server, jobix: int, jobid) -> None:
 
 def sweeps(server) -> int:
     """How many sweeps of a server's found something."""
-    return server.log.read_text().count(" flagged, ")
+    return server.log.read_text().count(" expired, ")
 
 
 def test_one_of_two_processes_sweeps(pair, jobix):

@@ -14,6 +14,7 @@ from tests.support.snapshot import opened
 JOBIX = 5823910467712093341
 ODD_NAMES = ["a&b=c", "what? #1/2", "100%", "漢字 <b>"]
 UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
+COUNTED = "SELECT jobstage, COUNT(*), SUM(overdue = 1 OR outcome <> 'none') FROM job GROUP BY 1 ORDER BY 1"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,8 @@ def section(page: Any, name: str) -> Any:
 
 def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
-    sums = "COUNT(*), SUM(jobstage = 4), SUM(jobstage % 2 AND flag < 2), SUM(flag = 1), SUM(flag = 2)"
+    sums = """COUNT(*), SUM(jobstage = 4), SUM(jobstage % 2 AND outcome = 'none'), SUM(overdue = 1),
+        SUM(outcome = 'failed')"""
     jobs, done, working, expired, failed = rows(place, f"SELECT {sums} FROM job")[0]
     assert (jobs, done, working, expired, failed) == (71, 7, 10, 5, 1)
     shown = facts(page)
@@ -79,7 +81,10 @@ def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
 
 def test_the_bar_is_cut_as_the_stages_are(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
-    counted = rows(place, "SELECT jobstage, COUNT(*), SUM(flag > 0) FROM job GROUP BY jobstage ORDER BY jobstage")
+    counted = rows(
+        place,
+        COUNTED,
+    )
     assert len(counted) == 5
     pieces = [one for one in page.all("svg", "bar")[0].all("rect") if one.attributes["class"] != "paper"]
     shown, at = [], 0.0
@@ -100,14 +105,19 @@ def test_the_bar_is_cut_as_the_stages_are(place: SimpleNamespace) -> None:
     assert [(one.attributes["class"], one.text) for one in page.all("ul", "key")[0].all("li")] == keys
 
 
-COLUMNS = "SELECT jobid, jobstage, flag, attempt, worker, filename, error, jobcmd, deadline, datecommitted FROM job"
+COLUMNS = """SELECT jobid, jobstage, overdue + 2 * (outcome <> 'none') AS flag, attempt, worker, filename, error,
+    jobcmd, deadline, datecommitted FROM job"""
 
 
 @pytest.mark.parametrize(
     ("name", "heading", "order"),
     [
-        ("trouble", "Expired and failed 6", "AND flag > 0 ORDER BY jobstage, jobid"),
-        ("working", "Being worked on 5", "AND flag <= 0 AND jobstage % 2 = 1 ORDER BY jobstage, jobid"),
+        ("trouble", "Expired and failed 6", "AND (overdue = 1 OR outcome <> 'none') ORDER BY jobstage, jobid"),
+        (
+            "working",
+            "Being worked on 5",
+            "AND NOT (overdue OR outcome <> 'none') AND jobstage % 2 = 1 ORDER BY jobstage, jobid",
+        ),
         ("all", "All jobs 71", "ORDER BY jobid LIMIT 50"),
     ],
 )
@@ -144,7 +154,7 @@ def test_the_pages_of_a_long_table_show_each_job_once(place: SimpleNamespace) ->
 
 def test_the_page_of_lifetimes_is_the_databases(place: SimpleNamespace) -> None:
     stages = seen(f"{place.url}/lifetime?list=gaia").all("section", "stage")
-    counted = {row[0]: row[1:] for row in rows(place, "SELECT jobstage, COUNT(*), SUM(flag > 0) FROM job GROUP BY 1")}
+    counted = {row[0]: row[1:] for row in rows(place, COUNTED)}
     kept = place.ask("/lifetime").json()
     assert len(stages) == len(kept) == 5
     for number, stage in enumerate(stages):

@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 
-from jobserver.core.claims import Report
+from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.filters import Filter
 from jobserver.core.settings import Settings
-from jobserver.jobs.expiry import _ANY_OVERDUE
-from jobserver.jobs.retention import _ANY_HISTORY, _ANY_WORKER
 from jobserver.store.database import Database
-from jobserver.store.queries import claiming, completing, history, listing, lists, operating, overdue, statistics
+from jobserver.store.queries import claiming, completing, events, listing, lists, operating, overdue, statistics
 from jobserver.store.transaction import Transaction
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 from tests.support.postgresql import make_postgresql_database
 
 LIST = 1
+
 # So many jobs, in a database of the rarer kind. Usually autovacuum tells PostgreSQL of them; SQLite is told by nobody.
 OTHERWISE = 20_001
 OLD = NOW - 100  # what ended before, and who was not heard since, is forgotten
@@ -33,7 +32,8 @@ def verbs(n: int) -> dict[str, Verb]:
             claiming.lock_token(tx, "new-token")
             assert claiming.held_under(tx, LIST, "new-token") == []
             assert not claiming.is_spent(tx, LIST, "new-token")
-            return claiming.claim_jobs(tx, LIST, 0, 1, n, "new-token", chosen, "w", NOW)
+            request = ClaimRequest(0, 1, n, "new-token" if chosen else None, "w")
+            return claiming.claim_jobs(tx, LIST, request, "new-token", NOW)
 
         return work
 
@@ -48,13 +48,13 @@ def verbs(n: int) -> dict[str, Verb]:
         row = completing.where_is(tx, LIST, ended)
         assert row is not None
         assert completing.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
-        return history.remembered(tx, row[0], f"ended-{ended}")
+        return events.claim_end(tx, row.row_id, f"ended-{ended}")
 
     def sweep(tx: Transaction) -> object:
-        assert tx.all(_ANY_OVERDUE, now=NOW)
+        assert tx.all(overdue.ANY_OVERDUE, now=NOW)
         failed, back = overdue.fail_overdue(tx, NOW, 500), overdue.requeue_overdue(tx, NOW, 500)
-        flagged = overdue.flag_overdue(tx, NOW, 500)
-        assert (len(failed), len(back), len(flagged)) == (10, 10, 20)  # of two lists
+        flagged = overdue.mark_overdue(tx, NOW, 500)
+        assert (failed, back, flagged) == (10, 10, 20)  # of two lists
         return flagged
 
     def page(tx: Transaction) -> object:
@@ -71,14 +71,15 @@ def verbs(n: int) -> dict[str, Verb]:
     def steer(tx: Transaction) -> object:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
         assert operating.fail(tx, LIST, jobid, "ada", NOW)
-        assert operating.prefer(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
         return operating.send_back(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def tidy(tx: Transaction) -> object:
-        assert tx.all(_ANY_HISTORY, before=OLD)
-        assert tx.all(_ANY_WORKER, before=OLD)
+        first = events.oldest_before(tx.all, OLD)
+        assert first is not None
+        assert tx.all(statistics.ANY_OLD_WORKER, before=OLD)
         assert statistics.forget_workers(tx, OLD, 50) == 50
-        return history.forget(tx, OLD, 50)
+        return events.forget(tx, first, OLD, 50)
 
     return {
         "claim": take(1, False),
@@ -90,12 +91,14 @@ def verbs(n: int) -> dict[str, Verb]:
         "return with an error": end(0, claim, "it broke"),
         "report that was sent before": repeated,
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
-        "cancel": lambda tx: claiming.cancel(tx, LIST, jobid),
+        "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
         "sweep": sweep,
-        "sweep that finds nothing": lambda tx: tx.all(_ANY_OVERDUE, now=NOW - 9 * DAY) == [],
+        "sweep that finds nothing": lambda tx: tx.all(overdue.ANY_OVERDUE, now=NOW - 9 * DAY) == [],
         "degrade": lambda tx: overdue.degrade(tx, LIST, 3, 2, NOW),
         "tidying": tidy,
-        "tidying that finds nothing": lambda tx: tx.all(_ANY_HISTORY, before=0) + tx.all(_ANY_WORKER, before=0) == [],
+        "tidying that finds nothing": lambda tx: (
+            events.oldest_before(tx.all, 0) is None and not tx.all(statistics.ANY_OLD_WORKER, before=0)
+        ),
         "steering": steer,
         "stock": lambda tx: tx.jobs_in(LIST, 0),
         "page": page,
@@ -112,9 +115,9 @@ def databases(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytes
             uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
             folder = tmp_path_factory.mktemp(f"plans-{jobs}")
             made[jobs] = filled(Settings(instance=str(folder), database_uri=uri), jobs)
-            if made[jobs].postgresql != (jobs == OTHERWISE):
+            if made[jobs].dialect.blocks != (jobs == OTHERWISE):
                 with closing(made[jobs].connect()) as connection:
-                    connection.driver.execute("VACUUM ANALYZE" if made[jobs].postgresql else "ANALYZE")
+                    connection.driver.execute("VACUUM ANALYZE" if made[jobs].dialect.blocks else "ANALYZE")
         return made[jobs]
 
     yield of
@@ -137,8 +140,9 @@ def test_every_statement_finds_its_jobs_by_an_index(databases: Any, jobs: int) -
 
 
 def test_the_check_of_plans_sees_a_scan(databases: Any) -> None:
-    for sql in ("SELECT COUNT(*) FROM job WHERE filename = :x", "SELECT claim FROM history WHERE worker = :x"):
-        assert full_scans(databases(1_000), sql, {"x": "x"})
+    for sql in ("SELECT COUNT(*) FROM job WHERE filename = :x", "SELECT claim FROM event WHERE worker = :x"):
+        database = databases(1_000)
+        assert full_scans(database, database.dialect.statement(sql), {"x": "x"})
 
 
 def test_the_cost_of_a_verb_does_not_grow_with_the_list(databases: Any, kind: str) -> None:

@@ -219,5 +219,5 @@ def test_every_ended_claim_is_in_the_history(one, shared):
     second = one("/get/0").json()["claim"]
     one("/update_job/1/2", claim=second)
     with opened(shared) as database:
-        sql = "SELECT claim, from_stage, to_stage, error FROM history WHERE claim IN (?, ?) ORDER BY id"
+        sql = "SELECT claim, from_stage, to_stage, message FROM event WHERE claim IN (?, ?) ORDER BY id"
         assert database.rows(sql, first, second) == [(first, 1, 0, "no disk"), (second, 1, 2, None)]

@@ -26,7 +26,12 @@ JOBIDS = st.integers(0, 7)
 STAGES = st.sampled_from([0, 0, 0, 2, 1, 3])
 EVEN = st.sampled_from([0, 2, 4])
 EXPIRE = """UPDATE job SET deadline = 1 WHERE jobid = ? AND list_id = (SELECT id FROM job_list WHERE name = ?)
-    AND deadline IS NOT NULL AND flag <= 0 AND jobstage % 2 = 1"""
+    AND deadline IS NOT NULL AND overdue = 0 AND outcome = 'none' AND jobstage % 2 = 1"""
+
+
+def flagged(row):
+    """Whether a job is overdue, failed or cancelled."""
+    return row["overdue"] == 1 or row["outcome"] != "none"
 
 
 class Machine(RuleBasedStateMachine):
@@ -132,7 +137,13 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def every_job_is_where_the_model_has_it_and_in_the_same_hand(self):
         there = {
-            jobid: (row["jobstage"], row["claim"], row["flag"] > 0, row["flag"] > 1, row["failures"])
+            jobid: (
+                row["jobstage"],
+                row["claim"],
+                row["overdue"] == 1 or row["outcome"] != "none",
+                row["outcome"] != "none",
+                row["failures"],
+            )
             for jobid, row in self.database.jobs(self.name).items()
         }
         assert there == {

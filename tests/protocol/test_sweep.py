@@ -71,7 +71,7 @@ def test_a_job_that_nobody_works_on_is_flagged_but_that_is_no_failure_of_its(ask
 ELSEWHERE = {
     "renewed": ["UPDATE job SET deadline = 4000000000000 WHERE list_id = {list}"],
     "flagged": [
-        "UPDATE job SET flag = 1, failures = failures + 1 WHERE list_id = {list}",
+        "UPDATE job SET overdue = 1, failures = failures + 1 WHERE list_id = {list}",
         "UPDATE stage_count SET flagged = flagged + 1 WHERE stage = 1 AND list_id = {list}",
     ],
     "ended": [

@@ -11,33 +11,31 @@ from sqlalchemy import create_engine
 
 from jobserver.core.settings import Settings
 from jobserver.store import location
-from jobserver.store.commit_queue import CommitQueue
 from jobserver.store.connection import Connection
 from jobserver.store.database import Database, engine_options
+from jobserver.store.group_commit import CommitQueue
 from jobserver.store.schema import prepare
 from jobserver.store.transaction import Transaction
 
 ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
 
 
-class Counted(Connection):
-    """A connection that counts the commits of all."""
-
-    commits = 0
-
-    def commit(self) -> None:
-        """Ends the transaction."""
-        super().commit()
-        Counted.commits += 1
-
-
 class Counting(Database):
     """A database whose commits are counted."""
 
+    commits = 0
+
     def connect(self) -> Connection:
         """A connection of its own for the caller."""
-        made = super().connect()
-        return Counted(made.driver, made.postgresql, self.settings.busy_timeout_s)
+        connection = super().connect()
+        commit = connection.commit
+
+        def counted() -> None:
+            commit()
+            Counting.commits += 1
+
+        connection.commit = counted  # type: ignore[method-assign]
+        return connection
 
 
 class Desk:
@@ -46,14 +44,15 @@ class Desk:
     def __init__(self, folder: Path, database_uri: str, busy_timeout_s: float = GIVE_UP_S) -> None:
         settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=busy_timeout_s)
         prepare(settings, "key")
+        self.uri = database_uri
         self.database = Counting(create_engine(location.database_uri(settings), **engine_options(settings)), settings)
         self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others
-        self.writer = CommitQueue(self.database, self._tell)
+        self.writer = CommitQueue(self.database, self._tell, busy_timeout_s)
         self.pool = ThreadPoolExecutor(220)
         self._reading = threading.Lock()
         self._reader = self.database.connect()
         self._reader.driver.execute("CREATE TABLE done (k INTEGER PRIMARY KEY CHECK (k >= 0))")
-        Counted.commits = 0
+        Counting.commits = 0
 
     def _tell(self, notes: list[int]) -> None:
         rows = self.rows()
@@ -107,7 +106,7 @@ def add(k: int, then: BaseException | None = None) -> Callable[[Transaction], in
     """Adds a row, with a note; and fails after that."""
 
     def work(tx: Transaction) -> int:
-        tx.notes.append(k)
+        tx.events.append(k)
         tx.run(ADD, k=k)
         if then:
             raise then

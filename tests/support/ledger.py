@@ -39,6 +39,11 @@ class Ledger:
         return sum(asked.acknowledged is acknowledged for asked in self.requests)
 
 
+_ENDED = "SELECT jobid, event.claim FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL"
+_DONE_WITHOUT_END = """SELECT COUNT(*) FROM job
+    WHERE jobstage = 2 AND NOT EXISTS (SELECT 1 FROM event WHERE job_id = job.id AND claim IS NOT NULL)"""
+
+
 class Kept:
     """What the database holds, read at one moment."""
 
@@ -47,10 +52,7 @@ class Kept:
             return connection.execute(sql).fetchall()
 
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if "psycopg" in repr(connection) else "BEGIN")
-        self.ended = {
-            (jobid, claim)
-            for jobid, claim in rows("SELECT jobid, history.claim FROM history JOIN job ON job.id = history.job_id")
-        }
+        self.ended = {(jobid, claim) for jobid, claim in rows(_ENDED)}
         held = {(jobid, claim) for jobid, claim in rows("SELECT jobid, claim FROM job WHERE claim IS NOT NULL")}
         self.claims: dict[str, set[int]] = {}
         for jobid, claim in self.ended | held:
@@ -58,11 +60,9 @@ class Kept:
         self.jobids = {jobid for (jobid,) in rows("SELECT jobid FROM job")}
         self.counted = dict(rows("SELECT jobstage, COUNT(*) FROM job GROUP BY jobstage"))
         self.counters = dict(rows("SELECT stage, jobs FROM stage_count WHERE jobs <> 0"))
-        self.done_without_end = rows(
-            "SELECT COUNT(*) FROM job WHERE jobstage = 2 AND NOT EXISTS (SELECT 1 FROM history WHERE job_id = job.id)"
-        )[0][0]
+        self.done_without_end = rows(_DONE_WITHOUT_END)[0][0]
         self.held_available = rows("SELECT COUNT(*) FROM job WHERE jobstage <> 1 AND claim IS NOT NULL")[0][0]
-        self.taken_twice = rows("SELECT job_id FROM history GROUP BY job_id HAVING COUNT(*) > 1")
+        self.taken_twice = rows("SELECT job_id FROM event WHERE claim IS NOT NULL GROUP BY job_id HAVING COUNT(*) > 1")
         connection.execute("ROLLBACK")
 
     def disagreements(self, ledger: Ledger) -> list[str]:

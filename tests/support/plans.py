@@ -9,7 +9,6 @@ from typing import Any
 from jobserver import create_app
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.settings import Settings
-from jobserver.store.connection import Connection
 from jobserver.store.database import Database
 from jobserver.store.queries import lists, loading
 from jobserver.store.transaction import Transaction
@@ -18,24 +17,25 @@ from jobserver.web.services import NAME, Services
 NOW = 2_000_000_000_000
 DAY = 86_400_000
 SMALL = ("job_working", "job_claimed", "job_flagged")
-_WHOLE = r"SCAN (job|history)\b|SEARCH job .*\(list_id=\?\)$"
+_WHOLE = r"SCAN (job|event)\b|SEARCH job .*\(list_id=\?\)$"
 Verb = Callable[[Transaction], object]
+Statement = tuple[str, dict[str, Any]]  # in the driver's style
 
 _FILL = """UPDATE job SET jobstage = 2, deadline = NULL WHERE list_id = :list AND jobid < :n / 4
-INSERT INTO history (job_id, claim, from_stage, to_stage, outcome, started, ended, worker)
-    SELECT id, 'ended-' || jobid, 1, 2, 'done', :now - jobid, :now - jobid, 'w' FROM job
-    WHERE list_id = :list AND jobstage = 2
+INSERT INTO event (list_id, job_id, claim, from_stage, to_stage, kind, started, at, worker, jobs)
+    SELECT list_id, id, 'ended-' || jobid, 1, 2, 'completed', :now - :n + jobid, :now - :n + jobid, 'w', 1 FROM job
+    WHERE list_id = :list AND jobstage = 2 ORDER BY jobid
 UPDATE job SET jobstage = 1, attempt = 1, claim = 'held-' || jobid, worker = 'w' || jobid, claimed = :now - 1,
     deadline = :now + 1000 + jobid WHERE list_id = :list AND jobid >= :n / 4 AND jobid < :n / 4 + 140
 UPDATE job SET deadline = :now - 1 - jobid, failures = CASE WHEN jobid < :n / 4 + 5 THEN 4 ELSE 0 END,
     jobstage = CASE WHEN jobid < :n / 4 + 10 THEN 3 ELSE 1 END
     WHERE list_id = :list AND jobid >= :n / 4 AND jobid < :n / 4 + 20
-UPDATE job SET jobstage = 3, flag = 1, deadline = :now - 1
+UPDATE job SET jobstage = 3, overdue = 1, deadline = :now - 1
     WHERE list_id = :list AND jobid >= :n / 4 + 20 AND jobid < :n / 4 + 40
 INSERT INTO worker (list_id, name, first_heard, last_heard, done, failures)
     SELECT list_id, 'w' || jobid, :now - jobid, :now - jobid, 1, 0 FROM job WHERE list_id = :list AND jobid < 250
 INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) SELECT list_id, jobstage, COUNT(*),
-    SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END), 0 FROM job WHERE list_id = :list GROUP BY list_id, jobstage"""
+    SUM(overdue), 0 FROM job WHERE list_id = :list GROUP BY list_id, jobstage"""
 
 
 def filled(settings: Settings, jobs: int) -> Database:
@@ -65,57 +65,65 @@ def _fill(tx: Transaction, jobs: int) -> None:
             tx.run(sql, list=made.id, n=n, now=NOW)
 
 
-class Recorded(Connection):
-    """A connection that keeps the statements that it was given."""
+class Recorded:
+    """A driver's connection that appends the statements that it runs to a list."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database.connect().driver, database.postgresql, 1.0)
-        self.statements: list[tuple[str, dict[str, Any]]] = []
+    def __init__(self, driver: Any, statements: list[Statement]) -> None:
+        self._driver = driver
+        self._statements = statements
 
-    def execute(self, sql: str, values: dict[str, Any]) -> Any:
-        """A cursor of the driver."""
-        self.statements.append((sql, values))
-        return super().execute(sql, values)
+    def execute(self, sql: str, values: Any = ()) -> Any:
+        """Runs a statement."""
+        if values != ():
+            self._statements.append((sql, values))
+        return self._driver.execute(sql, values) if values != () else self._driver.execute(sql)
 
-    def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> int:
-        """How many rows there are."""
-        self.statements += [(sql, values) for values in rows]
-        return super().many(sql, rows)
+    def cursor(self) -> Any:
+        """An object that runs a statement for each of several rows."""
+        return self
+
+    def executemany(self, sql: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Runs a statement for each of the rows."""
+        self._statements.extend((sql, values) for values in rows)
+        self._driver.cursor().executemany(sql, rows)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
 
 
-def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[tuple[str, dict[str, Any]]], int]:
+def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[Statement], int]:
     """What a verb returns, its statements, and the steps that SQLite took; and nothing is kept."""
-    steps = [0]
-    with closing(Recorded(database)) as connection:
+    steps, statements = [0], list[Statement]()
+    with closing(database.connect()) as connection:
+        connection.driver = Recorded(connection.driver, statements)
         connection.begin()
-        if not database.postgresql:
+        if not database.dialect.blocks:
             connection.driver.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 1)
         tx = Transaction(connection, alone)
         value = verb(tx)
         tx.flush()
-        if not database.postgresql:
+        if not database.dialect.blocks:
             connection.driver.set_progress_handler(None, 0)
         connection.rollback()
-    return value, connection.statements, steps[0]
+    return value, statements, steps[0]
 
 
 def full_scans(database: Database, sql: str, values: dict[str, Any]) -> list[str]:
     """Where a statement would read every row of the jobs or of their history; [] if nowhere."""
     with closing(database.connect()) as connection:
-        if not database.postgresql:
-            lines = [row[3] for row in connection.all(f"EXPLAIN QUERY PLAN {sql}", **values)]
+        if not database.dialect.blocks:
+            lines = [row[3] for row in connection.driver.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
             return [line for line in lines if re.match(_WHOLE, line) and not any(name in line for name in SMALL)]
         if sql.startswith("SELECT pg_advisory"):
             return []
-        found = [json_plan(connection.all(f"EXPLAIN (FORMAT JSON) {sql}", **values))]
-        found.append(
-            json_plan(connection.driver.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(sql)}").fetchall())
-        )
+        found = [json_plan(connection.driver.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchall())]
+        rows = connection.driver.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(sql)}").fetchall()
+        found.append(json_plan(rows))
         return [line for plan in found for line in scans_in(plan)]
 
 
 def numbered(sql: str) -> str:
-    """The statement as PostgreSQL plans it once for all values: :name is $1."""
+    """The statement as PostgreSQL plans it once for all values: %(name)s is $1."""
     names: list[str] = []
 
     def number(match: "re.Match[str]") -> str:
@@ -123,7 +131,7 @@ def numbered(sql: str) -> str:
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    return re.sub(r"(?<!:):([a-z_]+)", number, sql)
+    return re.sub(r"%\(([a-z_]+)\)s", number, sql).replace("%%", "%")
 
 
 def json_plan(rows: list[Any]) -> dict[str, Any]:
@@ -132,22 +140,25 @@ def json_plan(rows: list[Any]) -> dict[str, Any]:
     return plan
 
 
-def scans_in(plan: dict[str, Any]) -> list[str]:
-    """The nodes of a PostgreSQL plan that read a whole table, or an index of more than what is held or flagged."""
-    found = [line for below in plan.get("Plans", []) for line in scans_in(below)]
-    whole = plan["Node Type"] == "Seq Scan" or ("Index" in plan["Node Type"] and "Index Cond" not in plan)
-    if whole and plan.get("Relation Name", "job") in ("job", "history") and plan.get("Index Name") not in SMALL:
+def scans_in(plan: dict[str, Any], above: str = "") -> list[str]:
+    """The nodes of a PostgreSQL plan that read a whole table, or an index of more than what is held or flagged. A limit
+    directly above an index bounds what is read of it."""
+    found = [line for below in plan.get("Plans", []) for line in scans_in(below, plan["Node Type"])]
+    unbounded = "Index" in plan["Node Type"] and "Index Cond" not in plan and above != "Limit"
+    whole = plan["Node Type"] == "Seq Scan" or unbounded
+    if whole and plan.get("Relation Name", "job") in ("job", "event") and plan.get("Index Name") not in SMALL:
         found.append(f"{plan['Node Type']} on {plan.get('Relation Name')} {plan.get('Index Name', '')}")
     return found
 
 
-def buffers(database: Database, statements: list[tuple[str, dict[str, Any]]]) -> int:
+def buffers(database: Database, statements: list[Statement]) -> int:
     """The pages that PostgreSQL touches for these statements; and nothing is kept."""
     touched = 0
     with closing(database.connect()) as connection:
         connection.begin()
         for sql, values in statements:
-            plan = json_plan(connection.all(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", **values))
+            explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}"
+            plan = json_plan(connection.driver.execute(explain, values).fetchall())
             touched += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
         connection.rollback()
     return touched

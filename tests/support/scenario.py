@@ -16,29 +16,30 @@ ABOUT = ("jobcmd-of-a-job", "another-jobcmd", "result-of-a-job", "out/filename-o
 JOBCMD, JOBCMD2, RESULT, FILENAME, ERROR = ABOUT
 SAID = {"jobcmd": {"file": JOBCMD2}, "result": [RESULT], "filename": FILENAME}
 
-CHANGES = """list 1: made, named mine
-list 1: 6 jobs submitted, to 0
-list 1: 1 job submitted, to 5
-list 2: made, named theirs
-list 1: job 1 claimed, from 0 to 1
-list 1: 2 jobs (2, 3) claimed, from 0 to 1, by node:1
-list 1: job 1 advanced, from 1 to 2
-list 1: job 4 claimed, from 0 to 1, by node:2
-list 1: job 2 given back, from 1 to 0, by node:1
-list 1: job 3 advanced, from 1 to 2, by node:1
-list 1: job 2 claimed, from 0 to 1, by node:3
-list 1: job 2 failed, from 1 to 1, by node:3
-list 1: job 1 claimed, from 2 to 3
-list 1: job 1 expired, from 3 to 2
-list 1: job 4 flagged, from 1 to 1
-list 1: 2 jobs (2, 4) sent back, from 1 to 0
-list 1: 1 jobs have priority 3 now, by ada
-list 1: job 5 claimed, from 0 to 1
-list 1: stage 1 has a lifetime of 60000 ms now, by ada
-list 1: job 5 failed, from 1 to 1, by ada
-list 1: job 5 sent back, from 1 to 0, by ada
-list 1: paused by ada
-list 1: resumed by ada""".splitlines()
+CHANGES = """list 1: created (named mine)
+list 1: 6 jobs submitted, stage 0
+list 1: 1 job submitted, stage 5
+list 2: created (named theirs)
+list 1: job 1 claimed, stage 0 to 1
+list 1: 2 jobs (2, 3) claimed, stage 0 to 1, by node:1
+list 1: job 1 completed, stage 1 to 2
+list 1: job 4 claimed, stage 0 to 1, by node:2
+list 1: job 2 released, stage 1 to 0, by node:1
+list 1: job 3 completed, stage 1 to 2, by node:1
+list 1: job 2 claimed, stage 0 to 1, by node:3
+list 1: job 2 cancelled, stage 1, by node:3
+list 1: job 1 claimed, stage 2 to 3
+list 1: job 1 requeued, stage 3 to 2 (expired)
+list 1: job 4 expired, stage 1
+list 1: job 2 requeued, stage 1 to 0
+list 1: job 4 requeued, stage 1 to 0, by node:2
+list 1: job 5 priority, stage 0 (now 3), by ada
+list 1: job 5 claimed, stage 0 to 1
+list 1: lifetime, stage 1 (1 min), by ada
+list 1: job 5 failed, stage 1, by ada
+list 1: job 5 requeued, stage 1 to 0, by ada
+list 1: paused, by ada
+list 1: resumed, by ada""".splitlines()
 
 
 def changes(server: Server) -> list[str]:
@@ -73,9 +74,9 @@ def live_through_everything(server: Server, ask: Asker, other: Asker) -> list[st
     ask("/update_job/2/0", {"error": ERROR}, claim=CHOSEN["again"])
     ask("/lifetime/3/0.001?requeue=2")
     tokens.append(ask("/get/2/3").json()["claim"])
-    logged(server, "list 1: job 1 expired, from 3 to 2")
+    logged(server, "list 1: job 1 requeued, stage 3 to 2 (expired)")
     ask("/lifetime/1/0.001?max_attempts=0")
-    logged(server, "list 1: job 4 flagged, from 1 to 1")
+    logged(server, "list 1: job 4 expired, stage 1")
     ask("/check_stages/1/0")
     return tokens
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobserver.api.founding import parsing as founding
+from jobserver.api.founding import messages
 from jobserver.api.founding.submission import Submission
 from jobserver.core.errors import BadRequest, JobixMissing
 from jobserver.core.settings import Settings
@@ -35,7 +35,7 @@ def parse(value: bytes, body: str) -> None:
     }[body]
     environ = {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw))}
     call = Call(environ, SimpleNamespace(settings=Settings()))  # type: ignore[arg-type]
-    founding.body(call, list[founding.Entry] if body == "reports" else founding.Body)
+    messages.body(call, list[messages.ReportEntry] if body == "reports" else messages.ReportBody)
 
 
 bodies = pytest.mark.parametrize("body", ["set", "jobcmd", "result", "reports"])

@@ -12,10 +12,9 @@ import psycopg
 import pytest
 
 from jobserver.core.errors import DatabaseBusy, NameTaken, Unavailable
-from jobserver.store.commit_queue import MAX_TOGETHER
-from jobserver.store.group_commit import Entry, NeedsAlone
-from jobserver.store.transaction import Transaction
-from tests.support.desk import GIVE_UP_S, Counted, Desk, add
+from jobserver.store.group_commit import MAX_TOGETHER, Entry
+from jobserver.store.transaction import NeedsAlone, Transaction
+from tests.support.desk import GIVE_UP_S, Counting, Desk, add
 from tests.support.postgresql import make_postgresql_database
 
 BUSY_S = 0.3
@@ -51,7 +50,7 @@ def test_many_that_come_together_share_a_commit(desk: Desk) -> None:
     futures = desk.together(*[add(k) for k in range(200)])
     assert [future.result() for future in futures] == list(range(200))
     assert desk.rows() == list(range(200))
-    assert Counted.commits == math.ceil(200 / MAX_TOGETHER)
+    assert Counting.commits == math.ceil(200 / MAX_TOGETHER)
 
 
 def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> None:
@@ -70,13 +69,13 @@ def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> 
 def test_one_that_refuses_in_time_costs_the_others_no_second_commit(desk: Desk) -> None:
     futures = desk.together(add(0), refuse, add(1), refuse, add(2))
     assert [type(future.exception()) for future in futures] == [type(None), NameTaken] * 2 + [type(None)]
-    assert (desk.rows(), Counted.commits) == ([0, 1, 2], 1)
+    assert (desk.rows(), Counting.commits) == ([0, 1, 2], 1)
 
 
 def test_what_changes_nothing_is_not_committed(desk: Desk) -> None:
     futures = desk.together(*[lambda tx: tx.all("SELECT COUNT(*) FROM done")[0][0]] * 5, refuse)
     assert [future.result() for future in futures[:5]] == [0] * 5
-    assert Counted.commits == 0
+    assert Counting.commits == 0
 
 
 def test_what_is_told_can_be_read_by_all_and_is_told_once(desk: Desk) -> None:
@@ -96,7 +95,7 @@ def test_who_needs_to_be_alone_is_called_again_alone(desk: Desk) -> None:
     futures = desk.together(add(0), work, add(1))
     assert futures[1].result() == "done"
     assert seen == [(False, [0]), (True, [0, 1])]  # after the others' commit
-    assert (desk.rows(), Counted.commits) == ([0, 1, 7], 2)
+    assert (desk.rows(), Counting.commits) == ([0, 1, 7], 2)
 
 
 def test_bulk_work_shares_with_nobody(desk: Desk) -> None:
@@ -108,7 +107,7 @@ def test_bulk_work_shares_with_nobody(desk: Desk) -> None:
     desk.together(*[noting(k) for k in range(6)], bulk=(2, 3))
     assert [tx.alone for tx in transactions] == [False, False, True, True, False, False]
     assert len(set(map(id, transactions))) == 4
-    assert (desk.rows(), Counted.commits) == ([0, 1, 2, 3, 4, 5], 4)
+    assert (desk.rows(), Counting.commits) == ([0, 1, 2, 3, 4, 5], 4)
 
 
 def test_an_interrupted_writer_leaves_nobody_waiting(desk: Desk) -> None:
@@ -159,7 +158,9 @@ def locked(desk: Desk) -> Iterator[None]:
     """Somebody else holds what the writer wants to write."""
     with closing(desk.database.connect()) as other:
         other.begin()
-        other.driver.execute("LOCK TABLE done IN ACCESS EXCLUSIVE MODE" if other.postgresql else "SELECT 1")
+        other.driver.execute(
+            "LOCK TABLE done IN ACCESS EXCLUSIVE MODE" if other.dialect.name == "postgresql" else "SELECT 1"
+        )
         yield
         other.rollback()
 
@@ -190,7 +191,7 @@ def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
         return int(tx.all("SELECT pg_backend_pid()")[0][0])
 
     def drop(own: int) -> None:
-        with psycopg.connect(desk.database.settings.database_uri, autocommit=True) as other:
+        with psycopg.connect(desk.uri, autocommit=True) as other:
             assert other.execute("SELECT pg_terminate_backend(%s, 5000)", [own]).fetchall() == [(True,)]
 
     def dropping(tx: Transaction) -> None:

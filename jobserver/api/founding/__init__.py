@@ -3,10 +3,9 @@
 from flask import Flask
 
 from jobserver.api.founding import routes
-from jobserver.api.founding.fast_path import FastPath
 
 
 def register(app: Flask) -> None:
     """Adds the routes to the application, and the short way for the four that workers call all day."""
     app.register_blueprint(routes.blueprint)
-    app.wsgi_app = FastPath(app)  # type: ignore[method-assign]
+    app.wsgi_app = routes.FastPath(app)  # type: ignore[method-assign]

@@ -1,29 +1,34 @@
-"""The protocol: what masters and workers call. docs/protocol.md is its description."""
+"""The worker protocol: what masters and workers call. docs/protocol.md is its description.
 
+Four of the routes are called all day. FastPath serves them without Flask's routing, context and session, which cost
+more than a claim. Every other request, and every refusal, goes through Flask.
+"""
+
+import re
 import threading
-from collections.abc import Callable
-from functools import partial, wraps
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from jobserver.api.founding import parsing, responses
+from jobserver.api.founding import messages
 from jobserver.api.founding.submission import Submission
 from jobserver.core import lifetimes, stages
-from jobserver.core.claims import Ended
+from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
 from jobserver.core.concurrency import run_in_thread
 from jobserver.core.errors import BadRequest, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
 from jobserver.jobs.lists import UNCHANGED
 from jobserver.store.queries import lists
-from jobserver.web import auth, bodies
-from jobserver.web import parsing as numbers
+from jobserver.web import auth, bodies, parsing
 from jobserver.web.errors import status
 from jobserver.web.request import Call
-from jobserver.web.responses import json_response
-from jobserver.web.services import services
+from jobserver.web.responses import encode, json_response
+from jobserver.web.services import NAME, Services, services
 
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
@@ -61,7 +66,7 @@ def _by_flask(*rules: str, methods: list[str] = BOTH) -> Callable[[View], View]:
 def init(call: Call, values: str = "") -> Any:
     """Makes a list, with the lifetimes of its stages in minutes."""
     given = lifetimes.from_init(values.rstrip("/").split("/") if values else [])
-    current = call.services.lists.init(auth.secret(call), given, parsing.name(call))
+    current = call.services.lists.init(auth.secret(call), given, messages.name(call))
     return {str(stage): minutes(lifetime.lifetime_ms) for stage, lifetime in sorted(current.items())}
 
 
@@ -88,61 +93,80 @@ def set_jobs(call: Call) -> Any:
 def get(call: Call, stage: str, work: str | None = None) -> Any:
     """Claims the first available job of a stage, or several."""
     number = auth.secret(call)
-    wish = parsing.wish(call, stage, work, parsing.token(call, "claim"))
-    gone = partial(client_gone, call.environ)
-    claimed = call.services.claims.claim(lambda: auth.found(call, number), wish, parsing.wait_s(call), gone)
-    if parsing.together(call) is None:
-        return responses.one(claimed, number)
-    return [responses.job(one, number) for one in claimed]
+    requested = messages.claim_request(call, stage, work, messages.token(call, "claim"))
+    claimed = _claim(call, number, requested, messages.wait_s(call))
+    if messages.together(call) is None:
+        return messages.job_or_nada(claimed, number)
+    return [messages.job(job, number) for job in claimed]
+
+
+def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> list[ClaimedJob]:
+    """Claims what is requested, waiting up to wait_s for a first job; [] if there is none, or too many requests wait.
+    The list may be created while the request waits."""
+    claims, long_polls = call.services.claims, call.services.long_polls
+    job_list = auth.found(call, jobix)
+    if not wait_s:
+        return claims.claim(job_list, requested) if job_list else []
+    give_up = time.monotonic() + wait_s
+    while True:
+        with long_polls.place(job_list.id if job_list else None, requested.stage) as wait:
+            claimed = claims.claim(job_list, requested) if job_list else []
+            left_s = give_up - time.monotonic()
+            if claimed or left_s <= 0 or long_polls.closed or not wait(left_s):
+                return claimed
+        if client_gone(call.environ):
+            if job_list:
+                long_polls.wake(job_list.id, requested.stage, 1)  # the job is another request's
+            return []
+        job_list = auth.found(call, jobix)
 
 
 @_by_flask("/update_job/<jobid>/<next_stage>")
 def update_job(call: Call, jobid: str, next_stage: str) -> Any:
     """Ends a claim."""
-    number, job = auth.secret(call), numbers.whole(jobid, "A job's id")
-    said = parsing.body(call, parsing.Body) or parsing.Body()
-    report = parsing.report(said, job, numbers.stage(next_stage), parsing.token(call, "claim"))
-    wish = parsing.following(call)
-    if parsing.together(call) is not None:
+    number, job = auth.secret(call), parsing.whole(jobid, "A job's id")
+    given = messages.body(call, messages.ReportBody) or messages.ReportBody()
+    report = messages.report(given, job, parsing.stage(next_stage), messages.token(call, "claim"))
+    following = messages.following(call)
+    if messages.together(call) is not None:
         raise BadRequest("n is for /get and /update_jobs; /update_job claims one job.")
-    ended, claimed = call.services.claims.end(auth.found_for_job(call, number, job), report, wish)
-    told = responses.ended(ended)
-    return told if wish is None else told | {"next": responses.one(claimed, number)}
+    completion, claimed = call.services.claims.complete(auth.found_for_job(call, number, job), report, following)
+    answer = messages.completion(completion)
+    return answer if following is None else answer | {"next": messages.job_or_nada(claimed, number)}
 
 
 @_by_flask("/update_jobs", methods=["POST"])
 def update_jobs(call: Call) -> Any:
     """Ends many claims, each judged alone."""
     number = auth.secret(call)
-    entries = parsing.body(call, list[parsing.Entry]) or []
-    reports = parsing.reports(entries)
-    wish = parsing.following(call)
+    entries = messages.body(call, list[messages.ReportEntry]) or []
+    following = messages.following(call)
     job_list = auth.found(call, number)
     if job_list is None:
-        return {"jobs": [_unknown(entry.jobid) for entry in entries]} | ({"next": []} if wish else {})
-    outcomes, claimed = call.services.claims.end_each(job_list, reports, wish)
-    told: list[dict[str, Any]] = []
-    for entry, outcome in zip(entries, outcomes, strict=True):
-        if isinstance(outcome, Ended):
-            told.append({"status": 200} | responses.ended(outcome))
-        else:
-            told.append({"jobid": entry.jobid, "status": status(outcome)} | responses.refused(outcome))
-    return {"jobs": told} | ({"next": [responses.job(one, number) for one in claimed]} if wish else {})
+        return {"jobs": [_unknown(entry.jobid) for entry in entries]} | ({"next": []} if following else {})
+    outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
+    answers = [
+        {"status": 200} | messages.completion(outcome)
+        if isinstance(outcome, Completion)
+        else {"jobid": entry.jobid, "status": status(outcome)} | messages.refusal(outcome)
+        for entry, outcome in zip(entries, outcomes, strict=True)
+    ]
+    return {"jobs": answers} | ({"next": [messages.job(job, number) for job in claimed]} if following else {})
 
 
 @_by_flask("/heartbeat", methods=["POST"])
 def heartbeat(call: Call) -> Any:
     """Renews claims."""
     number = auth.secret(call)
-    outcomes = call.services.claims.renew(auth.found(call, number), parsing.held(call))
-    return {"jobs": [responses.renewed(outcome) for outcome in outcomes]}
+    outcomes = call.services.claims.renew(auth.found(call, number), messages.held(call))
+    return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
 
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")
 def check_stages(call: Call, old: str | None = None, new: str | None = None) -> Any:
     """Flags what is overdue, and sends the flagged jobs of a stage back."""
     number = auth.secret(call)
-    way = None if old is None or new is None else (numbers.stage(old), numbers.stage(new))
+    way = None if old is None or new is None else (parsing.stage(old), parsing.stage(new))
     if way:
         stages.require_lower(*way)
     call.services.expiry.sweep()
@@ -155,7 +179,7 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 @_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
 def lifetime(call: Call, stage: str, value: str | None = None) -> Any:
     """Says, or sets, a stage's lifetime."""
-    number, which = auth.secret(call), stages.require_stage(numbers.stage(stage))
+    number, which = auth.secret(call), stages.require_stage(parsing.stage(stage))
     if value is None:
         if {"requeue", "max_attempts"} & set(call.args):
             raise BadRequest(
@@ -170,10 +194,48 @@ def lifetime(call: Call, stage: str, value: str | None = None) -> Any:
         which,
         lifetimes.milliseconds(value),
         UNCHANGED if text is None else lifetimes.requeue_stage(which, text),
-        None if attempts is None else numbers.whole(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
+        None if attempts is None else parsing.whole(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
     )
     return stored.as_answer()
 
 
 def _unknown(jobid: int) -> dict[str, Any]:
     return {"jobid": jobid, "status": 404, "error": "no_such_job", "message": f"This list has no job {jobid}."}
+
+
+class FastPath:
+    """The WSGI application in front of Flask's."""
+
+    _ROUTES = {  # noqa: RUF012
+        "get": (re.compile("/get/([0-9]+)(?:/([0-9]+))?"), get, BOTH),
+        "update_job": (re.compile("/update_job/([0-9]+)/([0-9]+)"), update_job, BOTH),
+        "update_jobs": (re.compile("/update_jobs"), update_jobs, ["POST"]),
+        "heartbeat": (re.compile("/heartbeat"), heartbeat, ["POST"]),
+    }
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._flask = app.wsgi_app
+        self._services: Services = app.extensions[NAME]
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        route = self._ROUTES.get(path[1:].partition("/")[0])
+        if route is None:
+            return self._flask(environ, start_response)
+        pattern, view, methods = route
+        parts = pattern.fullmatch(path)
+        if parts is None or environ["REQUEST_METHOD"] not in methods:
+            return self._flask(environ, start_response)
+        try:
+            if self._services.long_polls.closed:
+                raise ShuttingDown(CLOSED)
+            body = encode(view(Call(environ, self._services), *parts.groups()))
+        except Exception as error:
+            with self._app.request_context(environ):
+                return self._app.make_response(self._app.handle_user_exception(error))(environ, start_response)
+        start_response(
+            "200 OK",
+            [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
+        )
+        return [body]

@@ -1,41 +1,51 @@
 """Queries that find what should not be: counters that are off, rows without their parents, broken indexes."""
 
+from enum import Enum
+
+from jobserver.core.states import Condition, EventKind, Hold, Outcome, Phase
 from jobserver.store.connection import Connection
 from jobserver.store.queries import lists
 
-_ORPHANS = {
+
+def _unknown(table: str, column: str, values: type[Enum]) -> str:
+    listed = ", ".join(f"'{value.value}'" for value in values)
+    return f"SELECT COUNT(*) FROM {table} WHERE {column} NOT IN ({listed})"
+
+
+# A CHECK constraint would cost each claim and report a fifth more.
+_CONTRADICTIONS = {
+    "jobs with an unknown hold": _unknown("job", "hold", Hold),
+    "jobs with an unknown phase": _unknown("job", "phase", Phase),
+    "jobs with an unknown outcome": _unknown("job", "outcome", Outcome),
+    "jobs with an unknown condition": _unknown("job", "condition", Condition),
+    "events of an unknown kind": _unknown("event", "kind", EventKind),
     "jobs of no list": "SELECT COUNT(*) FROM job WHERE list_id NOT IN (SELECT id FROM job_list)",
-    "history of no job": "SELECT COUNT(*) FROM history WHERE job_id NOT IN (SELECT id FROM job)",
+    "events of no job": "SELECT COUNT(*) FROM event WHERE job_id IS NOT NULL AND job_id NOT IN (SELECT id FROM job)",
     "lifetimes of no list": "SELECT COUNT(*) FROM lifetime WHERE list_id NOT IN (SELECT id FROM job_list)",
     "counters of no list": "SELECT COUNT(*) FROM stage_count WHERE list_id NOT IN (SELECT id FROM job_list)",
     "claims on jobs in an even stage": "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 0 AND claim IS NOT NULL",
-    "failed jobs that are held": "SELECT COUNT(*) FROM job WHERE flag > 1 AND claim IS NOT NULL",
+    "failed jobs that are held": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND claim IS NOT NULL",
+    "failed jobs in an even stage": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND jobstage % 2 = 0",
+    "failed jobs that are overdue": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND overdue = 1",
+    "failed jobs without a condition": "SELECT COUNT(*) FROM job WHERE (outcome <> 'none') <> (condition <> 'none')",
 }
 INDEXES = {
-    "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "history_claim",
-    "history_ended", "history_job", "worker_heard",
+    "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
+    "worker_heard",
 }  # fmt: skip
-_CONSTRAINTS = {"job_known"}  # SQLite has no name for it, and can't drop it
-_INDEXES_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'index'"
-_INDEXES_POSTGRESQL = """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indisvalid AND i.indisready"""
 
 
 def problems(connection: Connection) -> list[str]:
     """What is wrong, a line each; [] where all is well. Reads every job."""
     found = [
-        f"counter of list {list_id}, stage {stage}: {kept.jobs} jobs, {kept.flagged} flagged, {kept.failed} failed;"
-        f" counted: {counted.jobs}, {counted.flagged}, {counted.failed}"
-        for list_id, stage, kept, counted in lists.wrong_counts(connection.all)
+        f"counter of list {wrong.list_id}, stage {wrong.stage}: {wrong.kept.jobs} jobs, {wrong.kept.flagged} flagged,"
+        f" {wrong.kept.failed} failed; counted: {wrong.counted.jobs}, {wrong.counted.flagged}, {wrong.counted.failed}"
+        for wrong in lists.wrong_counts(connection.all)
     ]
-    for what, sql in _ORPHANS.items():
+    for what, sql in _CONTRADICTIONS.items():
         number = connection.all(sql)[0][0]
         if number:
             found.append(f"{number} {what}")
-    rows = connection.all(_INDEXES_POSTGRESQL if connection.postgresql else _INDEXES_SQLITE)
-    present = {name for (name,) in rows}
-    wanted = INDEXES | _CONSTRAINTS if connection.postgresql else INDEXES
-    found += [f"index {name} is missing or broken" for name in sorted(wanted - present)]
-    if not connection.postgresql:
-        found += [f"file: {line}" for (line,) in connection.all("PRAGMA integrity_check") if line != "ok"]
-    return found
+    missing = connection.dialect.missing_indexes(connection, INDEXES)
+    found += [f"index {name} is missing or broken" for name in missing]
+    return found + [f"file: {line}" for line in connection.dialect.file_problems(connection)]

@@ -1,99 +1,110 @@
 """Queries that begin, find and renew claims."""
 
-from jobserver.store.connection import Row
-from jobserver.store.transaction import Transaction
+from typing import NamedTuple
 
-UNFLAG = "flag = CASE WHEN flag > 0 THEN -flag ELSE 0 END"
+from jobserver.core.claims import ClaimedJob, ClaimRequest
+from jobserver.core.events import Event
+from jobserver.core.states import EventKind, Phase
+from jobserver.store.transaction import NeedsAlone, Transaction
 
-# The jobs of the list's last stage are done, not available: where the lifetimes name an even stage as the last one.
+# The jobs of the list's last stage are done, not available, if the lifetimes name an even stage as the last one.
 _PICK = """SELECT id FROM job
-    WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND NOT EXISTS (
+    WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND hold = 'none' AND NOT EXISTS (
         SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
         AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
     AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)
     ORDER BY priority DESC, jobid LIMIT :n"""
-
-_CLAIM = """UPDATE job SET previous_stage = jobstage, jobstage = :work, claim = :claim, chosen = :chosen,
-    worker = :worker, attempt = attempt + 1, claimed = :now, datecommitted = :now, renewed = :now, cancel = 0,
+_CLAIM = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work, claim = :claim,
+    client_token = :client_token, worker = :worker, attempt = attempt + 1, claimed = :now, datecommitted = :now,
+    renewed = :now, cancel = 0, overdue = 0, phase = '{Phase.ACCEPTED.value}',
     deadline = :now + (SELECT lifetime_ms FROM lifetime
-                       WHERE list_id = :list AND stage = :work AND lifetime_ms > 0), {unflag}
-    WHERE id {pick} RETURNING id, jobid, jobcmd, attempt, deadline, claim, previous_stage, priority, flag"""
-
-_CLAIM_SQLITE = _CLAIM.format(unflag=UNFLAG, pick=f"IN ({_PICK})")
-# ANY(ARRAY(…)) is evaluated once; a plain IN (…) may be evaluated again, and then claims too much.
-_CLAIM_SKIPPING = _CLAIM.format(unflag=UNFLAG, pick=f"= ANY(ARRAY({_PICK} FOR UPDATE SKIP LOCKED))")
-_CLAIM_WAITING = _CLAIM.format(unflag=UNFLAG, pick=f"= ANY(ARRAY({_PICK} FOR UPDATE))")
-
+                       WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)
+    WHERE id {{any_of}}{_PICK}{{lock}}{{end_any}}
+    RETURNING id, jobid, jobcmd, attempt, deadline, claim, previous_stage, priority, previous_overdue"""
+_CLAIM_SKIPPING = _CLAIM.replace("{lock}", "{skip_locked}")
+_CLAIM_WAITING = _CLAIM.replace("{lock}", "{wait_locked}")
 _HELD_UNDER = """SELECT id, jobid, jobcmd, attempt, deadline, claim, previous_stage FROM job
     WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not by the list's index
-
-_SPENT = """SELECT 1 FROM history JOIN job ON job.id = history.job_id
-    WHERE history.claim = :claim AND job.list_id = :list LIMIT 1"""
-
+_SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
 _OWN_TOKEN = "UPDATE job SET claim = :own WHERE id = :id AND claim = :claim"
-
-_RENEW = f"""UPDATE job SET renewed = :now, failures = failures - CASE WHEN flag = 1 THEN 1 ELSE 0 END,
+_RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previous_overdue = overdue, overdue = 0,
     deadline = :now + (SELECT lifetime_ms FROM lifetime
-                       WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0), {UNFLAG}
+                       WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0)
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
-    RETURNING jobstage, deadline, cancel, flag, worker"""
+    RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
+_CANCEL = """UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL
+    RETURNING id, jobstage"""
 
-_CANCEL = "UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL RETURNING jobstage"
+
+class Renewed(NamedTuple):
+    """A claim that was renewed: its deadline in ms (None: no limit), and whether its worker must stop."""
+
+    deadline: int | None
+    cancel: bool
 
 
-def claim_jobs(
-    tx: Transaction, list_id: int, stage: int, work: int, n: int, claim: str, chosen: bool, worker: str | None, now: int
-) -> list[Row]:
-    """Moves up to n available jobs of `stage` to `work`, all under one token: rows of (id, jobid, jobcmd, attempt,
-    deadline, claim, stage, …), the best first.
+def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str, now: int) -> list[ClaimedJob]:
+    """Moves up to request.n available jobs to the working stage, all under one token; the best job first.
 
-    On PostgreSQL, jobs that another transaction has locked are skipped; a transaction that is alone waits for them.
+    Jobs that another transaction has locked are skipped. NeedsAlone if that leaves none while the counters give some:
+    then, alone and without locks of its own, the transaction waits for them.
     """
-    sql = _CLAIM_SQLITE if not tx.postgresql else _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING
     rows = tx.all(
-        sql, list=list_id, stage=stage, work=work, n=n, claim=claim, chosen=int(chosen), worker=worker, now=now
-    )
-    if rows:
-        tx.count(list_id, stage, jobs=-len(rows), flagged=-sum(row[8] < 0 for row in rows))
-        tx.count(list_id, work, jobs=len(rows))
-        tx.tallies.heard(list_id, worker, now)
+        _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING, list=list_id, stage=request.stage, work=request.working_stage,
+        n=request.n, claim=token, client_token=int(request.token is not None), worker=request.worker, now=now,
+    )  # fmt: skip
+    if not rows:
+        if tx.shares_rows and not tx.alone and tx.jobs_in(list_id, request.stage) > 0:
+            raise NeedsAlone
+        return []
+    if len(rows) > 1:
         rows.sort(key=lambda row: (-row[7], row[1]))
-    return rows
+    tx.count(list_id, request.stage, jobs=-len(rows), flagged=-sum(row[8] for row in rows))
+    tx.count(list_id, request.working_stage, jobs=len(rows))
+    claimed = [ClaimedJob(*row[:7]) for row in rows]
+    tx.record_claims(list_id, request.stage, request.working_stage, claimed, request.worker, now)
+    return claimed
 
 
-def give_own_token(tx: Transaction, job_row: int, claim: str, own: str) -> None:
+def give_own_token(tx: Transaction, job: ClaimedJob, own: str) -> ClaimedJob:
     """Replaces the token of one job of a batch."""
-    tx.run(_OWN_TOKEN, id=job_row, claim=claim, own=own)
+    tx.run(_OWN_TOKEN, id=job.row_id, claim=job.token, own=own)
+    return job._replace(token=own)
 
 
-def lock_token(tx: Transaction, claim: str) -> None:
-    """Keeps other server processes from using this token until the transaction ends (SQLite has one writer anyway)."""
-    if tx.postgresql:
-        tx.all("SELECT pg_advisory_xact_lock(hashtextextended(:claim, 0))", claim=claim)
+def lock_token(tx: Transaction, token: str) -> None:
+    """Keeps other server processes from using this token until the transaction ends."""
+    if tx.shares_rows:
+        tx.all("{lock_token}", claim=token)
 
 
-def held_under(tx: Transaction, list_id: int, claim: str) -> list[Row]:
-    """The jobs held under a token, as claim_jobs() gave them."""
-    return tx.all(_HELD_UNDER, list=list_id, claim=claim)
+def held_under(tx: Transaction, list_id: int, token: str) -> list[ClaimedJob]:
+    """The jobs that are held under a token."""
+    return [ClaimedJob(*row) for row in tx.all(_HELD_UNDER, list=list_id, claim=token)]
 
 
-def is_spent(tx: Transaction, list_id: int, claim: str) -> bool:
+def is_spent(tx: Transaction, list_id: int, token: str) -> bool:
     """Whether a claim under this token has ended."""
-    return bool(tx.all(_SPENT, list=list_id, claim=claim))
+    return bool(tx.all(_SPENT, list=list_id, claim=token))
 
 
-def renew(tx: Transaction, list_id: int, jobid: int, claim: str, now: int) -> tuple[int | None, bool] | None:
-    """Sets the deadline anew: (deadline, whether its worker shall stop); None where the claim doesn't hold the job."""
-    rows = tx.all(_RENEW, list=list_id, jobid=jobid, claim=claim, now=now)
+def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Renewed | None:
+    """Sets the deadline anew; None if the claim does not hold the job."""
+    rows = tx.all(_RENEW, list=list_id, jobid=jobid, claim=token, now=now)
     if not rows:
         return None
-    stage, deadline, cancel, flag, worker = rows[0]
-    tx.tallies.heard(list_id, worker, now)
-    if flag < 0:
+    row_id, stage, deadline, cancel, was_overdue, worker = rows[0]
+    tx.heard(list_id, worker, now)
+    if was_overdue:
         tx.count(list_id, stage, flagged=-1)
-    return deadline, bool(cancel)
+        tx.record(Event(list_id, EventKind.RENEWED, (jobid,), 1, stage, stage, worker), now, [row_id])
+    return Renewed(deadline, bool(cancel))
 
 
-def cancel(tx: Transaction, list_id: int, jobid: int) -> bool:
-    """Asks the worker that holds the job to stop; whether there is one."""
-    return bool(tx.all(_CANCEL, list=list_id, jobid=jobid))
+def request_cancel(tx: Transaction, list_id: int, jobid: int, actor: str | None, now: int) -> bool:
+    """Asks the worker that holds the job to stop; returns whether there is one."""
+    rows = tx.all(_CANCEL, list=list_id, jobid=jobid)
+    for row_id, stage in rows:
+        event = Event(list_id, EventKind.CANCEL_REQUESTED, (jobid,), 1, stage, stage, actor=actor)
+        tx.record(event, now, [row_id])
+    return bool(rows)

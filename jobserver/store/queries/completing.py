@@ -1,109 +1,142 @@
 """Queries that end claims as their workers report it: done, given back, failed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobserver.core.claims import Report
-from jobserver.store.connection import Row
-from jobserver.store.queries.claiming import UNFLAG
-from jobserver.store.queries.history import remember
+from jobserver.core.events import Move
+from jobserver.core.states import Condition, EventKind, Outcome
 from jobserver.store.transaction import Transaction, array
 
-_LIFETIME_OF_TARGET = (
-    "(SELECT lifetime_ms FROM lifetime WHERE list_id = job.list_id AND stage = {to} AND lifetime_ms > 0)"
-)
+_LIFETIME = "(SELECT lifetime_ms FROM lifetime WHERE list_id = job.list_id AND stage = {to} AND lifetime_ms > 0)"
 _MAX_ATTEMPTS = """COALESCE((SELECT max_attempts FROM lifetime
     WHERE lifetime.list_id = job.list_id AND lifetime.stage = job.jobstage), 5)"""
 GIVES_UP = f"(cancel = 1 OR ({_MAX_ATTEMPTS} > 0 AND failures + 1 >= {_MAX_ATTEMPTS}))"
-_RETURNING = "RETURNING id, list_id, jobid, previous_stage, jobstage, flag, ended_claim, claimed, worker"
+
+PREVIOUS = """previous_stage = jobstage, previous_claim = claim, previous_overdue = overdue,
+    previous_outcome = outcome"""
+_NO_CLAIM = "claim = NULL, client_token = 0, cancel = 0, phase = 'none'"
+RETURNING = """RETURNING id, list_id, jobid, previous_stage, jobstage,
+    CASE WHEN previous_overdue = 1 OR previous_outcome <> 'none' THEN 1 ELSE 0 END,
+    CASE WHEN previous_outcome <> 'none' THEN 1 ELSE 0 END, CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END,
+    previous_claim, claimed, worker"""
+
+
+def moving(to: str, failures: str, error: str) -> str:
+    """The SET part of a statement that moves jobs to the even stage `to`. All are SQL expressions."""
+    return f"""UPDATE job SET {PREVIOUS}, jobstage = {to}, {_NO_CLAIM}, overdue = 0, outcome = 'none',
+    condition = 'none', attempt = CASE WHEN {to} = previous_stage AND outcome = 'none' THEN attempt ELSE 0 END,
+    failures = {failures}, error = {error}, datecommitted = :now, renewed = :now,
+    deadline = :now + {_LIFETIME.format(to=to)}"""
+
+
+def failing(outcome: str, condition: str, failure: str, error: str) -> str:
+    """The SET part of a statement that fails or cancels jobs where they are. All are SQL expressions."""
+    return f"""UPDATE job SET {PREVIOUS}, {_NO_CLAIM}, overdue = 0, outcome = {outcome}, condition = {condition},
+    failures = failures + {failure}, error = {error}"""
+
 
 _PROVED = """list_id = :list AND jobid = :jobid AND jobstage % 2 = 1
     AND (jobstage > :to OR (jobstage + 1 = :to AND CAST(:error AS TEXT) IS NULL))"""
-BY_CLAIM = f"{_PROVED} AND claim = :claim"
-BELIEVED = f"{_PROVED} AND (claim IS NULL OR chosen = 0) AND (flag < 2 OR jobstage > :to)"
-SENT_BACK = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
-_TO_FAIL = f"jobstage > :to AND flag < 2 AND (cancel = 1 OR CAST(:error AS TEXT) IS NOT NULL) AND {GIVES_UP}"
-
-# Several that are done, each proved by its own claim. `|| ''`: by the job's number, for a batch has one claim.
-_ALL_DONE_SQLITE = """id IN (SELECT held.id FROM json_each(:said) AS one CROSS JOIN job AS held
-    WHERE held.list_id = :list AND held.jobid = json_extract(one.value, '$[0]')
-    AND held.claim || '' = json_extract(one.value, '$[1]')) AND jobstage + 1 = :to"""
-# FOR UPDATE: the proof is made again on a row that was waited for.
-_ALL_DONE_POSTGRESQL = """id = ANY(ARRAY(SELECT held.id FROM json_array_elements(CAST(:said AS json)) AS one
-    CROSS JOIN LATERAL (SELECT id FROM job WHERE list_id = :list AND jobid = CAST(one ->> 0 AS BIGINT)
-        AND claim || '' = one ->> 1 FOR UPDATE) AS held)) AND jobstage + 1 = :to"""
-
-_MOVE = f"""UPDATE job SET previous_stage = jobstage, jobstage = :to, ended_claim = claim, claim = NULL, chosen = 0,
-    cancel = 0, attempt = CASE WHEN :to = previous_stage AND flag < 2 THEN attempt ELSE 0 END,
-    failures = CASE WHEN jobstage + 1 = :to OR flag >= 2 THEN 0 ELSE failures + :failure END,
-    error = CASE WHEN jobstage + 1 = :to THEN NULL ELSE COALESCE(CAST(:error AS TEXT), error) END,
-    filename = COALESCE(CAST(:filename AS TEXT), filename),
-    jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result),
-    datecommitted = :now, renewed = :now, deadline = :now + {_LIFETIME_OF_TARGET.format(to=":to")}, {UNFLAG}
-    WHERE {{chosen}} {_RETURNING}"""
-
-# A job that failed stays where it was; 3 says that it was flagged before.
-FAIL = f"""UPDATE job SET previous_stage = jobstage, ended_claim = claim, claim = NULL, chosen = 0,
-    failures = failures + :failure, error = COALESCE(CAST(:error AS TEXT), error, :reason), cancel = 0,
-    flag = CASE WHEN flag = 1 THEN 3 ELSE 2 END
-    WHERE {{chosen}} {_RETURNING}"""
-_ENDS = {
-    proved: (_MOVE.format(chosen=f"{proved} AND NOT ({_TO_FAIL})"), FAIL.format(chosen=f"{proved} AND {_TO_FAIL}"))
-    for proved in (BY_CLAIM, BELIEVED, SENT_BACK)
-}
-_DONE_SQLITE, _DONE_POSTGRESQL = (_MOVE.format(chosen=chosen) for chosen in (_ALL_DONE_SQLITE, _ALL_DONE_POSTGRESQL))
-_SAY = """UPDATE job SET filename = COALESCE(CAST(:filename AS TEXT), filename),
-    jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result) WHERE id = :id"""
-
-BACK = f"""UPDATE job SET previous_stage = jobstage, jobstage = {{to}}, ended_claim = claim, claim = NULL, chosen = 0,
-    cancel = 0, attempt = CASE WHEN {{to}} = previous_stage AND flag < 2 THEN attempt ELSE 0 END,
-    failures = {{failures}}, error = {{error}}, datecommitted = :now, renewed = :now,
-    deadline = :now + {_LIFETIME_OF_TARGET}, {UNFLAG}
-    WHERE {{chosen}} {_RETURNING}"""
-_WHERE = "SELECT id, jobstage, claim, chosen, flag FROM job WHERE list_id = :list AND jobid = :jobid"
+_BY_CLAIM = f"{_PROVED} AND claim = :claim"
+_BELIEVED = f"{_PROVED} AND (claim IS NULL OR client_token = 0) AND (outcome = 'none' OR jobstage > :to)"
+_SENT_BACK = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
+_TO_FAIL = f"jobstage > :to AND outcome = 'none' AND (cancel = 1 OR CAST(:error AS TEXT) IS NOT NULL) AND {GIVES_UP}"
+_SAID = """filename = COALESCE(CAST(:filename AS TEXT), filename),
+    jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result)"""
+_MOVE = moving(
+    to=":to",
+    failures="CASE WHEN jobstage + 1 = :to OR outcome <> 'none' THEN 0 ELSE failures + :failure END",
+    error="CASE WHEN jobstage + 1 = :to THEN NULL ELSE COALESCE(CAST(:error AS TEXT), error) END",
+)
+_FAIL = failing(
+    outcome=f"CASE WHEN cancel = 1 THEN '{Outcome.CANCELLED.value}' ELSE '{Outcome.FAILED.value}' END",
+    condition=f"CASE WHEN cancel = 1 THEN '{Condition.CANCELLED_BY_USER.value}' ELSE '{Condition.ERROR.value}' END",
+    failure=":failure",
+    error="COALESCE(CAST(:error AS TEXT), error, 'cancelled')",
+)
 
 
-def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int) -> Row | None:
-    """Ends a claim as reported: (id, list id, jobid, stage before, stage after, …); None where the report doesn't
-    prove itself. The stage after is the stage before if the job failed."""
-    proved = BY_CLAIM if report.claim is not None else SENT_BACK if require_claim else BELIEVED
-    move, fail = _ENDS[proved]
+class _Ends(NamedTuple):
+    """The two statements that end a claim with one kind of proof."""
+
+    move: str
+    fail: str
+
+
+def _ends(proof: str) -> _Ends:
+    return _Ends(
+        f"{_MOVE}, {_SAID} WHERE {proof} AND NOT ({_TO_FAIL}) {RETURNING}",
+        f"{_FAIL} WHERE {proof} AND {_TO_FAIL} {RETURNING}, outcome",
+    )
+
+
+_WITH_CLAIM, _WITHOUT_CLAIM, _ONLY_SENT_BACK = _ends(_BY_CLAIM), _ends(_BELIEVED), _ends(_SENT_BACK)
+# Several that are done, each proved by its own claim.
+_ALL_DONE = f"{_MOVE} WHERE id {{any_of}}{{proved_reports}}{{end_any}} AND jobstage + 1 = :to {RETURNING}"
+_SAY = f"UPDATE job SET {_SAID} WHERE id = :id"
+_WHERE = "SELECT id, jobstage, claim, client_token, outcome FROM job WHERE list_id = :list AND jobid = :jobid"
+
+
+class Place(NamedTuple):
+    """Where a job is. `client_token`: its worker chose the claim's token."""
+
+    row_id: int
+    stage: int
+    claim: str | None
+    client_token: int
+    outcome: str
+
+
+def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int) -> Move | None:
+    """Ends a claim as reported; None if the report does not prove itself. The stage stays the same if the job failed.
+
+    A worker may report without a token, unless require_claim: then it can only send back what nobody holds.
+    """
+    ends = _WITH_CLAIM if report.token is not None else _ONLY_SENT_BACK if require_claim else _WITHOUT_CLAIM
     values: dict[str, Any] = {
-        "list": list_id, "jobid": report.jobid, "to": report.target, "claim": report.claim, "error": report.error,
-        "now": now, "failure": int(report.error is not None), "filename": report.filename, "jobcmd": report.jobcmd,
-        "result": report.result,
+        "list": list_id, "jobid": report.jobid, "to": report.target, "claim": report.token, "error": report.error,
+        "now": now, "failure": int(report.error is not None),
     }  # fmt: skip
-    rows = tx.all(move, **values)
+    rows = tx.all(ends.move, **values, filename=report.filename, jobcmd=report.jobcmd, result=report.result)
     if rows:
-        remember(tx, rows, "done" if rows[0][3] < report.target else "back", now, report.error)
-        return rows[0]
-    rows = tx.all(fail, **values, reason="cancelled")
-    remember(tx, rows, "failed", now, report.error)
-    return rows[0] if rows else None
+        move = Move(*rows[0])
+        kind = EventKind.RELEASED if move.claim is not None else EventKind.REQUEUED
+        kind = EventKind.COMPLETED if move.from_stage < report.target else kind
+        tx.record_moves(kind, [move], now, error=report.error)
+        return move
+    rows = tx.all(ends.fail, **values)
+    if not rows:
+        return None
+    *row, outcome = rows[0]
+    move = Move(*row)
+    kind = EventKind.CANCELLED if outcome == Outcome.CANCELLED.value else EventKind.FAILED
+    tx.record_moves(kind, [move], now, error=report.error)
+    return move
 
 
-def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Row]:
-    """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a claim and no
-    error, those that prove themselves: rows as of end_claim(); the others change nothing."""
-    said = array((report.jobid, report.claim) for report in reports)
-    nothing: dict[str, Any] = {"error": None, "failure": 0, "filename": None, "jobcmd": None, "result": None}
-    sql = _DONE_POSTGRESQL if tx.postgresql else _DONE_SQLITE
-    rows = tx.all(sql, list=list_id, to=target, now=now, said=said, **nothing)
-    remember(tx, rows, "done", now, None)
-    ids = {(row[2], row[6]): row[0] for row in rows}
+def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Move]:
+    """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a token and no
+    error, those that prove themselves; the others change nothing."""
+    rows = array((report.jobid, report.token) for report in reports)
+    moves = [
+        Move(*row) for row in tx.all(_ALL_DONE, list=list_id, to=target, now=now, rows=rows, error=None, failure=0)
+    ]
+    tx.record_moves(EventKind.COMPLETED, moves, now)
+    ids = {(move.jobid, move.claim): move.row_id for move in moves}
     tx.many(
         _SAY,
         (
             {"id": ids.pop(proof), "filename": report.filename, "jobcmd": report.jobcmd, "result": report.result}
             for report in reports
-            if (proof := (report.jobid, report.claim)) in ids
+            if (proof := (report.jobid, report.token)) in ids
             and (report.filename is not None or report.jobcmd is not None or report.result is not None)
         ),
     )
-    return rows
+    return moves
 
 
-def where_is(tx: Transaction, list_id: int, jobid: int) -> Row | None:
-    """(row id, stage, claim, whether its worker chose it, flag) of a job."""
+def where_is(tx: Transaction, list_id: int, jobid: int) -> Place | None:
+    """Where a job is; None if the list has no such job."""
     rows = tx.all(_WHERE, list=list_id, jobid=jobid)
-    return rows[0] if rows else None
+    return Place(*rows[0]) if rows else None

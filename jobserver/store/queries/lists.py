@@ -1,7 +1,7 @@
 """Queries on job lists, their lifetimes and their counters."""
 
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
@@ -29,13 +29,17 @@ _LIFETIMES = "SELECT stage, lifetime_ms, requeue, max_attempts FROM lifetime WHE
 _SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts)
     VALUES (:list, :stage, :ms, :requeue, :max_attempts) ON CONFLICT (list_id, stage) DO UPDATE
     SET lifetime_ms = excluded.lifetime_ms, requeue = excluded.requeue, max_attempts = excluded.max_attempts"""
-_UNFLAG = """UPDATE job SET flag = -1, failures = failures - jobstage % 2
-    WHERE list_id = :list AND jobstage = :stage AND flag = 1 AND (:ms = 0 OR renewed + :ms >= :now)"""
+_NOT_OVERDUE = """UPDATE job SET overdue = 0, failures = failures - jobstage % 2
+    WHERE list_id = :list AND jobstage = :stage AND overdue = 1 AND (:ms = 0 OR renewed + :ms >= :now)"""
 _NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
-    WHERE list_id = :list AND jobstage = :stage AND flag < 2"""
+    WHERE list_id = :list AND jobstage = :stage AND outcome = 'none'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
-_RECOUNT = """SELECT list_id, jobstage, COUNT(*), SUM(CASE WHEN flag > 0 THEN 1 ELSE 0 END),
-    SUM(CASE WHEN flag > 1 THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
+_RECOUNT = """SELECT list_id, jobstage, COUNT(*),
+    SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
+    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
+_STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
+    WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0"""
+_STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
 _ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 
 
@@ -95,9 +99,9 @@ def store_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime) -> None:
 
 
 def apply_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime, now: int) -> None:
-    """Gives the jobs that are in the stage their new deadlines; takes the flag off those that are overdue no more."""
+    """Gives the jobs that are in the stage their new deadlines; those that are no longer overdue lose the mark."""
     values = {"list": list_id, "stage": lifetime.stage, "ms": lifetime.lifetime_ms}
-    tx.count(list_id, lifetime.stage, flagged=-tx.run(_UNFLAG, **values, now=now))
+    tx.count(list_id, lifetime.stage, flagged=-tx.run(_NOT_OVERDUE, **values, now=now))
     tx.run(_NEW_DEADLINES, **values)
 
 
@@ -106,13 +110,36 @@ def counts(rows: Rows, list_id: int) -> dict[int, Count]:
     return {row[0]: Count(*row[1:]) for row in rows(_COUNTS, list=list_id)}
 
 
-def wrong_counts(rows: Rows) -> list[tuple[int, int, Count, Count]]:
-    """Where the counters differ from a recount of the jobs: (list id, stage, counter, recount)."""
+class Stock(NamedTuple):
+    """How many jobs may be claimed from a stage."""
+
+    list_id: int
+    stage: int
+    jobs: int
+
+
+def stock(rows: Rows, list_id: int | None = None) -> list[Stock]:
+    """The stages from which jobs may be claimed, of one list or of all."""
+    found = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
+    return [Stock(*row) for row in found]
+
+
+class WrongCount(NamedTuple):
+    """A counter that differs from a recount of the jobs."""
+
+    list_id: int
+    stage: int
+    kept: Count
+    counted: Count
+
+
+def wrong_counts(rows: Rows) -> list[WrongCount]:
+    """The counters that differ from a recount of the jobs."""
     counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
     kept = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
     nothing = Count(0, 0, 0)
     pairs = ((key, kept.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | kept))
-    return [(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
+    return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
 
 
 def _one(rows: list[Row]) -> JobList | None:

@@ -1,71 +1,89 @@
-"""Queries on jobs whose lifetime is over: failed, sent back by themselves, flagged, degraded."""
+"""Queries on jobs whose lifetime is over: failed, requeued, marked as overdue; and flagged jobs that are sent back."""
 
-from jobserver.store.connection import Row
-from jobserver.store.queries.completing import BACK, FAIL, GIVES_UP
-from jobserver.store.queries.history import remember
+from collections import defaultdict
+
+from jobserver.core.events import Event, Move
+from jobserver.core.states import Condition, EventKind, Outcome
+from jobserver.store.queries.completing import GIVES_UP, RETURNING, failing, moving
 from jobserver.store.transaction import Transaction
 
 # Expiry is proved twice, for another server may be at the same job: where the rows are chosen, and in the change.
-_OVERDUE = "deadline < :now AND flag <= 0"
+CAN_EXPIRE = "overdue = 0 AND outcome = 'none'"
+FLAGGED = "(overdue = 1 OR outcome <> 'none')"
+_OVERDUE = f"deadline < :now AND {CAN_EXPIRE}"
+ANY_OVERDUE = f"SELECT 1 FROM job WHERE {_OVERDUE} ORDER BY deadline LIMIT 1"
 _SOME_OVERDUE = f"id IN (SELECT id FROM job WHERE {_OVERDUE} ORDER BY deadline LIMIT :n) AND {_OVERDUE}"
 _LAST_TIME = f"(jobstage % 2 = 1 AND {GIVES_UP})"
-_FAIL_OVERDUE = FAIL.format(chosen=f"{_SOME_OVERDUE} AND {_LAST_TIME}")
-
+_FAIL = failing(
+    outcome=f"CASE WHEN cancel = 1 THEN '{Outcome.CANCELLED.value}' ELSE '{Outcome.FAILED.value}' END",
+    condition=f"CASE WHEN cancel = 1 THEN '{Condition.CANCELLED_BY_USER.value}' ELSE '{Condition.TIMEOUT.value}' END",
+    failure="1",
+    error="COALESCE(error, 'expired')",
+)
+_FAIL_OVERDUE = f"{_FAIL} WHERE {_SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome"
 _REQUEUE_STAGE = """(SELECT requeue FROM lifetime
     WHERE lifetime.list_id = job.list_id AND lifetime.stage = job.jobstage)"""
-_REQUEUE = BACK.format(
-    to=_REQUEUE_STAGE,
-    failures="failures + jobstage % 2",
-    error="CASE WHEN jobstage % 2 = 1 THEN 'expired' ELSE error END",
-    chosen=f"{_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL",
-)
-_DEGRADE = BACK.format(
-    to=":to", failures="CASE WHEN flag >= 2 THEN 0 ELSE failures END", error="error",
-    chosen="list_id = :list AND jobstage = :old AND flag > 0",
-)  # fmt: skip
-_DEGRADE_UNFAILED = _DEGRADE.replace("AND flag > 0", "AND flag = 1")
-_FLAG = f"""UPDATE job SET flag = 1, failures = failures + jobstage % 2
-    WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING list_id, jobid, jobstage"""
+_REQUEUE = f"""{
+    moving(
+        to=_REQUEUE_STAGE,
+        failures="failures + jobstage % 2",
+        error="CASE WHEN jobstage % 2 = 1 THEN 'expired' ELSE error END",
+    )
+} WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL {RETURNING}"""
+SEND_BACK_FAILURES = "CASE WHEN outcome <> 'none' THEN 0 ELSE failures END"
+_DEGRADE = f"""{moving(to=":to", failures=SEND_BACK_FAILURES, error="error")}
+    WHERE list_id = :list AND jobstage = :old AND {{flagged}} {RETURNING}"""
+_DEGRADE_ALL = _DEGRADE.replace("{flagged}", FLAGGED)
+_DEGRADE_OVERDUE = _DEGRADE.replace("{flagged}", "overdue = 1")
+_MARK = f"""UPDATE job SET overdue = 1, failures = failures + jobstage % 2
+    WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING id, list_id, jobid, jobstage"""
+EXPIRED = "expired"  # the message of an event that the clock caused
 
 
-def fail_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
-    """Fails what is overdue for the last time that its stage's max_attempts allows."""
-    rows = tx.all(_FAIL_OVERDUE, now=now, n=n, error=None, reason="expired", failure=1)
-    _count_expired(tx, rows)
-    remember(tx, rows, "failed", now, "expired")
-    return rows
+def fail_overdue(tx: Transaction, now: int, n: int) -> int:
+    """Fails what is overdue for the last time that its stage's max_attempts allows; returns how many jobs."""
+    rows = tx.all(_FAIL_OVERDUE, now=now, n=n)
+    for outcome, kind in ((Outcome.FAILED, EventKind.FAILED), (Outcome.CANCELLED, EventKind.CANCELLED)):
+        moves = [Move(*row[:-1]) for row in rows if row[-1] == outcome.value]
+        _count_expired(tx, moves)
+        tx.record_moves(kind, moves, now, message=EXPIRED)
+    return len(rows)
 
 
-def requeue_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
-    """Sends back what is overdue in stages that say where to."""
-    rows = tx.all(_REQUEUE, now=now, n=n)
-    _count_expired(tx, rows)
-    remember(tx, rows, "expired", now, None)
-    return rows
+def requeue_overdue(tx: Transaction, now: int, n: int) -> int:
+    """Sends back what is overdue in stages that say where to; returns how many jobs."""
+    moves = [Move(*row) for row in tx.all(_REQUEUE, now=now, n=n)]
+    _count_expired(tx, moves)
+    tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
+    return len(moves)
 
 
-def flag_overdue(tx: Transaction, now: int, n: int) -> list[Row]:
-    """Flags what is overdue: rows of (list id, jobid, stage)."""
-    rows = tx.all(_FLAG, now=now, n=n)
-    for list_id, _jobid, stage in rows:
-        tx.count(list_id, stage, flagged=1, expired=1)
-    return rows
+def mark_overdue(tx: Transaction, now: int, n: int) -> int:
+    """Marks the other jobs whose lifetime is over; returns how many."""
+    places: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for row_id, list_id, jobid, stage in tx.all(_MARK, now=now, n=n):
+        places[list_id, stage].append((row_id, jobid))
+    for (list_id, stage), jobs in sorted(places.items()):
+        tx.count(list_id, stage, flagged=len(jobs), expired=len(jobs))
+        jobids = tuple(jobid for _row_id, jobid in jobs)
+        event = Event(list_id, EventKind.EXPIRED, jobids, len(jobs), stage, stage)
+        tx.record(event, now, [row_id for row_id, _jobid in jobs])
+    return sum(map(len, places.values()))
 
 
-def degrade(tx: Transaction, list_id: int, old: int, new: int, now: int) -> list[Row]:
-    """Moves the flagged jobs of stage `old` to `new` and ends their claims."""
-    rows = tx.all(_DEGRADE, list=list_id, old=old, to=new, now=now)
-    remember(tx, rows, "sent back", now, None)
-    return rows
+def degrade(tx: Transaction, list_id: int, old: int, new: int, now: int) -> int:
+    """Moves the flagged jobs of stage `old` to `new` and ends their claims; returns how many."""
+    moves = [Move(*row) for row in tx.all(_DEGRADE_ALL, list=list_id, old=old, to=new, now=now)]
+    tx.record_moves(EventKind.REQUEUED, moves, now)
+    return len(moves)
 
 
-def requeue_flagged(tx: Transaction, list_id: int, old: int, new: int, now: int) -> list[Row]:
-    """The same for those that have not failed."""
-    rows = tx.all(_DEGRADE_UNFAILED, list=list_id, old=old, to=new, now=now)
-    remember(tx, rows, "expired", now, None)
-    return rows
+def requeue_marked(tx: Transaction, list_id: int, old: int, new: int, now: int) -> None:
+    """Moves the jobs of stage `old` that are overdue, and have not failed, to `new`."""
+    moves = [Move(*row) for row in tx.all(_DEGRADE_OVERDUE, list=list_id, old=old, to=new, now=now)]
+    tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
 
 
-def _count_expired(tx: Transaction, rows: list[Row]) -> None:
-    for row in rows:
-        tx.count(row[1], row[3], expired=1)
+def _count_expired(tx: Transaction, moves: list[Move]) -> None:
+    for move in moves:
+        tx.count(move.list_id, move.from_stage, expired=1)

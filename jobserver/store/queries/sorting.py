@@ -4,7 +4,7 @@ from typing import Any
 
 from jobserver.core.filters import Filter, Sort
 from jobserver.store.connection import Connection
-from jobserver.store.queries.listing import COLUMNS, LAST_ID, Page, Shown, where
+from jobserver.store.queries.listing import COLUMNS, LAST_ID, JobRow, Page, where
 
 _COLUMN = {
     "job": "jobid",
@@ -40,7 +40,7 @@ def sorted_page(
         parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
         values |= {"value": after[0], "after": after[1]}
     listed, order = "list_id", ""
-    if not connection.postgresql and not _has_index(which, sort):
+    if connection.dialect.scan_order_matters and not _has_index(which, sort):
         place = "jobid"
         if 3 * jobs > connection.all("SELECT COALESCE(MAX(id), 0) FROM job")[0][0]:
             listed, place = "+list_id", "id"  # most of the table: faster without the list's index
@@ -48,7 +48,7 @@ def sorted_page(
     all_jobs = _JOBS.format(column=column, list=listed, parts=parts, order=order)
     sql = _SORTED.format(column=column, way=way, jobs=all_jobs)
     found = connection.all(sql, list=list_id, n=n + 1, **values)
-    shown = [Shown(*row[1:]) for row in found[:n]]
+    shown = [JobRow(*row[1:]) for row in found[:n]]
     more = len(found) > n
     return Page(shown, shown[-1].jobid if more else None, True, found[n - 1][0] if more else None)
 

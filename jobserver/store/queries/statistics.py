@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jobserver.core.estimate import Slot
 from jobserver.store.queries.lists import Rows
-from jobserver.store.transaction import Transaction
+from jobserver.store.transaction import ADD_THROUGHPUT, Transaction
 
 MINUTE_S, HOUR_S = 60, 3600
 
@@ -21,15 +21,14 @@ _WORKERS = f"{_COLUMNS} WHERE list_id = :list ORDER BY last_heard DESC, name DES
 _WORKERS_AFTER = f"""{_COLUMNS} WHERE list_id = :list AND (last_heard, name) < (:heard, :name)
     ORDER BY last_heard DESC, name DESC LIMIT :n"""
 _HOLDERS = """SELECT COUNT(DISTINCT worker) + COUNT(DISTINCT CASE WHEN worker IS NULL THEN jobid END) FROM job
-    WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL AND flag <= 0"""
+    WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL AND overdue = 0"""
 _HELD = "SELECT worker, COUNT(*) FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND claim IS NOT NULL GROUP BY 1"
 
 _OLD = """DELETE FROM throughput WHERE (list_id, stage, span_s, start) IN (
     SELECT list_id, stage, span_s, start FROM throughput WHERE span_s = :span AND start < :before LIMIT :n)
     RETURNING list_id, stage, start, jobs, busy_ms"""
-_FOLD = """INSERT INTO throughput (list_id, stage, span_s, start, jobs, busy_ms)
-    VALUES (:list, :stage, :span, :start, :jobs, :busy) ON CONFLICT (list_id, stage, span_s, start)
-    DO UPDATE SET jobs = throughput.jobs + excluded.jobs, busy_ms = throughput.busy_ms + excluded.busy_ms"""
+ANY_OLD_SLOT = "SELECT 1 FROM throughput WHERE span_s = :span AND start < :before LIMIT 1"
+ANY_OLD_WORKER = "SELECT 1 FROM worker WHERE list_id IN (SELECT id FROM job_list) AND last_heard < :before LIMIT 1"
 _FORGET_WORKERS = """DELETE FROM worker WHERE (list_id, name) IN (
     SELECT list_id, name FROM worker WHERE last_heard < :before ORDER BY list_id, last_heard LIMIT :n)"""
 
@@ -42,7 +41,7 @@ class Span(NamedTuple):
     jobs: int
 
 
-class Known(NamedTuple):
+class WorkerRow(NamedTuple):
     """A worker as a page shows it. Times in ms since 1970."""
 
     name: str
@@ -81,11 +80,11 @@ def expired(rows: Rows, list_id: int) -> dict[int, int]:
     return {row[0]: row[1] for row in rows(_EXPIRED, list=list_id)}
 
 
-def workers(rows: Rows, list_id: int, n: int, after: tuple[int, str] | None = None) -> list[Known]:
+def workers(rows: Rows, list_id: int, n: int, after: tuple[int, str] | None = None) -> list[WorkerRow]:
     """n workers, the last heard first; those that come after (last_heard, name)."""
     if after is None:
-        return [Known(*row) for row in rows(_WORKERS, list=list_id, n=n)]
-    return [Known(*row) for row in rows(_WORKERS_AFTER, list=list_id, n=n, heard=after[0], name=after[1])]
+        return [WorkerRow(*row) for row in rows(_WORKERS, list=list_id, n=n)]
+    return [WorkerRow(*row) for row in rows(_WORKERS_AFTER, list=list_id, n=n, heard=after[0], name=after[1])]
 
 
 def holders(rows: Rows, list_id: int) -> int:
@@ -107,7 +106,7 @@ def fold(tx: Transaction, span_s: int, into_s: int, before: int, n: int) -> int:
         slot[0] += jobs
         slot[1] += busy
     for (list_id, stage, start), (jobs, busy) in sorted(joined.items()):
-        tx.run(_FOLD, list=list_id, stage=stage, span=into_s, start=start, jobs=jobs, busy=busy)
+        tx.run(ADD_THROUGHPUT, list=list_id, stage=stage, span=into_s, start=start, jobs=jobs, busy=busy)
     return len(old)
 
 

@@ -9,10 +9,10 @@ from tests.faults.history.story import Story
 
 def counters_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
     """Of each stage: jobs, flagged and failed ones, and how many claims expired there."""
-    expired = Counter(one.stage for one in final.ended if one.outcome == "expired")
+    expired = Counter(one.stage for one in final.ended if one.kind == "requeued")
     for stage in sorted(final.counters.keys() | {job.stage for job in final.jobs.values()}):
         there = [job for job in final.jobs.values() if job.stage == stage]
-        recount = (len(there), sum(job.flag > 0 for job in there), sum(job.flag > 1 for job in there), expired[stage])
+        recount = (len(there), sum(job.flagged for job in there), sum(job.failed for job in there), expired[stage])
         kept = final.counters.get(stage, (0, 0, 0, 0))
         if kept != recount:
             yield f"stage {stage}: jobs, flagged, failed, expired are counted as {kept}; a recount says {recount}"
@@ -25,7 +25,7 @@ def statistics_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
         if kept != dict(done):
             yield f"{what} by stage: {kept}; a recount says {dict(done)}"
     by = Counter(one.worker for one in final.ended if one.to > one.stage)
-    lost = Counter(one.worker for one in final.ended if one.outcome == "expired" or one.error is not None)
+    lost = Counter(one.worker for one in final.ended if one.kind == "requeued" or one.error is not None)
     for name, kept_of in final.workers.items():
         if kept_of != (by[name], lost[name]):
             yield f"worker {name}: done and failures {kept_of}; a recount says {(by[name], lost[name])}"

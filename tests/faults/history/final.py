@@ -5,10 +5,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-_JOBS = "SELECT jobid, jobstage, claim, flag, result, jobcmd FROM job"
-_ENDS = """SELECT jobid, history.claim, from_stage, to_stage, outcome, ended, history.worker,
-    history.error
-    FROM history JOIN job ON job.id = history.job_id ORDER BY history.id"""
+_JOBS = "SELECT jobid, jobstage, claim, overdue, outcome, result, jobcmd FROM job"
+_ENDS = """SELECT jobid, event.claim, from_stage, to_stage, kind, at, event.worker, message
+    FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL ORDER BY event.id"""
+_STEPS = """SELECT jobid, kind, from_stage, to_stage FROM event JOIN job ON job.id = event.job_id
+    WHERE kind NOT IN ('priority', 'cancel_requested') ORDER BY event.id"""
 _COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
 _FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
 _MEASURED = "SELECT stage, SUM(jobs) FROM duration GROUP BY stage"
@@ -21,20 +22,31 @@ class Job:
 
     stage: int
     claim: str | None = None
-    flag: int = 0
+    overdue: int = 0
+    outcome: str = "none"
     result: Any = None
     jobcmd: Any = None
+
+    @property
+    def flagged(self) -> bool:
+        """Whether it is overdue, failed or cancelled."""
+        return bool(self.overdue) or self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed or was cancelled."""
+        return self.outcome != "none"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """One row of the history: how a claim ended. Times in ms of the server's clock."""
+    """One event: how a claim ended. Times in ms of the server's clock."""
 
     job: int
     claim: str
     stage: int
     to: int
-    outcome: str
+    kind: str
     ended: int = 0
     worker: str | None = None
     error: str | None = None
@@ -52,6 +64,7 @@ class Final:
     workers: dict[str, tuple[int, int]] = field(default_factory=dict)
     pages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    steps: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)  # events of a job: kind, from, to
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[Ended]] = defaultdict(list)  # the claims of each job, one after the other
@@ -68,8 +81,8 @@ def read(connection: Any, postgresql: bool) -> Final:
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if postgresql else "BEGIN")
     found = Final(
         {
-            jobid: Job(stage, claim, flag, result and json.loads(result), json.loads(jobcmd))
-            for jobid, stage, claim, flag, result, jobcmd in rows(_JOBS)
+            jobid: Job(stage, claim, overdue, outcome, result and json.loads(result), json.loads(jobcmd))
+            for jobid, stage, claim, overdue, outcome, result, jobcmd in rows(_JOBS)
         },
         [Ended(*row) for row in rows(_ENDS)],
         {row[0]: tuple(row[1:]) for row in rows(_COUNTERS)},
@@ -77,5 +90,7 @@ def read(connection: Any, postgresql: bool) -> Final:
         {stage: int(jobs) for stage, jobs in rows(_MEASURED)},
         {name: (done, failures) for name, done, failures in rows(_WORKERS)},
     )
+    for jobid, *step in rows(_STEPS):
+        found.steps.setdefault(jobid, []).append((step[0], step[1], step[2]))
     connection.execute("ROLLBACK")
     return found

@@ -22,7 +22,7 @@ def no_two_claims_overlap(story: Story, final: Final) -> Iterator[str]:
         """Not before this can it have ended."""
         known = [grant.at for grant in story.granted.get((one.job, one.claim), [])][:1]
         known += [beat.at for beat in beats.get((one.job, one.claim), [])]
-        if one.outcome in REPORTED:
+        if one.kind in REPORTED:
             known.append(min((end.at for end in story.causes(one)), default=story.begun))
         return max(known, default=story.begun)
 
@@ -50,7 +50,7 @@ def nothing_expires_before_its_deadline(story: Story, final: Final) -> Iterator[
         beats[beat.job, beat.claim].append(beat)
     for one in final.ended:
         told = story.granted.get((one.job, one.claim), [])
-        if one.outcome != "expired" or not told:
+        if one.kind != "requeued" or not told:
             continue
         renewals = beats[one.job, one.claim]
         renewed = [beat.deadline for beat in renewals if beat.state == "held"]

@@ -1,4 +1,4 @@
-"""Rules on each job's path: its claims, one after the other, as the database's history has them."""
+"""Rules on each job's path: its claims, one after the other, as the events of the database have them."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,15 @@ FIRST, LAST = 0, 4
 
 def named(one: Ended) -> str:
     """An ended claim, in words."""
-    return f"claim {one.claim} of {one.worker} (from {one.stage} to {one.to}, {one.outcome})"
+    return f"claim {one.claim} of {one.worker} (from {one.stage} to {one.to}, {one.kind})"
 
 
 def every_job_ends_done(_story: Story, final: Final) -> Iterator[str]:
     """In the last stage, held by nobody, not flagged, and brought there once."""
     for jobid, job in final.jobs.items():
-        if (job.stage, job.claim) != (LAST, None) or job.flag > 0:
-            yield f"job {jobid} is not done: stage {job.stage}, claim {job.claim}, flag {job.flag}"
+        if (job.stage, job.claim) != (LAST, None) or job.flagged:
+            state = f"claim {job.claim}, overdue {job.overdue}, outcome {job.outcome}"
+            yield f"job {jobid} is not done: stage {job.stage}, {state}"
         times = sum(one.to == LAST for one in final.paths[jobid])
         if times != 1:
             yield f"job {jobid} was done {times} times: {'; '.join(map(named, final.paths[jobid]))}"
@@ -32,7 +33,7 @@ def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
                 yield f"job {jobid} was left in stage {stage}, and then claimed from {one.stage - 1}: {named(one)}"
             if one.claim in seen:
                 yield f"job {jobid}: {named(one)} ended before"
-            if one.to % 2 or one.to > one.stage + 1 or (one.outcome == "done") != (one.to == one.stage + 1):
+            if one.to % 2 or one.to > one.stage + 1 or (one.kind == "completed") != (one.to == one.stage + 1):
                 yield f"job {jobid} went a way that there isn't: {named(one)}"
             stage = one.to
             seen.add(one.claim)

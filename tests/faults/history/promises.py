@@ -65,9 +65,9 @@ def what_was_accepted_is_there(story: Story, final: Final) -> Iterator[str]:
         one = known.get((end.job, end.claim))
         if one is None:
             yield f"{what} with claim {end.claim} was taken; the history has no end of that claim"
-        elif one.to != end.to or one.outcome not in REPORTED:
+        elif one.to != end.to or one.kind not in REPORTED:
             yield f"{what} was taken, though its claim was lost: {named(one)}"
-    moves = Counter((one.job, one.to) for one in final.ended if one.outcome in REPORTED)
+    moves = Counter((one.job, one.to) for one in final.ended if one.kind in REPORTED)
     for (job, to), times in believed.items():
         if times > moves[job, to]:
             yield f"job {job}: {times} reports to stage {to} without a claim were taken, {moves[job, to]} are there"
@@ -76,7 +76,7 @@ def what_was_accepted_is_there(story: Story, final: Final) -> Iterator[str]:
 def nothing_moved_that_nobody_asked_for(story: Story, final: Final) -> Iterator[str]:
     """A claim that ended as reported was reported so."""
     for one in final.ended:
-        if one.outcome in REPORTED and not story.causes(one):
+        if one.kind in REPORTED and not story.causes(one):
             yield f"job {one.job}: nobody asked for this end: {named(one)}"
 
 
@@ -133,7 +133,7 @@ def what_is_over_stays_over(story: Story, final: Final) -> Iterator[str]:
             yield f"job {beat.job}: {beat.claim} of {beat.who} was held after {story.clock(beat.at)}, over since {when}"
     refused = _refused(story)
     for one in final.ended:
-        if one.outcome not in REPORTED:
+        if one.kind not in REPORTED:
             continue
         since = lost.get((one.job, one.claim))
         first = min((end.at for end in story.causes(one)), default=None)

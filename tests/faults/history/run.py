@@ -66,7 +66,7 @@ class Verdict:
     @property
     def lost(self) -> int:
         """How many claims their workers lost."""
-        return sum(one.outcome == "expired" for one in self.final.ended)
+        return sum(one.kind == "requeued" for one in self.final.ended)
 
     @property
     def summary(self) -> str:

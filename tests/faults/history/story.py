@@ -9,7 +9,7 @@ from tests.faults.history.final import Ended
 
 ACCEPTED = 200
 UNSURE = ("outcome_unknown", "internal_error")
-REPORTED = ("done", "back")  # outcomes that a worker must have reported
+REPORTED = ("completed", "released")  # events that a worker must have reported
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Story:
     def causes(self, one: Ended) -> list[End]:
         """The reports that may have ended a claim as it ended: those that prove it; and those of founding workers,
         which prove nothing, where the claim's token was not its worker's own. None if it was lost."""
-        if one.outcome not in REPORTED:
+        if one.kind not in REPORTED:
             return []
         own = one.claim in self.wishes
         return [

@@ -23,7 +23,7 @@ class Tale:
         self.more: list[Any] = []  # further submissions, grants, ends, beats
         self.wishes = {"a": 1}
         self.job = Job(4, result=TWO, jobcmd=ONE)
-        self.ended = [Ended(7, "a", 1, 2, "done", 4500, "ann"), Ended(7, "b", 3, 4, "done", 8500, "bob")]
+        self.ended = [Ended(7, "a", 1, 2, "completed", 4500, "ann"), Ended(7, "b", 3, 4, "completed", 8500, "bob")]
         self.finished = {1: 1, 3: 1}
         self.workers = {"ann": (1, 0), "bob": (1, 0)}
         self.counters = {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (0, 0, 0, 0), 4: (1, 0, 0, 0)}
@@ -34,8 +34,8 @@ class Tale:
         """Claim a was lost: worker cat did the first stage in its place, with claim c."""
         three = {"claim": "c", "stage": 1}
         self.done = replace(self.done, status=409, code="claim_lost")
-        self.ended[0] = Ended(7, "a", 1, 0, "expired", 5500, "ann")
-        self.ended.insert(1, Ended(7, "c", 1, 2, "done", 6100, "cat"))
+        self.ended[0] = Ended(7, "a", 1, 0, "requeued", 5500, "ann")
+        self.ended.insert(1, Ended(7, "c", 1, 2, "completed", 6100, "cat"))
         self.more = [
             Grant("cat", 5.5, 5.6, 200, job=7, claim="c", stage=0, attempt=2, deadline=7000, jobcmd=ASKED),
             End("cat", 5.7, 5.8, 200, job=7, claim="c", to=2, said={"result": three, "jobcmd": three}),

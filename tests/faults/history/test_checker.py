@@ -88,12 +88,12 @@ def lost(*changes: Change) -> Change:
 
 BROKEN: dict[str, tuple[Change, str]] = {
     "a job that is held in the end": (job(stage=3, claim="b"), "job 7 is not done: stage 3, claim b"),
-    "a job that is flagged in the end": (job(flag=1), "job 7 is not done"),
+    "a job that is flagged in the end": (job(overdue=1), "job 7 is not done"),
     "a job that was done twice": (
-        lambda tale: tale.ended.append(Ended(7, "b2", 3, 4, "done", 8600, "bob")), "job 7 was done 2 times"
+        lambda tale: tale.ended.append(Ended(7, "b2", 3, 4, "completed", 8600, "bob")), "job 7 was done 2 times"
     ),
     "a job that is done, and went no way": (lambda tale: tale.ended.clear(), "job 7 was done 0 times"),
-    "a claim from where the job is not": (row(0, to=0, outcome="back"), "left in stage 0, and then claimed from 2"),
+    "a claim from where the job is not": (row(0, to=0, kind="released"), "left in stage 0, and then claimed from 2"),
     "a claim that ended twice": (lambda tale: tale.ended.append(tale.ended[0]), "ended before"),
     "an end in a stage that there isn't": (row(1, to=6), "a way that there isn't"),
     "a job where no claim brought it": (job(stage=2), "where no claim brought it"),

@@ -1,0 +1,35 @@
+"""What changed: the one description from which the history, the log line and the wake-up of long polls are made."""
+
+from typing import NamedTuple
+
+from jobserver.core.states import EventKind
+
+
+class Move(NamedTuple):
+    """One job that a statement moved: the columns before and after, and the claim that ended."""
+
+    row_id: int
+    list_id: int
+    jobid: int
+    from_stage: int
+    to_stage: int
+    was_flagged: int  # 0 or 1: overdue, failed or cancelled
+    was_ended: int  # 0 or 1: failed or cancelled
+    is_ended: int
+    claim: str | None
+    claimed_at: int | None  # ms
+    worker: str | None
+
+
+class Event(NamedTuple):
+    """Jobs of one list that went the same way, or a change of the list. It holds no secret, token or job content."""
+
+    list_id: int
+    kind: EventKind
+    jobids: tuple[int, ...] = ()
+    jobs: int = 0
+    from_stage: int | None = None
+    to_stage: int | None = None
+    worker: str | None = None
+    actor: str | None = None
+    message: str | None = None

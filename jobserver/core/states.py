@@ -1,0 +1,119 @@
+"""The state of a job, as explicit columns, and the table of allowed transitions.
+
+A job's place is its stage (`stages.py`): even, it is available or done; odd, it is being worked on. The other columns
+say what the stage alone cannot. docs/states.md and a property test are derived from TRANSITIONS.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Hold(str, Enum):
+    """Why a job in an even stage may not be claimed now."""
+
+    NONE = "none"
+    DEPENDENCIES = "dependencies"
+    PAUSED = "paused"
+    DELAYED = "delayed"
+    DISABLED = "disabled"
+    QUOTA = "quota"
+
+
+class Phase(str, Enum):
+    """What the holder of a claim says it is doing."""
+
+    NONE = "none"
+    ACCEPTED = "accepted"
+    STAGING_IN = "staging_in"
+    SUBMITTING = "submitting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    STAGING_OUT = "staging_out"
+
+
+class Outcome(str, Enum):
+    """How a job ended without success. Success has no value here: a job is done in its list's last stage, and which
+    stage is the last one may change."""
+
+    NONE = "none"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Condition(str, Enum):
+    """Why a job failed or was cancelled."""
+
+    NONE = "none"
+    ERROR = "error"  # its worker reported an error
+    TIMEOUT = "timeout"  # its lifetime in the stage was over
+    CANCELLED_BY_USER = "cancelled_by_user"
+    FAILED_BY_USER = "failed_by_user"
+
+
+class EventKind(str, Enum):
+    """What changed. Each change of a job's state is one event."""
+
+    CREATED = "created"  # a list
+    SUBMITTED = "submitted"  # jobs; one event for each request and stage
+    CLAIMED = "claimed"
+    COMPLETED = "completed"
+    RELEASED = "released"  # given back by its worker
+    RENEWED = "renewed"  # by a heartbeat, after it was overdue
+    EXPIRED = "expired"  # it is overdue, and stays where it is
+    REQUEUED = "requeued"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    CANCEL_REQUESTED = "cancel_requested"
+    PRIORITY = "priority"
+    LIFETIME = "lifetime"  # of a stage
+    PAUSED = "paused"  # a list
+    RESUMED = "resumed"
+
+
+class Status(Enum):
+    """The states that the columns stage, overdue and outcome can express together."""
+
+    AVAILABLE = "available"  # even stage; also a job that is done
+    AVAILABLE_OVERDUE = "available, overdue"
+    WORKING = "working"  # odd stage
+    WORKING_OVERDUE = "working, overdue"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Transition(NamedTuple):
+    """One allowed change of a job's status."""
+
+    kind: EventKind
+    before: Status
+    after: Status
+
+
+_WORKING = (Status.WORKING, Status.WORKING_OVERDUE)
+_ENDED = (Status.FAILED, Status.CANCELLED)
+
+TRANSITIONS = frozenset(
+    [
+        *(Transition(EventKind.CLAIMED, s, Status.WORKING) for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE)),
+        *(Transition(EventKind.COMPLETED, s, Status.AVAILABLE) for s in _WORKING),
+        *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in (*_WORKING, *_ENDED)),
+        Transition(EventKind.RENEWED, Status.WORKING_OVERDUE, Status.WORKING),
+        Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),
+        Transition(EventKind.EXPIRED, Status.WORKING, Status.WORKING_OVERDUE),
+        *(
+            Transition(EventKind.REQUEUED, s, Status.AVAILABLE)
+            for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE, *_WORKING, *_ENDED)
+        ),
+        *(Transition(EventKind.FAILED, s, Status.FAILED) for s in _WORKING),
+        *(Transition(EventKind.CANCELLED, s, Status.CANCELLED) for s in _WORKING),
+    ]
+)
+
+
+def status(stage: int, overdue: bool, outcome: Outcome) -> Status:
+    """The status that the columns of a job express."""
+    if outcome is not Outcome.NONE:
+        return Status.FAILED if outcome is Outcome.FAILED else Status.CANCELLED
+    if stage % 2:
+        return Status.WORKING_OVERDUE if overdue else Status.WORKING
+    return Status.AVAILABLE_OVERDUE if overdue else Status.AVAILABLE

@@ -1,0 +1,71 @@
+"""Queries on the events: how a claim ended, a job's history, and what is old enough to be deleted.
+
+A claim's end is the proof by which a repeated report is known. `Transaction.record…` writes the events.
+"""
+
+from typing import NamedTuple
+
+from jobserver.core.states import EventKind
+from jobserver.store.queries.lists import Rows
+from jobserver.store.transaction import Transaction
+
+_ENDED = "SELECT to_stage, kind FROM event WHERE claim = :claim AND job_id = :id ORDER BY id DESC LIMIT 1"
+_HISTORY = """SELECT kind, from_stage, to_stage, started, at, worker, actor, message FROM event WHERE job_id = :id
+    ORDER BY id DESC LIMIT :n"""
+_CHANGED = "SELECT DISTINCT list_id FROM event WHERE id > :after"
+_LATEST = "SELECT COALESCE(MAX(id), 0) FROM event"
+# The oldest rows have the lowest ids: no index on the time is needed.
+_OLDEST = "SELECT id FROM event WHERE id = (SELECT MIN(id) FROM event) AND at < :before"
+_FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) + :n AND at < :before"
+
+
+class ClaimEnd(NamedTuple):
+    """How a claim on a job ended."""
+
+    stage: int
+    kind: EventKind
+
+
+class HistoryEntry(NamedTuple):
+    """One event of a job. Times in ms since 1970; `started`: when the claim that ended here began."""
+
+    kind: str
+    from_stage: int | None
+    to_stage: int | None
+    started: int | None
+    at: int
+    worker: str | None
+    actor: str | None
+    message: str | None
+
+
+def claim_end(tx: Transaction, job_row: int, token: str) -> ClaimEnd | None:
+    """How a claim on this job ended; None if no such claim has ended."""
+    rows = tx.all(_ENDED, id=job_row, claim=token)
+    return ClaimEnd(rows[0][0], EventKind(rows[0][1])) if rows else None
+
+
+def history(rows: Rows, job_row: int, n: int) -> list[HistoryEntry]:
+    """The last n events of a job, the latest first."""
+    return [HistoryEntry(*row) for row in rows(_HISTORY, id=job_row, n=n)]
+
+
+def latest(rows: Rows) -> int:
+    """The id of the latest event."""
+    return int(rows(_LATEST)[0][0])
+
+
+def changed_lists(rows: Rows, after: int) -> set[int]:
+    """The ids of the lists that have events with higher ids than `after`."""
+    return {list_id for (list_id,) in rows(_CHANGED, after=after)}
+
+
+def oldest_before(rows: Rows, before: int) -> int | None:
+    """The id of the oldest event, if it is older than `before`."""
+    found = rows(_OLDEST, before=before)
+    return int(found[0][0]) if found else None
+
+
+def forget(tx: Transaction, first: int, before: int, n: int) -> int:
+    """Deletes up to n events from the id `first` on, if they are older than `before`; returns how many."""
+    return tx.run(_FORGET, first=first, before=before, n=n)

@@ -1,0 +1,159 @@
+"""SQLite: one file, one writer at a time, statements that are short enough for the event loop."""
+
+import fcntl
+import logging
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection as EngineConnection
+from sqlalchemy import Engine, event
+
+from jobserver.core.errors import CannotStart, DatabaseBusy
+from jobserver.store.connection import Connection, Dialect
+
+FLUSH_FAILED = 1034  # SQLITE_IOERR_FSYNC
+log = logging.getLogger("jobserver.sweeper")
+
+
+class SqliteConnection(Connection):
+    """A connection to the file."""
+
+    def try_begin(self) -> bool:
+        """Begins to write if nobody else does."""
+        try:
+            self.driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            raise
+        return True
+
+    def begin(self, exclusive: bool = False) -> None:
+        """Begins to write, waiting for its turn. SQLite's own waiting sleeps up to 100 ms between two tries and starves
+        beside a busy process, so this one retries every millisecond or so."""
+        give_up = time.monotonic() + self.dialect.busy_timeout_s
+        while not self.try_begin():
+            if time.monotonic() >= give_up:
+                raise DatabaseBusy(
+                    f"Another process kept the database locked for {self.dialect.busy_timeout_s:g} s; try again."
+                )
+            time.sleep(random.uniform(0.0002, 0.002))
+
+    def begin_read(self) -> None:
+        """Begins a snapshot."""
+        self.driver.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Ends the transaction with a flush, which `synchronous = FULL` demands."""
+        self.driver.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undoes the transaction, if there is one."""
+        if self.driver.in_transaction:
+            self.driver.execute("ROLLBACK")
+
+
+class Sqlite(Dialect):
+    """The dialect of SQLite."""
+
+    name = "sqlite"
+    blocks = False
+    scan_order_matters = True
+    reconnects = False
+    fragments = {  # noqa: RUF012
+        "any_of": "IN (",
+        "end_any": ")",
+        "skip_locked": "",
+        "wait_locked": "",
+        "json_ids": "SELECT value FROM json_each(:ids)",
+        "json_rows": "json_each(:rows) AS row",
+        "int0": "json_extract(row.value, '$[0]')",
+        "int1": "json_extract(row.value, '$[1]')",
+        "int2": "json_extract(row.value, '$[2]')",
+        "text1": "json_extract(row.value, '$[1]')",
+        "text3": "json_extract(row.value, '$[3]')",
+        # `|| ''`: by the job's number, because all jobs of a batch may have one claim
+        "proved_reports": """SELECT held.id FROM json_each(:rows) AS row CROSS JOIN job AS held
+            WHERE held.list_id = :list AND held.jobid = json_extract(row.value, '$[0]')
+            AND held.claim || '' = json_extract(row.value, '$[1]')""",
+        "lock_token": "",  # not used: there is one writer
+    }
+
+    def __init__(self, engine: Engine, busy_timeout_s: float) -> None:
+        super().__init__(engine, busy_timeout_s)
+        self._lock_file: int | None = None
+        self._leads = False
+
+    def connect(self) -> Connection:
+        """A connection that commits with a flush to the disk."""
+        driver = self.new_driver_connection({})
+        driver.isolation_level = None
+        driver.execute("PRAGMA synchronous = FULL")
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
+        return SqliteConnection(driver, self)
+
+    def may_be_committed(self, error: Exception) -> bool:
+        """SQLite flushes after everything is written: if the process ends then, the next one finds the commit."""
+        code = getattr(error, "sqlite_errorcode", None)
+        return "disk I/O" in str(error) if code is None else code == FLUSH_FAILED  # None: before Python 3.11
+
+    def index_names(self, connection: Connection) -> set[str]:
+        """The names in the schema."""
+        return {name for (name,) in connection.all("SELECT name FROM sqlite_master WHERE type = 'index'")}
+
+    def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
+        """The wanted ones that are not in the schema."""
+        return sorted(wanted - self.index_names(connection))
+
+    def file_problems(self, connection: Connection) -> list[str]:
+        """What PRAGMA integrity_check finds."""
+        return [line for (line,) in connection.all("PRAGMA integrity_check") if line != "ok"]
+
+    def acquire_leadership(self) -> bool:
+        """Locks a file beside the database; the operating system releases it when the process ends."""
+        if self._leads:
+            return True
+        database = Path(str(self.engine.url.database)).absolute()
+        path = database.with_name(f"{database.name}-sweeper")
+        try:
+            if self._lock_file is None:
+                self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:  # a file system without locks: two sweepers do no harm, none would
+            log.warning("the sweeper's lock file is unusable (%s): this process sweeps all the same", error)
+        self._leads = True
+        return True
+
+    def release_leadership(self) -> None:
+        """Closes the lock file."""
+        self._leads = False
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def prepare_schema(self) -> None:
+        """Lets SQLAlchemy, not sqlite3, begin the transactions, and switches the file to write-ahead logging."""
+        event.listen(self.engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
+        event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        for wait_s in (0.05, 0.1, 0.2, 0.4, 0.8, None):  # another server that starts now may hold the file briefly
+            driver = self.engine.raw_connection()
+            try:
+                driver.cursor().execute("PRAGMA journal_mode = WAL")
+                return
+            except Exception as error:
+                if wait_s is None or "locked" not in str(error):
+                    raise CannotStart(
+                        f"The database file {self.engine.url.database} cannot be opened: {error}."
+                    ) from error
+                time.sleep(wait_s)
+            finally:
+                driver.close()
+
+    def lock_schema(self, connection: EngineConnection) -> None:
+        """Does nothing: an immediate transaction excludes other writers."""
