@@ -35,7 +35,7 @@ class NoTallies(Tallies):
 
 def round_us(connection: Connection, together: int, tallied: bool) -> float:
     """Microseconds a job: claimed in one commit, and ended in another."""
-    jobs = []
+    jobs: list[tuple[int, str]] = []
     begun = time.perf_counter()
     for end in (False, True):
         now = now_ms()
