@@ -69,7 +69,6 @@ lock: .venv/made
 worker: static/jm.pyz
 	@:
 
-COVERAGE_FLOOR = 80
 BUILT = .venv/built
 static/jm.pyz: $(wildcard client/*.py client/*/*.py) deploy/build_jm_pyz.py $(PROJECT) | .venv/installed
 	@rm -rf build $(BUILT)
@@ -103,8 +102,12 @@ check: setup-dev lint
 	@$(BIN)/python -m tests.versions
 	@$(BIN)/python -W ignore -m tests.faults.history.soak 5
 
+# Without the test that measures time and memory: the measurement itself costs both.
+COVERAGE_FLOOR = 80
+BOUNDED = tests/protocol/test_odd_sets.py::test_a_job_of_very_many_values_is_refused_in_bounded_memory_and_time
 coverage: setup-dev
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov $(or $(ARGS),--cov-fail-under=$(COVERAGE_FLOOR))
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore $(LOAD) --deselect $(BOUNDED) --cov \
+		$(or $(ARGS),--cov-fail-under=$(COVERAGE_FLOOR))
 
 soak: setup-dev
 	@$(BIN)/python -W ignore -m tests.faults.history.soak $(or $(MINUTES),60) $(SEED)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobserver import create_app
-from jobserver.core.claims import Report
+from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.settings import Settings
 from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
@@ -47,7 +47,8 @@ def round_us(connection: Connection) -> tuple[float, float]:
     transaction, now = Transaction(connection), now_ms()
     claims = [new_token(now) for _ in range(CLAIMS)]
     started = time.perf_counter()
-    jobids = [claiming.claim_jobs(transaction, 1, 0, 1, 1, claim, True, "bench", now)[0][1] for claim in claims]
+    requests = [ClaimRequest(0, 1, 1, claim, "bench") for claim in claims]
+    jobids = [claiming.claim_jobs(transaction, 1, request, str(request.token), now)[0].jobid for request in requests]
     claimed = time.perf_counter()
     for jobid, claim in zip(jobids, claims, strict=True):
         completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)

@@ -20,8 +20,8 @@ def main(path: Path) -> None:
     """Draws it."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, server_process(Path(folder)) as (port, pid):
         fill(port, JOBS, lifetimes="0/10")
-        spy = [Path(sys.executable).parent / "py-spy", "record", "--gil", "--nonblocking", "--function"]
-        drawn = subprocess.Popen([*spy, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", path, "-p", str(pid)])
+        spy = [f"{Path(sys.executable).parent}/py-spy", "record", "--gil", "--nonblocking", "--function"]
+        drawn = subprocess.Popen([*spy, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", str(path), "-p", str(pid)])
         while drawn.poll() is None:
             job_rate(port, [(job["jobid"], job["claim"]) for job in Asker(port)(f"/get/0?n={CONNECTIONS}")])
     if drawn.returncode:

@@ -9,12 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobserver.store.statistics_deltas import Tallies
-
 from bench.claim_cost import filled
 from bench.started import ROOT
 from bench.tables import machine, put, table
-from jobserver.core.claims import Report
+from jobserver.core.claims import ClaimRequest, Report
 from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
 from jobserver.store.connection import Connection
@@ -24,35 +22,32 @@ from jobserver.store.transaction import Transaction
 JOBS, ROUNDS, TOGETHER, WORKERS = 200_000, 300, (1, 16, 64), 16
 
 
-class NoTallies(Tallies):
-    """Keeps nothing."""
+class WithoutStatistics(Transaction):
+    """A transaction that keeps no statistics."""
 
     def finished(self, list_id: int, stage: int, ms: int, now: int, n: int = 1) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
-def round_us(connection: Connection, together: int, tallied: bool) -> float:
+def round_us(connection: Connection, together: int, counted: bool) -> float:
     """Microseconds a job: claimed in one commit, and ended in another."""
-    jobs = []
+    jobs: list[tuple[int, str]] = []
     begun = time.perf_counter()
     for end in (False, True):
         now = now_ms()
         connection.begin()
-        transaction = Transaction(connection)
-        if not tallied:
-            transaction.tallies = NoTallies()
+        transaction = Transaction(connection) if counted else WithoutStatistics(connection)
         if end:
             for jobid, claim in jobs:
                 completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
         else:
             for number in range(together):
                 claim = new_token(now)
-                worker = f"node{number % WORKERS}"
-                rows = claiming.claim_jobs(transaction, 1, 0, 1, 1, claim, False, worker, now)
-                jobs.append((rows[0][1], claim))
+                request = ClaimRequest(0, 1, worker=f"node{number % WORKERS}")
+                jobs.append((claiming.claim_jobs(transaction, 1, request, claim, now)[0].jobid, claim))
         transaction.flush()
         connection.commit()
     return (time.perf_counter() - begun) / together * 1e6

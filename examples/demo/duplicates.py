@@ -51,20 +51,20 @@ def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
     taken = Territory({path: file.starts for path, file in files.items()})
     found: list[tuple[int, list[Place]]] = []
     while left:
-        minus_tokens, *pair = heapq.heappop(left)
-        parts = taken.cut(*pair, -minus_tokens)
+        minus_tokens, one, other = heapq.heappop(left)
+        parts = taken.cut(one, other, -minus_tokens)
         if len(parts) > 1:
             for at, tokens in parts:
                 if tokens >= LEAST_TOKENS:
-                    heapq.heappush(left, (-tokens, *((path, start + at) for path, start in pair)))
+                    heapq.heappush(left, (-tokens, (one[0], one[1] + at), (other[0], other[1] + at)))
             continue
-        owners = {taken.by(start) for start in pair}
+        owners = {taken.by(start) for start in (one, other)}
         if owners == {None}:
             number = len(found)
             found.append((-minus_tokens, []))
         elif None in owners:  # another place of a known duplicate
-            [number] = owners - {None}
-        for path, start in pair:
+            number = next(owner for owner in owners if owner is not None)
+        for path, start in (one, other):
             if taken.by((path, start)) is None:
                 place = _place(files, path, start, -minus_tokens)
                 found[number][1].append(place)

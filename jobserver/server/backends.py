@@ -147,6 +147,7 @@ class _Listener:
 
 
 def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], None], drain_s: float) -> None:
+    from gevent import sleep
     from gevent.pool import Pool
     from gevent.pywsgi import WSGIHandler, WSGIServer
 
@@ -155,7 +156,7 @@ def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], Non
             environ: dict[str, Any] = super().get_environ()
             environ[SOCKET] = self.socket
             if _is_websocket(environ):
-                environ["werkzeug.socket"] = _WebSocketSocket(self.socket)  # the name that simple_websocket knows
+                environ["werkzeug.socket"] = WebSocketSocket(self.socket, sleep)  # the name that simple_websocket knows
             return environ
 
         def run_application(self) -> None:
@@ -173,16 +174,17 @@ def _serve_gevent(app: WSGIApp, listener: socket.socket, drain: Callable[[], Non
     running.wait(drain_s)
 
 
-class _WebSocketSocket:
+class WebSocketSocket:
     """A green socket for simple_websocket, which would send a message in part and read ahead without a pause."""
 
-    def __init__(self, green: Any) -> None:
+    def __init__(self, green: Any, sleep: Callable[[float], object]) -> None:
         self.send = green.sendall
         self._green = green
+        self._sleep = sleep
 
     def recv(self, size: int) -> bytes:
         """Reads a little at a time, and yields to other requests even if there is more to read."""
-        time.sleep(WEBSOCKET_PAUSE_S)
+        self._sleep(WEBSOCKET_PAUSE_S)
         received: bytes = self._green.recv(min(size, WEBSOCKET_BYTES))
         return received
 

@@ -129,7 +129,7 @@ def test_an_installed_server_and_client_do_a_list_of_jobs_without_the_checkout(s
     assert '"done": 2' in status
     assert (server.folder / "instance/jobs.sqlite").is_file()
     module = (server.programs / "python", "-m", "job_manager_client")
-    assert checked(run(*module, "--version", cwd=server.folder)) == f"job_manager {__version__}\n"
+    assert checked(run(*module, "--version", cwd=server.folder)).endswith(f" {__version__}\n")
 
 
 def test_an_installed_server_has_its_pages_with_all_their_files(server: Installed) -> None:
@@ -162,7 +162,7 @@ def test_an_installed_server_upgrades_an_older_database(programs: Path, tmp_path
 
 def test_versions_are_those_of_the_code(programs: Path, wheel: Path, tmp_path: Path) -> None:
     for program in ("jobserver", "jm"):
-        assert checked(run(programs / program, "--version", cwd=tmp_path)) == f"job_manager {__version__}\n"
+        assert checked(run(programs / program, "--version", cwd=tmp_path)).endswith(f" {__version__}\n")
     assert wheel.name.startswith(f"job_manager-{__version__}-")
 
 
@@ -193,7 +193,7 @@ def test_jm_pyz_from_a_server_works_where_there_is_only_python(server: Installed
     (node / "jm.pyz").write_bytes(requests.get(f"{server.url}/jm.pyz", timeout=10).content)
     known = {"JOBSERVER_URL": server.url, "JOBSERVER_JOBIX": "314159"}
     (node / "jobs.json").write_text('{"7": {"jobcmd": "seven"}}')
-    assert checked(run(python, "jm.pyz", "--version", cwd=node)) == f"job_manager {__version__}\n"
+    assert checked(run(python, "jm.pyz", "--version", cwd=node)).endswith(f" {__version__}\n")
     checked(run(python, "jm.pyz", "init", "10", "10", cwd=node, **known))
     checked(run(python, "jm.pyz", "set", "jobs.json", cwd=node, **known))
     checked(run(python, "jm.pyz", "work", "0", "--", "sh", "-c", "echo {jobcmd} > out", cwd=node, **known))
@@ -203,7 +203,7 @@ def test_jm_pyz_from_a_server_works_where_there_is_only_python(server: Installed
 
 def test_the_client_alone_needs_no_library_of_the_server(wheel: Path, tmp_path: Path) -> None:
     programs = new_environment(tmp_path / "client", wheel)
-    assert checked(run(programs / "jm", "--version", cwd=tmp_path)) == f"job_manager {__version__}\n"
+    assert checked(run(programs / "jm", "--version", cwd=tmp_path)).endswith(f" {__version__}\n")
     names = checked(run(programs / "python", "-m", "pip", "list", "--format=freeze", cwd=tmp_path)).lower()
     assert "flask" not in names
     refused = run(programs / "jobserver", "serve", cwd=tmp_path)

@@ -64,7 +64,7 @@ def _tests(*arguments: str) -> Suite:
 
 
 def _checker(seed: int, *sentences: str, **options: object) -> Checker:
-    return Checker(Options(seed, SECONDS, **options), sentences)  # type: ignore[arg-type]
+    return Checker(Options(seed, SECONDS, **options), sentences)
 
 
 _SQLITE = ("-k", "not postgresql")

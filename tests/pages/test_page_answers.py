@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -89,7 +90,7 @@ def test_who_is_signed_in_carries_no_secret(place: SimpleNamespace) -> None:
 @pytest.mark.parametrize("path", ["/get?list=", "/lifetime?list="])
 def test_an_unknown_list_is_404_and_its_name_is_text(place: SimpleNamespace, path: str) -> None:
     for name in ("nowhere", "<script>alert(1)</script>", "x" * 5000, "", "\x00\u202e"):
-        url = place.url + path + requests.utils.quote(name)
+        url = place.url + path + quote(name)
         page = seen(url, 404)
         assert "No list is named" in page.text
         assert not page.all("script")

@@ -90,12 +90,14 @@ class Machine(RuleBasedStateMachine):
     @rule(chance=st.integers(0, 11), to=EVEN, error=st.booleans(), following=st.none() | EVEN)
     def report(self, chance, to, error, following):
         if claim := self.some(chance, self.claims):
-            self.end(*claim, to, error, following)
+            jobid, token = claim
+            self.end(jobid, token, to, error, following)
 
     @rule(chance=st.integers(0, 11))
     def advance(self, chance):
         if claim := self.some(chance, self.claims):
-            self.end(*claim, self.model.jobs[claim[0]].stage // 2 * 2 + 2, False, None)
+            jobid, token = claim
+            self.end(jobid, token, self.model.jobs[jobid].stage // 2 * 2 + 2, False, None)
 
     @rule(jobid=JOBIDS, to=EVEN, error=st.booleans())
     def report_as_a_founding_worker(self, jobid, to, error):

@@ -34,7 +34,7 @@ class Counting(Database):
             commit()
             Counting.commits += 1
 
-        connection.commit = counted  # type: ignore[method-assign]
+        connection.commit = counted
         return connection
 
 

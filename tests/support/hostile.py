@@ -2,15 +2,14 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-
-import requests
+from urllib.parse import quote
 
 from tests.support.server import Asker, Server
 
 JOBIX = 5823910467712093341
 PRODUCT = "7006652"  # what a template that ran would show
 NAME = """<script>alert('1')</script>"&amp; {{ 1234*5678 }} ${1234*5678}"""
-QUOTED = requests.utils.quote(NAME)
+QUOTED = quote(NAME)
 MARKUP = """</td></table></svg><script>alert("1")</script><img src=x onerror='alert(1)'>&lt;{{ 1234*5678 }}{% raw %}"""
 WORKER = "<b>node</b>\"' {{ 1234*5678 }}"
 DIRECTIONS = "\u202eabc\u202c\u2066def\u2069\u200f"

@@ -4,11 +4,11 @@ from sqlalchemy import create_engine, inspect, text
 
 from jobserver.core.settings import Settings
 from jobserver.store.location import database_uri
-from jobserver.store.models import db
+from jobserver.store.models import Job
 from tests.support.server import Server
 from tests.support.snapshot import opened
 
-TABLES = {"alembic_version", *db.metadata.tables}
+TABLES = {"alembic_version", *Job.metadata.tables}
 KEY = "the key of the database"
 
 

@@ -67,8 +67,8 @@ class Server:
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
-        self._end(signal.SIGKILL)
+        """Ends it as a power cut would; under `make coverage` in order, because a killed process writes no data."""
+        self._end(signal.SIGTERM if "COVERAGE_PROCESS_CONFIG" in os.environ else signal.SIGKILL)
 
     def _end(self, number: int) -> int:
         if self.process is None or self.process.poll() is not None:

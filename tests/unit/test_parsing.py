@@ -34,7 +34,7 @@ def parse(value: bytes, body: str) -> None:
         "reports": b'[{"jobid": 3, "jobstage": 2, "jobcmd": %s}]' % value,
     }[body]
     environ = {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw))}
-    call = Call(environ, SimpleNamespace(settings=Settings()))  # type: ignore[arg-type]
+    call = Call(environ, SimpleNamespace(settings=Settings()))
     messages.body(call, list[messages.ReportEntry] if body == "reports" else messages.ReportBody)
 
 

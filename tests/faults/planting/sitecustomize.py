@@ -86,7 +86,7 @@ class Planter(importlib.abc.MetaPathFinder):
                     if where == fullname:
                         plant(module, name, changes)
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            spec.loader.exec_module = exec_module
         return spec
 
 
