@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
+from tests.support.waiting import until_blocked
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.support.patience import until
 from tests.support.server import Asker
+from tests.support.waiting import until
 from tests.support.wire import Wire
 
 BUSY_S = 0.5

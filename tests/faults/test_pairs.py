@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import blocked, until, until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
+from tests.support.waiting import blocked, until, until_blocked
 
 SOON_S = 5  # it looks every quarter of a second; who gives up waiting asks once more
 WANTED = "INSERT INTO job_list (name, jobix_hash, created) VALUES ('{}', 'x', 0)"

@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from tests.support.database import rows
 from tests.support.server import Asker
+from tests.support.snapshot import rows
 from tests.support.workers import Team, all_of, pace
 
 JOBS = 20_000

@@ -1,8 +1,8 @@
 """Ended claims are remembered for the days that are set: by them a request that is sent again is known."""
 
-from tests.support.patience import until
 from tests.support.server import Asker
 from tests.support.snapshot import opened
+from tests.support.waiting import until
 
 HALF_A_DAY_MS = 12 * 3_600_000
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import until
 from tests.support.server import Asker
 from tests.support.snapshot import opened
+from tests.support.waiting import until
 
 LEFT_S = 3  # enough for four requests
 REACHES_S = 0.4  # a request is with the writer, also on a busy machine

@@ -9,17 +9,10 @@ import pytest
 from tests.support.late import expire
 from tests.support.server import Asker
 from tests.support.snapshot import jobs
+from tests.support.waiting import until
 
 SOON = "0.0001"  # minutes: 6 ms
 LONG = "600"
-
-
-def until(true, give_up_s=10):
-    """Asks until it is so; fails after a while."""
-    give_up = time.monotonic() + give_up_s
-    while not (answer := true()):
-        assert time.monotonic() < give_up
-    return answer
 
 
 def progress(ask, *keys):

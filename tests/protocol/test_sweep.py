@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.late import expire
-from tests.support.patience import until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker, Server
 from tests.support.snapshot import jobs, opened
+from tests.support.waiting import until_blocked
 
 LIST = "(SELECT id FROM job_list WHERE name = ?)"
 
