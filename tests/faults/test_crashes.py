@@ -12,7 +12,7 @@ KILLS = 20
 SEED = 20_180_402
 
 
-def test_what_was_acknowledged_survives_20_kills_and_nothing_is_half_there(server, jobix, kind):
+def test_acknowledged_changes_survive_20_kills(server, jobix, kind):
     """Six callers set, get, update?next= and update_jobs; half of the unanswered requests are sent again."""
     chance = random.Random(SEED)
     master = Asker(server.url, jobix)
