@@ -38,7 +38,7 @@ def ask(served: Served, jobix: int) -> Asker:
     return ask
 
 
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc) here")
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (apt-get install gcc)")
 
 
 @needs_compiler
