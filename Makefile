@@ -100,6 +100,7 @@ check: setup-dev lint
 	@$(BIN)/python -m pytest $(LOAD)
 	@$(BIN)/python -W ignore -m tests.faults.mutation
 	@$(BIN)/python -m tests.versions
+	@$(MAKE) --no-print-directory coverage
 	@$(BIN)/python -W ignore -m tests.faults.history.soak 5
 
 # Without the test that measures time and memory: the measurement itself costs both.

@@ -39,9 +39,14 @@ def test(minor: int, python: str) -> int:
     """Installs what the tests need and runs them: 0 if all pass."""
     folder = ENVIRONMENTS / f"3.{minor}"
     own = str(folder / "bin" / "python")
-    install = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.lock"]
+    pip = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     print(f"Python 3.{minor}:", flush=True)
-    for command in ([python, "-m", "venv", str(folder)], install, [own, "-m", "pytest", "-n", "2", *TESTS]):
+    for command in (
+        [python, "-m", "venv", str(folder)],
+        [*pip, "-r", "requirements-dev.lock"],
+        [*pip, "--no-deps", "--editable", "."],
+        [own, "-m", "pytest", "-n", "2", *TESTS],
+    ):
         if subprocess.run(command, cwd=ROOT).returncode:
             return 1
     return 0

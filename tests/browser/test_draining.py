@@ -9,10 +9,9 @@ from typing import Any
 import requests
 
 from tests.browser.conftest import holds, make_list, name_of, shoot, shown, sign_in, wait_for, work
-from tests.support.database import rows
 from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
-from tests.support.snapshot import opened
+from tests.support.snapshot import opened, rows
 
 JOBS = 60
 SENT_KB = 120

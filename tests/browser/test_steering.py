@@ -5,8 +5,8 @@ from typing import Any
 import requests
 
 from tests.browser.conftest import holds, name_of, shoot, sign_in, wait_for, work
-from tests.support.database import rows
 from tests.support.server import Asker, Server
+from tests.support.snapshot import rows
 
 FIRST = "#rows [data-key=all] tbody tr:first-child"
 IN_ALL = "document.querySelectorAll('#rows [data-key=all] tbody tr').length"

@@ -8,7 +8,6 @@ import pty
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ import pytest
 from client import JobClient
 from client.__main__ import main
 from tests.client.lossy_proxy import LossyProxy
+from tests.support.paths import ROOT
 from tests.support.server import Server
-
-ROOT = Path(__file__).parents[2]
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -156,17 +155,10 @@ def run(url, jobix, monkeypatch, tmp_path, capsys):
     return one
 
 
-@pytest.fixture
-def until():
-    """Waits until something is so."""
-
-    def wait(so, for_s: float = 10.0) -> None:
-        give_up = time.monotonic() + for_s
-        while not so():
-            assert time.monotonic() < give_up, "it did not come to be"
-            time.sleep(0.02)
-
-    return wait
+@pytest.fixture(name="until")
+def until_fixture():
+    """Waits for a condition."""
+    return until
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 
 from examples.demo.processes import Children, Interruptions
 from examples.demo.server import CannotRun, start_server
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "examples" / "demo" / "run.py"
 PAGE = re.compile(r"page, while this runs: (\S+)")
 

@@ -11,9 +11,10 @@ import pytest
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store.filesystems import refuse_unfit
-from tests.support import database
+from tests.support import snapshot
 from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
+from tests.support.waiting import until
 
 WITHIN_S = 20
 ENDED = "SELECT COUNT(*) FROM event WHERE claim IS NOT NULL"
@@ -36,14 +37,6 @@ class Bare(Server):
     def environment(self) -> dict[str, str]:
         """What its process is given."""
         return {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")} | self._given
-
-
-def wait_for(seen: Callable[[], object], what: str) -> None:
-    """Returns when it is seen."""
-    give_up = time.monotonic() + WITHIN_S
-    while not seen():
-        assert time.monotonic() < give_up, f"{what} did not come about within {WITHIN_S} s"
-        time.sleep(0.01)
 
 
 def free_port() -> int:
@@ -84,21 +77,18 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
         assert database_rows(file, ENDED) == [(1,)]
         ask("/lifetime/1/0.02")  # 1.2 s: longer than it takes to lock the database
-        with database.opened(server_at(file)) as other:
+        with snapshot.opened(server_at(file)) as other:
             ask("/get/0")
-            other.execute("BEGIN IMMEDIATE")
-            wait_for(lambda: server.log.read_text().count("the sweep is put off") > 10, "a sweep, every 0.02 s,")
-            other.execute("ROLLBACK")
+            other.run("BEGIN IMMEDIATE")
+            until(lambda: server.log.read_text().count("the sweep is put off") > 10, "a sweep, every 0.02 s,")
+            other.run("ROLLBACK")
         assert " INFO " not in server.log.read_text()
         with half_an_upload(port, jobix):
             begun = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - begun < WITHIN_S, "it drains longer than it may"
         closed.start()  # once the other is gone, which had the duty to tidy up
-        wait_for(
-            lambda: database_rows(file, ENDED) == [(0,)],
-            "the end of the history",
-        )
+        until(lambda: database_rows(file, ENDED) == [(0,)], "the end of the history")
         assert Asker(closed.url, jobix)("/get/0").status_code == 200
         assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
         assert not (tmp_path / "here").exists() or not list((tmp_path / "here").iterdir())
@@ -108,13 +98,13 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
 
 
 def server_at(file: Path) -> Server:
-    """Whatever server has that file: for tests.support.database."""
+    """Whatever server has that file: for tests.support.snapshot."""
     return Server(file.parent, f"sqlite:///{file}")
 
 
 def database_rows(file: Path, sql: str) -> list[tuple[object, ...]]:
     """The rows of one statement."""
-    return database.rows(server_at(file), sql)
+    return snapshot.rows(server_at(file), sql)
 
 
 def test_a_relative_database_file_is_one_file(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> None:

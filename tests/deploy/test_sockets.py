@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from tests.support.patience import until
 from tests.support.server import Asker
+from tests.support.waiting import until
 
 SPARE = 15
 

@@ -47,19 +47,21 @@ def verdict(mutant: Mutant) -> str:
 def planting_error(mutant: Mutant) -> str:
     """Returns why the fault cannot be planted, such as an anchor that is missing; empty: it can."""
     modules = ", ".join(edit.module for edit in mutant.edits)
-    done = _python(mutant, "-c", f"import {modules}")
+    done = _python(mutant.environment, "-c", f"import {modules}")
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
 
-def _tested(mutant: Mutant, tests: Suite) -> str:
+def _tested(mutant: Mutant, suite: Suite) -> str:
     try:
-        done = _python(mutant, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", *tests.arguments)
+        done = _pytest(mutant.environment, *suite.arguments)
     except subprocess.TimeoutExpired:
         return f"SURVIVED: its tests did not end within {TIMEOUT_S} s"
-    if done.returncode != TESTS_FAILED:
-        return f"SURVIVED: {' '.join(tests.arguments)}: {done.stdout.strip().rpartition(chr(10))[2]}"
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return f"{FOUND} by {failed[0].partition(' ')[2].split(' - ')[0] if failed else tests.arguments[0]}"
+    failed = [line.partition(" ")[2].split(" - ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    if done.returncode != TESTS_FAILED or not failed:
+        return f"SURVIVED: {' '.join(suite.arguments)}: {done.stdout.strip().rpartition(chr(10))[2]}"
+    if _pytest({}, failed[0]).returncode:
+        return f"NOT PROVED: {failed[0]} fails without the fault, too"
+    return f"{FOUND} by {failed[0]}"
 
 
 def _checked(mutant: Mutant, checker: Checker) -> str:
@@ -72,9 +74,13 @@ def _checked(mutant: Mutant, checker: Checker) -> str:
     return f"SURVIVED: {options.command}: {len(violations)} other violations {violations[:1]}"
 
 
-def _python(mutant: Mutant, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _pytest(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return _python(environment, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", *arguments)
+
+
+def _python(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=os.environ | mutant.environment, capture_output=True, text=True,
+        [sys.executable, *arguments], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True,
         timeout=TIMEOUT_S,
     )  # fmt: skip
 

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
+from tests.support.waiting import until_blocked
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def strict(postgresql, tmp_path):
     first.kill()
 
 
-def test_a_database_with_a_stricter_isolation_serves_those_who_share_a_commit(strict, pool, jobix):
+def test_a_stricter_isolation_level_of_the_database_is_no_fault(strict, pool, jobix):
     ask = Asker(strict.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(9)})
     with opened(strict) as first, opened(strict) as second:

@@ -4,15 +4,15 @@ import random
 import time
 
 from tests.support.callers import Callers
-from tests.support.database import opened
 from tests.support.ledger import Kept
 from tests.support.server import Asker
+from tests.support.snapshot import opened
 
 KILLS = 20
 SEED = 20_180_402
 
 
-def test_what_was_acknowledged_survives_20_kills_and_nothing_is_half_there(server, jobix, kind):
+def test_acknowledged_changes_survive_20_kills(server, jobix, kind):
     """Six callers set, get, update?next= and update_jobs; half of the unanswered requests are sent again."""
     chance = random.Random(SEED)
     master = Asker(server.url, jobix)
@@ -26,15 +26,15 @@ def test_what_was_acknowledged_survives_20_kills_and_nothing_is_half_there(serve
             time.sleep(chance.uniform(0, 0.03))
             callers.running.clear()
             server.kill()
-            with opened(server) as connection:
-                assert Kept(connection).disagreements(callers.ledger) == []
+            with opened(server) as database:
+                assert Kept(database.driver).disagreements(callers.ledger) == []
             server.start()
     finally:
         server.kill()
         callers.close()
     server.start()
-    with opened(server) as connection:
-        assert Kept(connection).disagreements(callers.ledger) == []
+    with opened(server) as database:
+        assert Kept(database.driver).disagreements(callers.ledger) == []
     checked = server.run("db", "check")
     assert checked.returncode == 0, checked.stdout
     ledger = callers.ledger

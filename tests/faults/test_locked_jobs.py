@@ -4,10 +4,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.patience import until_blocked
 from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import AT_ONCE_S, Waiter
+from tests.support.waiting import until_blocked
 
 
 @contextmanager

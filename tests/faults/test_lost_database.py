@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.support.patience import until
 from tests.support.server import Asker
+from tests.support.waiting import until
 from tests.support.wire import Wire
 
 BUSY_S = 0.5
@@ -77,7 +77,7 @@ def in_stage(uri, stage):
 
 
 @pytest.mark.parametrize(("path", "body"), WAYS, ids=["claim", "read", "bulk"])
-def test_a_silent_database_is_503_soon_for_the_first_who_asks_and_for_those_behind(ask, wire, path, body):
+def test_a_silent_database_is_503_for_every_request_in_time(ask, wire, path, body):
     wire.fall_silent()
     with ThreadPoolExecutor(3) as pool:
         told = list(pool.map(lambda _number: asked(Asker(ask.url, ask.jobix), path, body), range(3)))
@@ -102,9 +102,7 @@ def test_a_server_whose_database_fell_silent_ends_when_it_is_told_to(patient, wi
         waiting.exception(20)  # answered or not: nobody waits for ever
 
 
-def test_a_commit_whose_answer_was_lost_is_told_as_unknown_and_the_same_request_again_tells(
-    ask, wire, new_postgresql_database
-):
+def test_after_a_lost_commit_answer_the_repeated_request_learns_the_outcome(ask, wire, new_postgresql_database):
     token = "d" * 20
     wire.loses_commits = True
     answer = ask("/get/0", claim=token)

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import blocked, until, until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
+from tests.support.waiting import blocked, until, until_blocked
 
 SOON_S = 5  # it looks every quarter of a second; who gives up waiting asks once more
 WANTED = "INSERT INTO job_list (name, jobix_hash, created) VALUES ('{}', 'x', 0)"
@@ -40,7 +40,7 @@ def both(pool, pair, jobix, *ways):
     return [pool.submit(Asker(server.url, jobix), path, body) for server, (path, body) in zip(pair, ways, strict=True)]
 
 
-def test_a_lifetime_that_is_set_while_a_claim_is_on_its_way_holds_for_that_claim(pair, pool, jobix):
+def test_a_lifetime_set_during_a_claim_applies_to_it(pair, pool, jobix):
     one, other = pair
     ask = Asker(one.url, jobix)
     ask("/set", {"1": {}})
@@ -73,7 +73,7 @@ def test_two_lists_that_want_one_name_at_once_one_gets_it(pair, pool, jobix):
         assert told[1][1]["error"] == "name_taken"
 
 
-def test_a_new_list_of_a_name_that_is_made_at_both_at_once_is_made_once_and_both_are_told_so(pair, pool, jobix):
+def test_two_servers_create_a_list_of_one_name_once(pair, pool, jobix):
     name = f"wanted-{jobix}"
     with opened(pair[0]) as database:
         hold(database, WANTED.format(name))
@@ -103,7 +103,7 @@ def test_lifetimes_that_are_set_at_both_at_once_are_those_of_one(pair, pool, job
 
 
 @pytest.mark.parametrize("path", ["/heartbeat", "/update_jobs"])
-def test_the_same_jobs_in_opposite_orders_do_not_wait_for_each_other_for_ever(pair, pool, jobix, path):
+def test_reports_in_opposite_orders_do_not_deadlock(pair, pool, jobix, path):
     ask = Asker(pair[0].url, jobix)
     ask("/set", {"1": {}, "2": {}, "3": {}})
     target, outcomes = ({}, {"held"}) if path == "/heartbeat" else ({"jobstage": 2}, {200})
@@ -120,7 +120,7 @@ def test_the_same_jobs_in_opposite_orders_do_not_wait_for_each_other_for_ever(pa
     assert {one.get("state", one.get("status")) for _status, said in told for one in said["jobs"]} == outcomes
 
 
-def test_who_waits_at_one_is_woken_by_a_job_of_the_other_though_a_look_for_it_has_failed(pair, pool, jobix):
+def test_a_long_poll_survives_a_failed_query_and_finds_the_other_server_s_job(pair, pool, jobix):
     """The look is a thread's, and once failed in a way that nobody had thought of."""
     one, other = pair
     Asker(one.url, jobix)("/init")

@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from tests.support.database import rows
 from tests.support.server import Asker
+from tests.support.snapshot import rows
 from tests.support.workers import Team, all_of, pace
 
 JOBS = 20_000
@@ -48,7 +48,7 @@ def test_16_processes_at_2_servers_claim_each_of_20_000_jobs_once(pair, jobix, k
     print(f"{kind}: {pace(said)}")
 
 
-def test_of_workers_that_outlive_their_claims_exactly_one_ends_each_job(pair, jobix):
+def test_each_job_ends_once_though_claims_expire(pair, jobix):
     """Both servers' sweeps and the workers race for the same jobs."""
     master = Asker(pair[0].url, jobix)
     master("/init/0/0.005")
@@ -101,7 +101,7 @@ def test_one_token_sent_to_two_servers_at_once_claims_once(pair, jobix):
     assert rows(pair[0], "SELECT jobstage, COUNT(*) FROM job GROUP BY 1 ORDER BY 1") == [(0, 84), (1, 8), (2, 8)]
 
 
-def test_of_eight_founding_workers_that_end_one_job_at_once_one_is_believed(pair, jobix):
+def test_eight_founding_reports_of_one_job_complete_it_once(pair, jobix):
     """The others are told that nobody works on it."""
     Asker(pair[0].url, jobix)("/set", {str(jobid): {} for jobid in range(5)})
     for _ in range(5):

@@ -87,7 +87,7 @@ def test_one_list_that_waits_for_the_database_does_not_hold_up_the_hello(ask, im
         assert time.monotonic() - begun < 3
 
 
-def test_a_request_that_ends_while_the_server_shuts_down_is_503_and_changes_nothing(ask, impatient, jobix):
+def test_a_request_during_shutdown_is_503_and_changes_nothing(ask, impatient, jobix):
     before = whole(impatient)
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late:
         late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: x\r\n")

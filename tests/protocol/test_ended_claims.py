@@ -1,13 +1,13 @@
 """Ended claims are remembered for the days that are set: by them a request that is sent again is known."""
 
-from tests.support.patience import until
 from tests.support.server import Asker
 from tests.support.snapshot import opened
+from tests.support.waiting import until
 
 HALF_A_DAY_MS = 12 * 3_600_000
 
 
-def test_a_claim_that_ended_longer_ago_is_forgotten_and_a_later_one_is_known(new_server, jobix):
+def test_old_ended_claims_are_deleted_and_later_ones_kept(new_server, jobix):
     server = new_server(history_days="1").start()
     ask = Asker(server.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(3)})

@@ -15,7 +15,7 @@ def failed(ask):
     return ask
 
 
-def test_a_failed_job_is_not_advanced_by_somebody_without_a_claim(failed):
+def test_a_failed_job_is_not_advanced_without_token(failed):
     answer = failed("/update_job/1/2")
     assert (answer.status_code, answer.json()["error"]) == (409, "wrong_stage")
     answer = failed("/update_jobs", [{"jobid": jobid, "jobstage": 2} for jobid in (1, 2)]).json()["jobs"]
@@ -24,7 +24,7 @@ def test_a_failed_job_is_not_advanced_by_somebody_without_a_claim(failed):
     assert (counted["failed"], counted["done"]) == (2, 0)
 
 
-def test_a_failed_job_is_sent_back_by_somebody_without_a_claim_and_begins_anew(failed):
+def test_a_failed_job_is_retried_by_a_report_without_token(failed):
     assert failed("/update_job/1/0").json()["jobstage"] == 0
     assert failed("/update_jobs", [{"jobid": 2, "jobstage": 0}]).json()["jobs"][0]["status"] == 200
     jobs = failed("/get/0?n=2").json()

@@ -54,7 +54,7 @@ def submit(url, authead, jobs, compress=zlib.compress, headers=None):
 
 
 @pytest.mark.parametrize("how", BODIES)
-def test_a_set_is_understood_however_its_body_is_packed_and_whatever_it_is_called(url, authead, how):
+def test_a_set_is_accepted_with_each_encoding_and_content_type(url, authead, how):
     compress, headers = BODIES[how]
     jobs = {str(i): {"jobstage": 0, "jobcmd": {"file": f"{i}.npy", "text": "é" * 50}} for i in range(13)}
     answer = submit(url, authead, jobs, compress, headers)
@@ -62,7 +62,7 @@ def test_a_set_is_understood_however_its_body_is_packed_and_whatever_it_is_calle
     assert call(url, authead, "/get/0")["jobcmd"] == {"file": "0.npy", "text": "é" * 50}
 
 
-def test_a_founding_worker_takes_every_job_through_two_stages_and_stops_at_nada(url, authead):
+def test_a_founding_worker_finishes_two_stages_of_every_job(url, authead):
     call(url, authead, "/init/0/10/0/10")
     submit(url, authead, {i: {"jobstage": 0, "jobcmd": f"echo {i}"} for i in range(5)})
 

@@ -12,7 +12,7 @@ def guess(server):
     return Asker(server.url, secrets.randbelow(2**63))("/get/0").status_code
 
 
-def test_who_was_right_before_goes_on_though_others_guess_at_the_same_address(closed, jobix):
+def test_a_known_client_is_not_blocked_by_others_at_its_address(closed, jobix):
     ask = Asker(closed.url, jobix)
     job = ask("/get/0").json()
     assert [guess(closed) for _ in range(PATIENCE + 2)] == [403] * PATIENCE + [429] * 2
@@ -22,7 +22,7 @@ def test_who_was_right_before_goes_on_though_others_guess_at_the_same_address(cl
     assert guess(closed) == 429
 
 
-def test_who_was_never_right_at_an_address_where_others_guess_is_not_told_whether_he_is(closed, jobix):
+def test_a_right_key_from_a_blocked_address_is_not_confirmed(closed, jobix):
     """Else the bound would be none."""
     assert [guess(closed) for _ in range(PATIENCE + 1)] == [403] * PATIENCE + [429]
     assert Asker(closed.url, jobix)("/get/0").status_code == 429

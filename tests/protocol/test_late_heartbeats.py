@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.patience import until
 from tests.support.server import Asker
 from tests.support.snapshot import opened
+from tests.support.waiting import until
 
 LEFT_S = 3  # enough for four requests
 REACHES_S = 0.4  # a request is with the writer, also on a busy machine
@@ -63,7 +63,7 @@ def beats(*pairs):
     return [{"jobid": jobid, "claim": letter * 16} for jobid, letter in pairs]
 
 
-def test_a_sweep_that_had_to_wait_takes_no_job_whose_heartbeat_came_in_time(patient, pool, jobix):
+def test_a_delayed_sweep_respects_an_earlier_heartbeat(patient, pool, jobix):
     ask = two_held(patient, jobix)
     with opened(patient) as database:
         expires = time.time() + LEFT_S

@@ -9,17 +9,10 @@ import pytest
 from tests.support.late import expire
 from tests.support.server import Asker
 from tests.support.snapshot import jobs
+from tests.support.waiting import until
 
 SOON = "0.0001"  # minutes: 6 ms
 LONG = "600"
-
-
-def until(true, give_up_s=10):
-    """Asks until it is so; fails after a while."""
-    give_up = time.monotonic() + give_up_s
-    while not (answer := true()):
-        assert time.monotonic() < give_up
-    return answer
 
 
 def progress(ask, *keys):
@@ -112,7 +105,7 @@ def test_a_job_that_expired_too_often_fails_and_is_claimed_by_nobody(ask, shared
     assert ask("/heartbeat", [{"jobid": 1, "claim": job["claim"]}]).json()["jobs"][0]["state"] == "lost"
 
 
-def test_a_job_given_back_with_an_error_too_often_fails_with_its_last_error(ask, shared):
+def test_a_job_with_too_many_errors_fails_with_its_last_error(ask, shared):
     ask("/lifetime/1/0?max_attempts=2")
     ask("/set", {"1": {}})
     ask("/get/0")

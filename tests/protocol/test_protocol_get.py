@@ -74,14 +74,14 @@ def test_a_batch_has_up_to_n_jobs_each_with_a_token_of_its_own(filled):
     assert filled("/update_job/3/2", claim=batch[1]["claim"]).status_code == 409
 
 
-def test_the_answer_to_get_is_lost_and_asked_for_again(filled, token):
+def test_a_repeated_claim_returns_the_same_job(filled, token):
     first = filled("/get/0", claim=token).json()
     assert first["claim"] == token
     assert filled("/get/0", claim=token).json() == first
     assert filled("/get").json()["working"] == 1
 
 
-def test_a_batch_with_a_chosen_token_asked_for_again_is_the_same_and_claims_no_more(filled, token):
+def test_a_repeated_batch_claim_returns_the_same_jobs(filled, token):
     first = filled("/get/0?n=3", claim=token).json()
     assert {job["claim"] for job in first} == {token}
     assert filled("/get/0?n=3", claim=token).json() == first
@@ -104,7 +104,7 @@ def test_a_spent_token_claims_nothing(filled, token):
     assert filled("/get").json()["working"] == 0
 
 
-def test_the_same_token_asked_for_by_many_at_once_holds_one_job(filled, shared, token):
+def test_one_token_from_many_threads_holds_one_job(filled, shared, token):
     with ThreadPoolExecutor(8) as pool:
         askers = [Asker(shared.url, filled.jobix) for _ in range(8)]
         answers = list(pool.map(lambda asker: asker("/get/0", claim=token).json(), askers))

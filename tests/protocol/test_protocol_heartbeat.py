@@ -66,7 +66,7 @@ def test_a_heartbeat_takes_the_flag_off_a_job_that_is_still_held(held, shared):
     assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
 
 
-def test_a_worker_that_was_late_and_is_heard_of_again_has_not_failed(held, shared):
+def test_a_late_heartbeat_takes_the_failure_back(held, shared):
     ask, job = held
     ask("/lifetime/1/60?max_attempts=2")
     for _late in range(3):
@@ -119,6 +119,6 @@ def test_a_list_that_does_not_exist_yet_holds_nothing(ask):
 
 
 @pytest.mark.parametrize("body", [{}, [7], [{}], [{"jobid": 1}], [{"jobid": 1, "claim": None}], [{"jobid": 1, "x": 1}]])
-def test_what_is_no_list_of_claims_is_refused(held, body):
+def test_a_body_that_is_not_a_list_of_claims_is_refused(held, body):
     ask, _job = held
     assert ask("/heartbeat", body).status_code == 400

@@ -84,7 +84,7 @@ def test_a_lifetime_is_set_and_asked_for(ask):
     assert ask("/lifetime").json() == {"1": {"stage": 1, "minutes": 2.5, "requeue": 0, "max_attempts": 3}}
 
 
-def test_a_new_lifetime_leaves_requeue_and_max_attempts_unless_they_are_named(ask):
+def test_a_new_lifetime_keeps_requeue_and_max_attempts(ask):
     ask("/lifetime/3/2?requeue=2&max_attempts=7")
     assert ask("/lifetime/3/4").json() == {"stage": 3, "minutes": 4, "requeue": 2, "max_attempts": 7}
     assert ask("/lifetime/3/4?max_attempts=0").json() == {"stage": 3, "minutes": 4, "requeue": 2, "max_attempts": 0}
@@ -100,7 +100,7 @@ def test_a_lifetime_of_seconds_is_kept_exactly(ask):
     assert before.timestamp() + 2.99 < deadline.timestamp() < after.timestamp() + 3.01
 
 
-def test_an_early_lifetime_change_holds_for_the_jobs_that_are_in_the_stage(ask, shared):
+def test_a_lifetime_change_applies_to_jobs_in_the_stage(ask, shared):
     ask("/init/0/600")
     ask("/set", {"1": {}, "2": {}})
     ask("/get/0?n=2")

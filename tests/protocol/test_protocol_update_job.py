@@ -65,7 +65,7 @@ def test_a_job_can_be_given_back_or_redone(ask):
 
 
 @pytest.mark.parametrize("stage", [4, 6, 1_000_000])
-def test_a_stage_out_of_reach_is_refused_and_the_answer_says_which_would_do(ask, stage):
+def test_a_stage_out_of_reach_is_refused_with_the_allowed_ones(ask, stage):
     ask("/set", {"1": {}})
     claim = ask("/get/0").json()["claim"]
     refused = ask(f"/update_job/1/{stage}", claim=claim)
@@ -94,7 +94,7 @@ def test_a_job_of_another_list_is_not_found(one, shared, jobix):
     assert refusal(other("/update_job/1/2", claim=claim)) == (404, "no_such_job")
 
 
-def test_a_stale_worker_cannot_advance_a_job_after_its_claim_was_taken_back(one, shared):
+def test_a_stale_worker_cannot_advance_a_requeued_job(one, shared):
     stale = one("/get/0").json()["claim"]
     one("/update_job/1/0")  # a founding master takes it back
     for _again in range(2):
@@ -106,7 +106,7 @@ def test_a_stale_worker_cannot_advance_a_job_after_its_claim_was_taken_back(one,
     assert refusal(one("/update_job/1/2", {"filename": "corrupt"}, claim=stale)) == (409, "claim_lost")
 
 
-def test_saying_it_twice_with_the_same_claim_is_the_same_200(one, shared):
+def test_a_repeated_report_is_the_same_200(one, shared):
     claim = one("/get/0").json()["claim"]
     first = one("/update_job/1/2", {"filename": "a"}, claim=claim)
     before = row(one, shared)
@@ -114,7 +114,7 @@ def test_saying_it_twice_with_the_same_claim_is_the_same_200(one, shared):
     assert row(one, shared) == before
 
 
-def test_saying_it_twice_is_the_same_200_after_another_worker_finished_the_next_stage(one, shared):
+def test_a_repeated_report_is_200_after_the_next_stage_is_done(one, shared):
     claim = one("/get/0").json()["claim"]
     first = one("/update_job/1/2", claim=claim).json()
     other = one("/get/2").json()["claim"]
@@ -127,7 +127,7 @@ def test_saying_it_twice_is_the_same_200_after_another_worker_finished_the_next_
     assert row(one, shared) == before
 
 
-def test_giving_back_twice_leaves_the_job_with_whoever_claimed_it_meanwhile(one):
+def test_a_repeated_release_leaves_the_job_with_its_new_worker(one):
     claim = one("/get/0").json()["claim"]
     one("/update_job/1/0", claim=claim)
     other = one("/get/0").json()["claim"]
@@ -135,19 +135,19 @@ def test_giving_back_twice_leaves_the_job_with_whoever_claimed_it_meanwhile(one)
     assert one("/update_job/1/2", claim=other).status_code == 200
 
 
-def test_a_founding_worker_is_believed_without_a_claim(one):
+def test_a_founding_worker_reports_without_token(one):
     one("/get/0")
     assert one("/update_job/1/2").status_code == 200
 
 
-def test_nobody_is_believed_without_the_claim_where_its_worker_chose_the_token(one, token):
+def test_a_client_token_is_required_in_the_report(one, token):
     one("/get/0", claim=token)
     assert refusal(one("/update_job/1/2")) == (409, "claim_lost")
     assert refusal(one("/update_job/1/0")) == (409, "claim_lost")
     assert one("/update_job/1/2", claim=token).status_code == 200
 
 
-def test_nobody_is_believed_without_the_claim_where_the_server_requires_it(new_server, jobix):
+def test_require_claim_refuses_a_report_without_token(new_server, jobix):
     ask = Asker(new_server(require_claim="1").start().url, jobix)
     ask("/set", {"1": {}, "2": {"jobstage": 1}})
     claim = ask("/get/0").json()["claim"]
@@ -204,7 +204,7 @@ def test_a_refused_report_claims_nothing_next(ask, token):
     assert ask("/get/0", claim=token).json()["jobid"] == 2
 
 
-def test_a_spent_next_claim_leaves_the_report_unsaid(ask, token, shared):
+def test_a_spent_next_claim_rejects_the_report(ask, token, shared):
     ask("/set", {"1": {}, "2": {}})
     ask("/get/0", claim=token)
     ask("/update_job/1/2", claim=token)

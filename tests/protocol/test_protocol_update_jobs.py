@@ -55,7 +55,7 @@ def test_more_jobs_come_with_the_same_request(held):
     assert ask("/update_jobs?next=0&n=9", []).json() == {"jobs": [], "next": []}
 
 
-def test_founding_workers_are_believed_here_too(held):
+def test_founding_workers_report_without_tokens(held):
     ask, _tokens = held
     chosen = uuid.uuid4().hex
     ask("/get/0", claim=chosen)
@@ -80,7 +80,7 @@ def test_a_report_that_no_stage_allows_does_not_refuse_the_others(held, report):
     {}, {"jobid": 1}, [[]], [7], [{}], [{"jobid": 1}], [{"jobid": -1, "jobstage": 2}], [{"jobid": "1", "jobstage": 2}],
     [{"jobid": 1, "jobstage": 2, "done": True}], [{"jobid": 1, "jobstage": 2, "claim": 7}],
 ])  # fmt: skip
-def test_what_is_no_list_of_reports_is_refused_whole(held, body):
+def test_a_body_that_is_not_a_list_of_reports_is_refused(held, body):
     ask, tokens = held
     good = {"jobid": 1, "jobstage": 2, "claim": tokens[1]}
     assert ask("/update_jobs", [good, *body] if isinstance(body, list) else body).status_code == 400

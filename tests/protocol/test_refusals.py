@@ -226,7 +226,7 @@ def test_every_refused_entry_of_a_list_changed_nothing(places):
         assert database.tables() == before
 
 
-def test_what_was_done_before_is_answered_again_and_changes_nothing(places):
+def test_repeated_requests_change_nothing(places):
     ask = Asker(places.open.url, JOBIX)
     with opened(places.open) as database:
         before = database.tables()

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.late import expire
-from tests.support.patience import until_blocked
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker, Server
 from tests.support.snapshot import jobs, opened
+from tests.support.waiting import until_blocked
 
 LIST = "(SELECT id FROM job_list WHERE name = ?)"
 
@@ -35,7 +35,7 @@ def rows(ask, still):
     return jobs(still, ask("/get").json()["list"])
 
 
-def test_one_look_flags_however_many_are_overdue(ask, still):
+def test_one_sweep_flags_every_overdue_job(ask, still):
     ask("/set", {str(jobid): {"jobstage": 1} for jobid in range(1200)})
     with opened(still) as database:
         database.run(f"UPDATE job SET deadline = 1 WHERE list_id = {LIST}", ask("/get").json()["list"])
@@ -43,7 +43,7 @@ def test_one_look_flags_however_many_are_overdue(ask, still):
     assert ask("/check_stages/1/0").json() == {"ok": True, "flagged": 0, "degraded": 1200}
 
 
-def test_what_has_failed_or_is_flagged_is_left_alone_by_later_sweeps(ask, still):
+def test_later_sweeps_ignore_failed_and_flagged_jobs(ask, still):
     ask("/lifetime/3/600?max_attempts=1")
     ask("/set", {"1": {"jobstage": 3}, "2": {"jobstage": 1}})
     expire(still, ask, 1, 2)
@@ -57,7 +57,7 @@ def test_what_has_failed_or_is_flagged_is_left_alone_by_later_sweeps(ask, still)
     assert ask("/get").json()["failed"] == 1
 
 
-def test_a_job_that_nobody_works_on_is_flagged_but_that_is_no_failure_of_its(ask, still):
+def test_an_overdue_available_job_counts_no_failure(ask, still):
     ask("/lifetime/0/600?max_attempts=1")
     ask("/lifetime/1/600?max_attempts=1")
     ask("/set", {"1": {}})
@@ -85,7 +85,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)  # SQLite has one writer: there is no such moment
 @pytest.mark.parametrize("way", ["", "?requeue=0", "?max_attempts=1"])
 @pytest.mark.parametrize("change", ELSEWHERE)
-def test_a_job_that_another_server_changes_at_that_moment_is_left_as_that_one_has_it(ask, still, change, way):
+def test_a_sweep_leaves_a_job_that_another_server_changes(ask, still, change, way):
     ask(f"/lifetime/1/600{way}")
     ask("/set", {"1": {}})
     ask("/get/0")

@@ -29,7 +29,7 @@ def rows(ask, shared):
     return jobs(shared, ask("/get").json()["list"])
 
 
-def test_its_token_is_spent_and_claims_nothing(taken, shared):
+def test_a_lost_token_claims_nothing(taken, shared):
     ask, token = taken
     before = rows(ask, shared)
     for path in ("/get/0", "/get/0?n=2"):
@@ -38,7 +38,7 @@ def test_its_token_is_spent_and_claims_nothing(taken, shared):
     assert rows(ask, shared) == before
 
 
-def test_it_can_neither_advance_the_job_nor_renew_it(taken, shared):
+def test_a_lost_token_neither_advances_nor_renews(taken, shared):
     ask, token = taken
     for _claimed_by_another_meanwhile in range(2):
         before = rows(ask, shared)
@@ -50,7 +50,7 @@ def test_it_can_neither_advance_the_job_nor_renew_it(taken, shared):
 
 
 @pytest.mark.parametrize("taken", ["sent back", "requeued"], indirect=True)
-def test_who_gives_it_back_is_told_that_it_was_lost(taken, shared):
+def test_a_release_by_a_lost_token_is_refused(taken, shared):
     ask, token = taken
     before = rows(ask, shared)
     refused = ask("/update_job/1/0", {"error": "no disk"}, claim=token)
@@ -58,7 +58,7 @@ def test_who_gives_it_back_is_told_that_it_was_lost(taken, shared):
     assert rows(ask, shared) == before
 
 
-def test_who_claims_the_job_next_is_not_told_to_cancel_for_the_one_before(ask, shared):
+def test_a_cancel_does_not_reach_the_next_claim(ask, shared):
     ask("/init/0/600")
     ask("/set", {"1": {}})
     ask("/get/0")

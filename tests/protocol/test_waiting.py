@@ -32,7 +32,7 @@ def test_who_waits_is_woken_by_set(ask, waiter):
     assert answer.result(AT_ONCE_S)["jobid"] == 7
 
 
-def test_who_waits_for_a_list_that_does_not_exist_yet_is_woken_by_its_first_set(ask, waiter):
+def test_a_long_poll_on_a_missing_list_ends_at_its_first_set(ask, waiter):
     answer = waiter.ask(f"/get/0?wait={FOREVER}")
     ask("/set", {"7": {}})
     assert answer.result(AT_ONCE_S)["jobid"] == 7
@@ -113,7 +113,7 @@ def test_those_who_wait_hold_up_nobody(ask, waiter):
     assert len({answer.result(AT_ONCE_S)["jobid"] for answer in answers}) == 30
 
 
-def test_who_waits_at_one_server_process_is_woken_by_a_job_that_another_took(new_server, tmp_path, jobix, database_uri):
+def test_a_long_poll_finds_a_job_set_at_another_server(new_server, tmp_path, jobix, database_uri):
     own = {"instance": str(tmp_path / "instance"), "database_uri": database_uri}
     one, other = new_server(**own).start(), new_server(**own).start()
     for jobid in (7, 8):  # the first makes the list, too
@@ -134,7 +134,7 @@ def test_a_wait_out_of_range_is_refused(ask, wait):
     assert ask(f"/get/0?wait={wait}").status_code == 400
 
 
-def test_no_more_wait_than_the_server_bears_and_the_others_are_answered_at_once(new_server, jobix):
+def test_long_polls_beyond_the_limit_are_answered_at_once(new_server, jobix):
     server = new_server(max_waiting="2").start()
     waiter = Waiter(server.url, jobix)
     ask = Asker(server.url, jobix)

@@ -1,7 +1,6 @@
 """A writer on a real database, with callers that come at the same moment."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from jobserver.store.database import Database, engine_options
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.schema import prepare
 from jobserver.store.transaction import Transaction
+from tests.support.waiting import until
 
 ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
 
@@ -86,20 +86,12 @@ class Desk:
         futures = []
         for number, work in enumerate(works):
             futures.append(self.run(work, number in bulk))
-            wait_until(lambda: len(self.writer._waiting) == len(futures))
+            until(lambda: len(self.writer._waiting) == len(futures), within_s=GIVE_UP_S, pause_s=0.0005)
         go.set()
         busy.result(GIVE_UP_S)
         for future in futures:
             future.exception(GIVE_UP_S)
         return futures
-
-
-def wait_until(seen: Callable[[], bool]) -> None:
-    """Returns when it is so."""
-    give_up = time.monotonic() + GIVE_UP_S
-    while not seen():
-        assert time.monotonic() < give_up
-        time.sleep(0.0005)
 
 
 def add(k: int, then: BaseException | None = None) -> Callable[[Transaction], int]:

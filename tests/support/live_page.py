@@ -1,7 +1,5 @@
 """Open pages without a browser: a Socket.IO client that keeps the events it received."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import socketio
@@ -10,16 +8,6 @@ from tests.support.server import Server
 
 NAME = "gaia"
 LONG_S = 15
-
-
-def until(condition: Callable[[], Any], why: str, within_s: float = LONG_S) -> Any:
-    """What condition() gives as soon as it is true."""
-    give_up = time.monotonic() + within_s
-    while time.monotonic() < give_up:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {within_s} s: {why}")
 
 
 class Page:

@@ -23,17 +23,16 @@ class Database:
 
     def __init__(self, server: Server) -> None:
         uri = server.environment["JOBSERVER_DATABASE_URI"]
-        self.postgresql = bool(uri)
-        self._driver: Any
-        if uri:
-            self._driver = psycopg.connect(uri, autocommit=True)
+        self.postgresql = uri.startswith("postgresql")
+        self.driver: Any
+        if self.postgresql:
+            self.driver = psycopg.connect(uri, autocommit=True)
         else:
-            file = Path(server.environment["JOBSERVER_INSTANCE"]) / "jobs.sqlite"
-            self._driver = sqlite3.connect(file, timeout=30, isolation_level=None)
+            self.driver = sqlite3.connect(file_of(server), timeout=30, isolation_level=None)
 
     def run(self, sql: str, *values: object) -> Any:
         """A cursor."""
-        return self._driver.execute(sql.replace("%", "%%").replace("?", "%s") if self.postgresql else sql, values)
+        return self.driver.execute(sql.replace("%", "%%").replace("?", "%s") if self.postgresql else sql, values)
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT."""
@@ -42,7 +41,7 @@ class Database:
 
     def close(self) -> None:
         """Closes the connection, and what it had open."""
-        self._driver.close()
+        self.driver.close()
 
     def tables(self) -> dict[str, list[str]]:
         """Every row of every table."""
@@ -68,11 +67,23 @@ class Database:
         return {row[0]: tuple(row[1:]) for row in self.rows(_RECOUNT, name)}
 
 
+def file_of(server: Server) -> Path:
+    """Where a server's SQLite file is."""
+    uri = server.environment["JOBSERVER_DATABASE_URI"]
+    return Path(uri.removeprefix("sqlite:///") if uri else f"{server.environment['JOBSERVER_INSTANCE']}/jobs.sqlite")
+
+
 @contextmanager
 def opened(server: Server) -> Iterator[Database]:
     """The database of a server."""
     with closing(Database(server)) as database:
         yield database
+
+
+def rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of one statement."""
+    with opened(server) as database:
+        return database.rows(sql)
 
 
 def jobs(server: Server, name: str) -> dict[int, dict[str, Any]]:

@@ -22,9 +22,7 @@ class Trickle(io.BytesIO):
 
 @pytest.mark.parametrize("how", PACKED)
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
-def test_a_body_comes_out_as_it_was_however_it_is_packed_and_however_it_comes(
-    how: str, stream: type[io.BytesIO]
-) -> None:
+def test_a_body_is_decoded_for_each_encoding_and_piece_size(how: str, stream: type[io.BytesIO]) -> None:
     assert bodies.read(stream(PACKED[how]), len(TEXT)) == TEXT
     assert bodies.spool(stream(PACKED[how]), len(TEXT)).read() == TEXT
 
@@ -50,7 +48,7 @@ def test_a_packed_body_that_is_cut_off_or_broken_anywhere_is_refused(how: str) -
 @pytest.mark.parametrize("how", ["zlib", "gzip"])
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
 @pytest.mark.parametrize("text", [TEXT, b"{}"], ids=["long", "short"])
-def test_what_follows_the_end_of_a_packed_body_is_not_dropped_in_silence(
+def test_bytes_after_a_compressed_body_are_refused(
     text: bytes, how: str, more: bytes, stream: type[io.BytesIO]
 ) -> None:
     packed = zlib.compress(text) if how == "zlib" else gzip.compress(text)

@@ -17,9 +17,9 @@ from jobserver.core import errors
 from jobserver.core.settings import Settings
 from jobserver.server import cli
 from jobserver.web.errors import STATUS
+from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
 
-ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 PAGES = (ROOT / "docs/pages.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()

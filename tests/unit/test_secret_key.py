@@ -17,7 +17,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_a_key_is_made_once_and_only_its_user_may_read_it_whatever_the_umask(settings: Settings, umask: int) -> None:
+def test_the_secret_key_is_made_once_with_mode_600(settings: Settings, umask: int) -> None:
     before = os.umask(umask)
     try:
         key = secret_key(settings)

@@ -215,7 +215,7 @@ def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
     assert desk.rows() == sorted([*returned, 7, 8])
 
 
-def test_who_waits_too_long_is_told_so_and_nothing_of_it_is_done(impatient: Desk) -> None:
+def test_a_request_that_waits_too_long_fails_and_changes_nothing(impatient: Desk) -> None:
     entered, go = threading.Event(), threading.Event()
 
     def stuck(_tx: Transaction) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from client import JobClient, Worker
-from tests.support.apache.own import Apache, until
+from tests.support.apache.own import START_S, Apache
 from tests.support.apache.pages import Pages
 from tests.support.server import Asker
+from tests.support.waiting import until
 from tests.support.workers import Team, all_of, pace
 
 JOBS = 5_000
@@ -108,10 +109,10 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
             thread.start()
         restart = [apache.restart] if processes == 1 else []
         for number, harm in enumerate([*restart, lambda: kill_one(apache), *restart], 1):
-            until(lambda number=number: len(done) > 120 * number, apache.said)
+            until(lambda number=number: len(done) > 120 * number, apache.said, START_S)
             before = apache.daemons()
             harm()
-            until(lambda before=before: set(apache.daemons()) - set(before), apache.said)
+            until(lambda before=before: set(apache.daemons()) - set(before), apache.said, START_S)
         for thread in threads[:-1]:
             thread.join(60)
         workers[-1].stop()
@@ -121,7 +122,7 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
         assert (told.done, told.working, told.flagged) == (jobs, 0, 0)
         with database(apache) as kept:
             assert kept.execute(ENDED).fetchall() == [(jobs, jobs)]
-        until(lambda: len(apache.daemons()) == processes, apache.said)
+        until(lambda: len(apache.daemons()) == processes, apache.said, START_S)
         assert len(sweeping(apache, apache.daemons())) == 1
 
 

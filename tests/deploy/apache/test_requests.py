@@ -10,9 +10,9 @@ import pytest
 import requests
 from simple_websocket import ConnectionError
 
-from tests.support.apache.own import until
 from tests.support.apache.pages import Wire
 from tests.support.server import Asker
+from tests.support.waiting import until
 
 
 def test_a_body_of_1_gb_is_refused_before_it_is_sent(apache, jobix):

@@ -13,11 +13,11 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import requests
 
-from tests.support.database import rows
 from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
 from tests.support.locks import locked
 from tests.support.paths import ROOT
 from tests.support.server import Asker
+from tests.support.snapshot import rows
 from tests.support.waiter import FOREVER, Waiter
 
 CLOSED = (HTTPException, ConnectionResetError, BrokenPipeError)

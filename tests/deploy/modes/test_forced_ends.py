@@ -8,10 +8,10 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.support.database import file_of, rows
 from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
 from tests.support.locks import locked
 from tests.support.server import Asker
+from tests.support.snapshot import file_of, rows
 from tests.support.waiter import Waiter
 
 CUT_OFF = (ConnectionError, HTTPException)

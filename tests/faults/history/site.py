@@ -14,11 +14,11 @@ from tests.faults.history import final
 from tests.faults.history.final import Final
 from tests.faults.history.paths import LAST
 from tests.faults.history.preload import Steering, built
-from tests.support.database import opened, rows
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.support.here import run_here
 from tests.support.postgresql import make_postgresql_database, running_postgresql, stop_at_once
 from tests.support.server import Server
+from tests.support.snapshot import opened, rows
 from tests.support.wire import Wire
 
 RESTARTS_S = 60
@@ -138,8 +138,8 @@ class Site:
 
     def final(self) -> Final:
         """What the database holds now, and what `db check` says of it."""
-        with opened(self.servers[0]) as connection:
-            found = final.read(connection, bool(self.uri))
+        with opened(self.servers[0]) as database:
+            found = final.read(database.driver, bool(self.uri))
         checked = run_here(self.servers[0], "db", "check")
         if checked.returncode:
             found.problems.append(f"{checked.stdout} {checked.stderr}".strip())

@@ -38,13 +38,11 @@ def ask(served: Served, jobix: int) -> Asker:
     return ask
 
 
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc) here")
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (apt-get install gcc)")
 
 
 @needs_compiler
-def test_nobody_knows_what_became_of_a_commit_whose_flush_failed_and_the_same_request_again_tells(
-    served: Served, ask: Asker
-) -> None:
+def test_after_a_failed_flush_the_repeated_request_learns_the_outcome(served: Served, ask: Asker) -> None:
     """Nothing of it is seen; but all was written, and after a crash SQLite finds it, and takes it as committed."""
     token = "c" * 20
     served.steer(fails=1)
@@ -60,7 +58,7 @@ def test_nobody_knows_what_became_of_a_commit_whose_flush_failed_and_the_same_re
 
 
 @needs_compiler
-def test_after_a_failed_flush_the_server_goes_on(served: Served, ask: Asker) -> None:
+def test_the_server_survives_a_failed_flush(served: Served, ask: Asker) -> None:
     served.steer(fails=1)
     assert ask("/get/0").status_code == 503
     served.steer(fails=0)
@@ -68,7 +66,7 @@ def test_after_a_failed_flush_the_server_goes_on(served: Served, ask: Asker) -> 
 
 
 @needs_compiler
-def test_a_disk_that_became_slow_keeps_the_event_loop_waiting_once(served: Served, ask: Asker, jobix: int) -> None:
+def test_a_slow_disk_blocks_the_event_loop_once_only(served: Served, ask: Asker, jobix: int) -> None:
     """Quick flushes are waited for; from the first slow one on they are done beside everything else."""
     served.steer(slow_ms=300)
     ask("/get/0")
@@ -91,14 +89,14 @@ def test_a_moved_clock_moves_deadlines(served: Served, ask: Asker) -> None:
     assert 3600 < (deadline - datetime.now(timezone.utc)).total_seconds() <= 3660
 
 
-def test_a_full_disk_is_a_503_and_nothing_is_done(served: Served, ask: Asker) -> None:
+def test_a_full_disk_is_503_and_changes_nothing(served: Served, ask: Asker) -> None:
     served.limit(NO_ROOM)
     assert ask("/get/0").status_code == 503
     served.limit(psutil.RLIM_INFINITY)
     assert ask("/get/0").json()["jobid"] == 1
 
 
-def test_a_server_that_is_killed_and_started_again_knows_its_jobs(served: Served, ask: Asker, tmp_path: Path) -> None:
+def test_a_killed_server_restarts_with_its_jobs(served: Served, ask: Asker, tmp_path: Path) -> None:
     served.kill()
     served.start()
     ask.session.close()

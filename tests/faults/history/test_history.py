@@ -14,9 +14,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize("options", RUNS, ids=lambda options: f"{options.database}-{options.servers}")
-def test_no_promise_is_broken_by_kills_stops_full_disks_failed_commits_moved_clocks_and_a_lossy_network(
-    options: Options, tmp_path: Path
-) -> None:
+def test_no_promise_is_broken_under_faults(options: Options, tmp_path: Path) -> None:
     verdict = run(options, tmp_path, print)
     print(verdict.summary)
     assert verdict.violations == [], f"again: {options.command}; the history: {tmp_path / 'history.jsonl'}"

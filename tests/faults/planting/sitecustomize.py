@@ -54,7 +54,8 @@ def _changed(value: Any, changes: Changes) -> Any:
     if isinstance(value, dict):
         return {key: _changed(one, changes) for key, one in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(_changed(one, changes) for one in value)
+        make = getattr(value, "_make", type(value))  # a named tuple takes its values one by one
+        return make(_changed(one, changes) for one in value)
     text = value if isinstance(value, str) else _source(value)
     for old, new in changes.items():
         text = text.replace(old, new)

@@ -10,8 +10,9 @@ from typing import Any
 
 import psutil
 
-from tests.support.live_page import LONG_S, NAME, until
+from tests.support.live_page import LONG_S, NAME
 from tests.support.server import Asker, Server
+from tests.support.waiting import until
 
 
 class Deaf:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_page import NAME, merged, until
+from tests.support.live_page import NAME, merged
 from tests.support.server import Asker, Server
+from tests.support.waiting import until
 
 
 def test_a_page_is_told_all_then_only_what_changed_and_never_a_secret(ask: Asker, open_page: Any) -> None:

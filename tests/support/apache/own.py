@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ import requests
 
 from tests.support.apache.environment import AVAILABLE, CODE
 from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 DEBIAN = """mpm_event access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user autoindex
     deflate dir env filter mime negotiation reqtimeout setenvif status wsgi"""  # what a new installation has on
@@ -82,14 +82,14 @@ class Apache:
             ["apache2", "-f", str(self.folder / "own.conf"), "-DFOREGROUND"],
             env=environment, stderr=(self.logs / "start.log").open("ab"),
         )  # fmt: skip
-        until(lambda: self._answers(self.url + "/"), self.said)
+        until(lambda: self._answers(self.url + "/"), self.said, START_S)
         if self.conf == "full":
             command = [str(self.home / ".venv/bin/python"), "-m", "jobserver", "push"]
             who = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
             self._push = subprocess.Popen(
                 command, cwd=self.home, env=environment, stderr=(self.logs / "tell.log").open("ab"), **who,
             )  # fmt: skip
-            until(lambda: self._answers(f"{self.url}/socket.io/"), self.said)
+            until(lambda: self._answers(f"{self.url}/socket.io/"), self.said, START_S)
         return self
 
     def _answers(self, url: str) -> bool:
@@ -128,14 +128,6 @@ class Apache:
     def said(self) -> str:
         """All that the logs hold."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.logs.iterdir()))
-
-
-def until(holds, else_say=lambda: "", within_s: float = START_S) -> None:
-    """Waits until holds()."""
-    give_up = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < give_up, else_say()
-        time.sleep(0.02)
 
 
 def free_port() -> int:

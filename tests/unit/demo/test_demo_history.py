@@ -107,7 +107,7 @@ def test_a_killed_worker_holds_until_its_death(log: Log, history: History) -> No
     assert history.working_on() is None
 
 
-def test_a_lost_claim_ends_when_its_lifetime_did_not_when_the_worker_heard_of_it(log: Log, history: History) -> None:
+def test_a_lost_claim_ends_at_its_deadline(log: Log, history: History) -> None:
     _claim(log, asked_s=-100.0)
     log.write("renewed", jobid=7, claim="secret", asked_s=-50.0)
     log.write("reporting", jobid=7, claim="secret")
@@ -140,7 +140,7 @@ def test_a_job_that_failed_stays_where_it_was_and_is_not_done(log: Log, history:
     assert history.holds[0].outcome == "released"
 
 
-def test_a_heartbeat_that_crosses_with_a_report_does_not_make_the_job_lost(log: Log, history: History) -> None:
+def test_a_heartbeat_beside_a_report_does_not_lose_the_job(log: Log, history: History) -> None:
     for jobid in (7, 8):
         log.write("claimed", jobid=jobid, stage=0, claim="secret", attempt=1, asked_s=0.0)
     log.write("reporting", jobid=7, claim="secret")

@@ -1,5 +1,7 @@
 """The mutation check reports a fault that nothing finds, and a fault that it cannot plant."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.faults.mutants import MUTANTS, Edit, Mutant, Suite
@@ -26,6 +28,12 @@ def test_a_fault_in_a_function_is_found(tests: str) -> None:
 def test_a_fault_that_no_test_finds_survives(tests: str) -> None:
     harmless = mutant("is_available", "== 0", "== 0 or stage == 1", tests)
     assert verdict(harmless).startswith("SURVIVED")
+
+
+def test_a_test_that_always_fails_proves_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "test_broken.py"
+    file.write_text("def test_broken(): assert False\n")
+    assert verdict(mutant("is_available", "== 0", "== 1", str(file))).startswith("NOT PROVED")
 
 
 def test_a_fault_whose_tests_do_not_exist_survives(tests: str) -> None:
