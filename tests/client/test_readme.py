@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 def shell(command: str, server: Server, home: Path) -> str:
     """Runs shell commands with the console commands of this environment; stops at the first error. Its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+    environment.pop("XDG_CONFIG_HOME", None)
     environment |= {"HOME": str(home), "JOBSERVER_URL": server.url}
     environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
