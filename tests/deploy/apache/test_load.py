@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,10 +110,10 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
             thread.start()
         restart = [apache.restart] if processes == 1 else []
         for number, harm in enumerate([*restart, lambda: kill_one(apache), *restart], 1):
-            until(lambda number=number: len(done) > 120 * number, apache.said, START_S)
+            until(partial(lambda jobs: len(done) > jobs, 120 * number), apache.said, START_S)
             before = apache.daemons()
             harm()
-            until(lambda before=before: set(apache.daemons()) - set(before), apache.said, START_S)
+            until(partial(lambda known: set(apache.daemons()) - set(known), before), apache.said, START_S)
         for thread in threads[:-1]:
             thread.join(60)
         workers[-1].stop()
