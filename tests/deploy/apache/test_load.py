@@ -80,7 +80,7 @@ def test_workers_that_wait_for_ever_get_every_job_that_comes(plain, jobix):
         thread.start()
     for first in (0, 50):
         master.set({jobid: {} for jobid in range(first, first + 50)})
-        until(lambda first=first: master.progress().done == first + 50)
+        until(partial(lambda wanted: master.progress().done == wanted, first + 50))
     for worker in workers:
         worker.stop()
     for thread in threads:
