@@ -89,6 +89,7 @@ class Transition(NamedTuple):
     after: Status
 
 
+CHANGES_NO_STATUS = frozenset({EventKind.PRIORITY, EventKind.CANCEL_REQUESTED})
 _WORKING = (Status.WORKING, Status.WORKING_OVERDUE)
 _ENDED = (Status.FAILED, Status.CANCELLED)
 
@@ -96,7 +97,7 @@ TRANSITIONS = frozenset(
     [
         *(Transition(EventKind.CLAIMED, s, Status.WORKING) for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE)),
         *(Transition(EventKind.COMPLETED, s, Status.AVAILABLE) for s in _WORKING),
-        *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in (*_WORKING, *_ENDED)),
+        *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in _WORKING),
         Transition(EventKind.RENEWED, Status.WORKING_OVERDUE, Status.WORKING),
         Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),
         Transition(EventKind.EXPIRED, Status.WORKING, Status.WORKING_OVERDUE),
@@ -108,6 +109,15 @@ TRANSITIONS = frozenset(
         *(Transition(EventKind.CANCELLED, s, Status.CANCELLED) for s in _WORKING),
     ]
 )
+
+_AFTER = {(transition.kind, transition.before): transition.after for transition in TRANSITIONS}
+
+
+def follow(kind: EventKind, before: Status) -> Status | None:
+    """The status after an event; None if the table does not allow the event in this status."""
+    if kind in CHANGES_NO_STATUS:
+        return before
+    return _AFTER.get((kind, before))
 
 
 def status(stage: int, overdue: bool, outcome: Outcome) -> Status:

@@ -14,6 +14,7 @@ Rule = Callable[[Story, Final], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     paths.every_job_ends_done,
     paths.no_path_is_broken,
+    paths.no_event_is_forbidden,
     promises.what_was_submitted_is_there,
     promises.what_was_granted_is_there,
     promises.what_was_accepted_is_there,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from jobserver.core.states import EventKind, Outcome, Status, follow, status
 from tests.faults.history.final import Ended, Final
 from tests.faults.history.story import Story
 
@@ -40,3 +41,22 @@ def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
         job = final.jobs.get(jobid)
         if job is not None and job.claim is None and job.stage != stage:
             yield f"job {jobid} is in stage {job.stage}, where no claim brought it: the last left it in {stage}"
+
+
+def no_event_is_forbidden(_story: Story, final: Final) -> Iterator[str]:
+    """The events of a job follow the table of transitions, stage by stage, and lead to the state that it has."""
+    for jobid, steps in final.steps.items():
+        at, stage = Status.AVAILABLE, FIRST
+        for kind, old, new in steps:
+            after = follow(EventKind(kind), at)
+            if after is None or old != stage:
+                yield f"job {jobid} was {at.value} in stage {stage}, and then {kind} from stage {old}"
+                break
+            at, stage = after, new
+        else:
+            job = final.jobs.get(jobid)
+            if job is not None and (at, stage) != (
+                status(job.stage, bool(job.overdue), Outcome(job.outcome)),
+                job.stage,
+            ):
+                yield f"job {jobid}: its events lead to stage {stage}, {at.value}; it is in stage {job.stage}"

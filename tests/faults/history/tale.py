@@ -29,6 +29,7 @@ class Tale:
         self.counters = {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (0, 0, 0, 0), 4: (1, 0, 0, 0)}
         self.pages = [("a page", {"stages": {str(s): {"jobs": s // 4, "flagged": 0, "failed": 0} for s in range(5)}})]
         self.problems: list[str] = []
+        self.steps = [("claimed", 0, 1), ("completed", 1, 2), ("claimed", 2, 3), ("completed", 3, 4)]
 
     def lost(self) -> None:
         """Claim a was lost: worker cat did the first stage in its place, with claim c."""
@@ -36,6 +37,7 @@ class Tale:
         self.done = replace(self.done, status=409, code="claim_lost")
         self.ended[0] = Ended(7, "a", 1, 0, "requeued", 5500, "ann")
         self.ended.insert(1, Ended(7, "c", 1, 2, "completed", 6100, "cat"))
+        self.steps[1:1] = [("expired", 1, 1), ("requeued", 1, 0), ("claimed", 0, 1)]
         self.more = [
             Grant("cat", 5.5, 5.6, 200, job=7, claim="c", stage=0, attempt=2, deadline=7000, jobcmd=ASKED),
             End("cat", 5.7, 5.8, 200, job=7, claim="c", to=2, said={"result": three, "jobcmd": three}),
@@ -62,5 +64,5 @@ class Tale:
         """What the database holds."""
         return Final(
             {7: self.job}, self.ended, self.counters, self.finished, self.finished, self.workers, self.pages,
-            self.problems,
+            self.problems, {7: self.steps},
         )  # fmt: skip

@@ -96,6 +96,11 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a claim from where the job is not": (row(0, to=0, kind="released"), "left in stage 0, and then claimed from 2"),
     "a claim that ended twice": (lambda tale: tale.ended.append(tale.ended[0]), "ended before"),
     "an end in a stage that there isn't": (row(1, to=6), "a way that there isn't"),
+    "an event that its status forbids": (
+        lambda tale: tale.steps.insert(1, ("claimed", 1, 1)), "was working in stage 1, and then claimed"
+    ),
+    "an event from another stage": (lambda tale: tale.steps.pop(1), "was working in stage 1, and then claimed"),
+    "events that lead elsewhere": (lambda tale: tale.steps.pop(), "its events lead to stage 3, working"),
     "a job where no claim brought it": (job(stage=2), "where no claim brought it"),
     "an acknowledged job that is lost": (
         lambda tale: tale.submission.jobs.update({8: None}), "job 8 is lost: sue was told at 1.000 s"
