@@ -68,6 +68,7 @@ def _checker(seed: int, *sentences: str, **options: object) -> Checker:
 
 
 _SQLITE = ("-k", "not postgresql")
+_LATE = "deadline < :now AND overdue = 0 AND outcome = 'none'"
 _CLAIMING, _COMPLETING, _OVERDUE = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.overdue"
 
 MUTANTS = (
@@ -75,8 +76,8 @@ MUTANTS = (
         "answer before commit",
         (
             Edit(
-                f"{STORE}.group_commit", "GroupCommit._transact",
-                {"self._end(connection, aside)": "[(setattr(entry, 'done', True), entry.turn.set())"
+                f"{STORE}.group_commit", "_Writer._transact",
+                {"self._end(connection, aside)": "[(setattr(entry, 'done', True), entry.turn and entry.turn.set())"
                  " for entry in batch]; time.sleep(0); self._end(connection, aside)"},
             ),
         ),
@@ -87,9 +88,9 @@ MUTANTS = (
         (
             Edit(
                 _CLAIMING, "claim_jobs",
-                {"sql = _CLAIM_SQLITE if not tx.postgresql else _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING":
-                 "picked = [row[0] for row in tx.all(_PICK, list=list_id, stage=stage, n=n)];"
-                 " sql = _CLAIM.format(unflag=UNFLAG, pick=f'IN ({str([0, *picked])[1:-1]})')"},
+                {"_CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING":
+                 "_CLAIM.replace('{any_of}' + _PICK + '{lock}{end_any}', 'IN (' + ', '.join(['0', *("
+                 "str(row[0]) for row in tx.all(_PICK, list=list_id, stage=request.stage, n=request.n))]) + ')')"},
             ),
         ),
         _checker(1, "has vanished without an end", "overlap", database="postgresql", servers=2, faults=("net",)),
@@ -98,7 +99,7 @@ MUTANTS = (
         "counters outside of the transaction",
         (
             Edit(
-                f"{STORE}.group_commit", "GroupCommit._transact",
+                f"{STORE}.group_commit", "_Writer._transact",
                 {"transaction.flush()": "self._end(connection, aside); aside(connection.begin); transaction.flush()"},
             ),
         ),
@@ -107,20 +108,23 @@ MUTANTS = (
     Mutant(
         "report without token",
         (
-            Edit(_COMPLETING, "_ENDS", {" AND claim = :claim": ""}),
-            Edit(_COMPLETING, "_DONE_SQLITE", {" AND held.claim || '' = json_extract(one.value, '$[1]')": ""}),
+            Edit(_COMPLETING, "_WITH_CLAIM", {" AND claim = :claim": ""}),
+            Edit(
+                f"{STORE}.sqlite", "Sqlite.fragments",
+                {"AND held.claim || '' = json_extract(row.value, '$[1]')": ""},
+            ),
         ),
         _checker(1, "though its claim was lost", "nobody asked for this end", faults=("stop",), styles=LATE),
     ),
     Mutant(
         "sweep without recheck",
         (
-            Edit("jobserver.jobs.expiry", "_ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
+            Edit(_OVERDUE, "ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
             Edit(
                 "jobserver.jobs.expiry", "Expiry.sweep",
                 {"while self": "while found := self",
-                 "total += self._writer.run(partial(_expire, now=now))":
-                 "total += sum(self._writer.run(partial(_expire, now=now, job=job)) for (job,) in found)"},
+                 "total += self._commit_queue.run(partial(_expire, now=now))":
+                 "total += sum(self._commit_queue.run(partial(_expire, now=now, job=job)) for (job,) in found)"},
             ),
             Edit(
                 "jobserver.jobs.expiry", "_expire",
@@ -129,24 +133,23 @@ MUTANTS = (
             ),
             Edit(
                 _OVERDUE, "_REQUEUE",
-                {"id IN (SELECT id FROM job WHERE deadline < :now AND flag <= 0 ORDER BY deadline LIMIT :n)"
-                 " AND deadline < :now AND flag <= 0": "id = :n"},
+                {f"id IN (SELECT id FROM job WHERE {_LATE} ORDER BY deadline LIMIT :n) AND {_LATE}": "id = :n"},
             ),
         ),
         _checker(276, "before its deadline", faults=("commit",), styles=LATE),
     ),
     Mutant(
         "expiry clears the claim of a flagged job",
-        (Edit(_OVERDUE, "_FLAG", {"SET flag = 1,": "SET flag = 1, claim = NULL,"}),),
+        (Edit(_OVERDUE, "_MARK", {"SET overdue = 1,": "SET overdue = 1, claim = NULL,"}),),
         _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
     ),
     Mutant(
         "the worker's name instead of its token",
         (
             Edit(
-                _COMPLETING, "_ENDS",
+                _COMPLETING, "_WITH_CLAIM",
                 {"AND claim = :claim":
-                 "AND (claim = :claim OR worker IN (SELECT h.worker FROM history h WHERE h.claim = :claim))"},
+                 "AND (claim = :claim OR worker IN (SELECT e.worker FROM event e WHERE e.claim = :claim))"},
             ),
         ),
         _tests("tests/protocol/test_taken_back.py", *_SQLITE),
@@ -163,7 +166,7 @@ MUTANTS = (
     ),
     Mutant(
         "batches are proved on SQLite only",
-        (Edit(_COMPLETING, "_DONE_POSTGRESQL", {"AND claim || '' = one ->> 1 ": ""}),),
+        (Edit(f"{STORE}.postgresql", "Postgresql.fragments", {"AND claim || '' = row.value ->> 1 ": ""}),),
         _tests("tests/protocol/test_protocol_update_jobs.py", "-k", "not sqlite"),
     ),
     Mutant(
@@ -173,20 +176,21 @@ MUTANTS = (
     ),
     Mutant(
         "a stale release frees the successor",
-        (Edit(_COMPLETING, "_ENDS", {"AND claim = :claim": "AND (claim = :claim OR jobstage > :to)"}),),
+        (Edit(_COMPLETING, "_WITH_CLAIM", {"AND claim = :claim": "AND (claim = :claim OR jobstage > :to)"}),),
         _tests("tests/protocol/test_protocol_update_job.py", *_SQLITE),
     ),
     Mutant(
         "a cancel reaches the next claim",
         (
-            Edit(_CLAIMING, "_CLAIM_SQLITE", {", cancel = 0": ""}),
-            Edit(_OVERDUE, "_DEGRADE", {"cancel = 0,": ""}),
+            Edit(_CLAIMING, "_CLAIM_SKIPPING", {" cancel = 0,": ""}),
+            Edit(_CLAIMING, "_CLAIM_WAITING", {" cancel = 0,": ""}),
+            Edit(_OVERDUE, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),
         _tests("tests/protocol/test_taken_back.py", *_SQLITE),
     ),
     Mutant(
         "a repeated claim takes another job",
-        (Edit(_CLAIMING, "held_under", {"return tx.all(": "return [] and tx.all("}),),
+        (Edit(_CLAIMING, "held_under", {"return [": "return [] and ["}),),
         _tests("tests/protocol/test_protocol_get.py", *_SQLITE),
     ),
     Mutant(
