@@ -21,6 +21,12 @@ from tests.support.server import Server
 from tests.support.waiting import until
 
 
+def write_secret(path: Path, jobix: object) -> None:
+    """Writes a file that only its owner can read, as `jm init` does."""
+    path.write_text(str(jobix))
+    path.chmod(0o600)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """One server for all tests that don't stop it (those take `server`): a list of its own is enough for each."""

@@ -16,14 +16,14 @@ from client import (
     NoSuchJob,
     NotAJobServer,
     Report,
-    SetAnswer,
+    SetResponse,
     WrongStage,
 )
 
 
 def test_a_job_goes_through_all_its_stages_with_what_it_carries(client):
     assert client.init([0, 10, 0, 40]) == {0: 0.0, 1: 10.0, 2: 0.0, 3: 40.0, 4: 0.0}
-    assert client.set({3: {"jobcmd": {"file": "3.fits"}}, 4: {"jobcmd": "four", "priority": 1}}) == SetAnswer(2, 0)
+    assert client.set({3: {"jobcmd": {"file": "3.fits"}}, 4: {"jobcmd": "four", "priority": 1}}) == SetResponse(2, 0)
     first = client.get(0)
     assert (first.jobid, first.jobcmd, first.stage, first.working_stage, first.attempt) == (4, "four", 0, 1, 1)
     assert 590 < first.lifetime_s <= 601
@@ -140,10 +140,10 @@ def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
             requests_before.append(proxy.count("/set"))
             yield jobid, {"jobcmd": {"file": f"data/{jobid}.fits"}}
 
-    assert through.set(jobs()) == SetAnswer(25_000, 0)
+    assert through.set(jobs()) == SetResponse(25_000, 0)
     assert proxy.count("/set") == 3
     assert (requests_before[9_999], requests_before[10_001], requests_before[24_999]) == (0, 1, 2)
-    assert through.set({0: {}, 25_000: {}}) == SetAnswer(1, 1)
+    assert through.set({0: {}, 25_000: {}}) == SetResponse(1, 1)
 
 
 def test_what_json_has_no_words_for_is_refused_before_it_is_sent(client):
@@ -161,7 +161,7 @@ def test_the_jobix_is_a_whole_number_of_63_bits_and_no_message_repeats_it(url):
         with pytest.raises(BadJobix) as told:
             JobClient(url, bad)
         assert str(bad) not in str(told.value)
-    with pytest.raises(BadJobix, match=r"this is text: use int"):
+    with pytest.raises(BadJobix, match=r"not text: use int"):
         JobClient(url, "123")
 
 

@@ -8,18 +8,18 @@ import time
 import pytest
 
 from client import JobClient, Tally, Undelivered, Worker
-from client.pace import MOST, Pace
-from client.tokens import new_token
+from client.http.retries import new_token
+from client.worker.batch import MAX_SIZE, BatchSize
 
 
 def test_a_batch_is_about_a_second_of_work_and_grows_step_by_step():
-    pace, sizes = Pace(), []
+    pace, sizes = BatchSize(), []
     for _ in range(6):
         sizes.append(pace.n)
-        pace.took(pace.n, 0.0001 * pace.n)
-    assert sizes == [1, 8, 64, 512, MOST, MOST]
+        pace.measured(pace.n, 0.0001 * pace.n)
+    assert sizes == [1, 8, 64, 512, MAX_SIZE, MAX_SIZE]
     for done, seconds, n in ((1000, 4.0, 250), (250, 1.0, 250), (1, 0.6, 1), (0, 0.1, 1), (1, 0.0, 8)):
-        pace.took(done, seconds)
+        pace.measured(done, seconds)
         assert pace.n == n
 
 
@@ -46,7 +46,7 @@ def test_of_jobs_that_take_long_none_is_held_before_its_turn(client):
 
 def test_one_slow_job_holds_up_none_of_the_others(client, url, jobix, monkeypatch, until):
     """What was done before it is reported, and what comes after it is given to others, without an error."""
-    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 0.1)
     client.set({jobid: {} for jobid in range(40)})
     others = []
 
@@ -87,14 +87,14 @@ def test_all_that_an_abandoned_claim_brought_is_given_back(client):
     client.set({jobid: {} for jobid in range(9)})
     token = new_token()
     assert len(client.claim(token, 0, n=5)) == 5
-    assert client.let_go(token, 0)
+    assert client.release(token, 0)
     progress = client.progress()
     assert (progress.working, progress.available) == (0, 9)
 
 
 def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
     """Eight jobs of a quarter of a second, with a lifetime of 0.9 s; also those that are done, and not yet told."""
-    monkeypatch.setattr("client.relief.AFTER_S", 60)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.015])
     client.lifetime(1, 0.015, requeue=0)
     client.set({jobid: {} for jobid in range(9)})
@@ -109,7 +109,7 @@ def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
 
 
 def test_a_job_that_is_cancelled_before_its_turn_is_not_begun(shared, client, kept, monkeypatch):
-    monkeypatch.setattr("client.relief.AFTER_S", 60)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.01])
     client.set({jobid: {} for jobid in range(5)})
     begun = []
@@ -166,14 +166,16 @@ def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobi
             server.kill()
         return job.jobid
 
-    with pytest.raises(Undelivered, match=r'job 1 goes to stage 2 with {"result":1}; .*job 8 goes .*Each will be done'):
+    with pytest.raises(
+        Undelivered, match=r'job 1 moves to stage 2 with {"result":1}; .*job 8 moves .*Each job will be done'
+    ):
         Worker(client, 0, work).run()
 
 
 @pytest.fixture
 def nine(server, jobix, monkeypatch):
     """A client of a list of nine jobs, on the test's own server; who is slow is relieved soon."""
-    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 0.1)
     client = JobClient(server.url, jobix, retry_for_s=20)
     client.set({jobid: {} for jobid in range(9)})
     return client
@@ -189,7 +191,7 @@ def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_
             time.sleep(2)
             server.start()
 
-    with pytest.raises(Undelivered, match="job 1 goes to stage 2"):
+    with pytest.raises(Undelivered, match="job 1 moves to stage 2"):
         Worker(nine, 0, work).run()
     progress = nine.progress()
     assert (progress.done, progress.working) == (2, 7)  # 0 and 4; the others come back when their lifetime is over

@@ -135,7 +135,7 @@ def test_a_worker_whose_server_is_gone_says_what_is_undelivered(server, jobix):
         server.kill()
         return {"chi2": 1.25}
 
-    with pytest.raises(Undelivered, match=r'job 7 goes to stage 2 with \{"result":\{"chi2":1.25\}\}'):
+    with pytest.raises(Undelivered, match=r'job 7 moves to stage 2 with \{"result":\{"chi2":1.25\}\}'):
         Worker(client, 0, work).run()
 
 

@@ -10,10 +10,9 @@ import time
 
 import pytest
 
-from client import BadTemplate, Tally, Worker
-from client import command as command_module
-from client.job import Job
-from client.template import Template
+from client import BadTemplate, Job, Tally, Worker
+from client.worker import command as command_module
+from client.worker.template import Template
 from tests.client.conftest import runs
 
 
@@ -65,7 +64,7 @@ def test_a_command_line_in_one_text_is_split_into_words(once, tmp_path):
     ],
 )
 def test_only_the_fields_of_a_job_are_offered(text):
-    with pytest.raises(BadTemplate, match="offered"):
+    with pytest.raises(BadTemplate, match="the fields are"):
         Template(text)
 
 

@@ -22,7 +22,7 @@ def test_a_set_that_stops_half_way_says_how_many_were_accepted(run, client, brok
     code, out, err = run("set", "jobs.jsonl")
     assert (code, out) == (2, "")
     stopped, error = err.splitlines()
-    assert stopped == "stopped: 10000 new, 0 known were accepted before; to send all of it again does no harm"
+    assert stopped == "stopped: 10000 new, 0 known jobs were accepted before. It is safe to send all again"
     assert "jobs.jsonl, line 10011" in error
     assert client.progress().jobs == 10_000
 
@@ -37,7 +37,7 @@ def test_ctrl_c_says_it_too(terminal, client, proxy, until, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, "")
-    assert err == "stopped: 9999 new, 1 known were accepted before; to send all of it again does no harm\n"
+    assert err == "stopped: 9999 new, 1 known jobs were accepted before. It is safe to send all again\n"
 
 
 def test_a_set_of_which_all_is_known_asks_whether_the_numbers_are_right(run, tmp_path):
@@ -45,4 +45,4 @@ def test_a_set_of_which_all_is_known_asks_whether_the_numbers_are_right(run, tmp
     assert run("set", "jobs.json") == (0, "2 new, 0 known\n", "")
     code, out, err = run("set", "jobs.json")
     assert (code, out) == (0, "0 new, 2 known\n")
-    assert "do the numbers still stand for the same jobs" in err
+    assert "ids exist already: these jobs were skipped" in err

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from tests.client.conftest import write_secret
+
 
 def pasted(terminal, said: str) -> subprocess.CompletedProcess[str]:
     """What a shell does with the command that was printed between backquotes, or after `when done:`."""
@@ -19,7 +21,7 @@ def pasted(terminal, said: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def elsewhere(terminal, url, jobix):
     """A terminal in which only the options say which list on which server."""
-    (terminal.folder / "my secret").write_text(str(jobix))
+    write_secret(terminal.folder / "my secret", jobix)
     del terminal.environment["JOBSERVER_JOBIX"], terminal.environment["JOBSERVER_URL"]
     terminal.options = ("--url", url, "--jobix-file", "my secret")
     return terminal
@@ -86,7 +88,7 @@ def test_init_says_which_lifetimes_were_set_before_and_how_to_change_them(elsewh
     elsewhere.run("init", "0", "10", *elsewhere.options)
     code, out, _ = elsewhere.run("init", "0", "99.5", "0", *elsewhere.options)
     told = out.splitlines()
-    assert (code, told[0], told[2]) == (0, "stage 0: for ever", "stage 2: for ever")
+    assert (code, told[0], told[2]) == (0, "stage 0: no limit", "stage 2: no limit")
     assert told[1].startswith("stage 1: 10 minutes, then flagged, at most 5 attempts (was set before: `")
     assert "lifetime 1 99.5 " in told[1]
     assert pasted(elsewhere, out).stdout == "stage 1: 99.5 minutes, then flagged, at most 5 attempts\n"
@@ -101,7 +103,7 @@ def test_a_lifetime_that_the_server_rounds_is_not_said_to_be_another(elsewhere):
 def test_a_jobix_that_is_no_lists_is_an_error(terminal, words):
     code, out, err = terminal.run(*words)
     assert (code, out) == (4, "")
-    assert err == "error: this server has no list with this jobix: is it the right one? `init` makes a new list\n"
+    assert err == "error: this server has no list with this jobix. Check the key, or create a list with `init`\n"
 
 
 def test_a_jobix_that_is_no_lists_is_worth_a_warning_before_a_worker_waits(terminal):
@@ -115,6 +117,6 @@ def test_an_update_that_lacks_the_claim_is_told_the_option(terminal, client):
     client.get(0)
     code, _, err = terminal.run("update", "1", "2")
     assert code == 3
-    assert "--claim TOKEN, as `get` printed it" in err
+    assert "Give it as --claim TOKEN; `get` printed it" in err
     _, _, err = terminal.run("update", "1", "2", "--claim", "0" * 32)
     assert "--claim" not in err

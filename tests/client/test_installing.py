@@ -32,12 +32,12 @@ def test_the_folder_client_is_all_that_is_to_be_copied(copied, tmp_path, url, jo
 def test_libraries_that_are_missing_are_one_line_that_says_what_to_install(copied, tmp_path):
     ended = python(copied, tmp_path, "-S", "-m", "client", "watch")  # -S: as if nothing were installed
     assert (ended.returncode, ended.stdout) == (2, "")
-    told = f"error: the client needs requests and rich: {sys.executable} -m pip install requests rich\n"
+    told = f"error: a library is missing: {sys.executable} -m pip install requests rich shtab\n"
     assert ended.stderr == told
 
 
 def test_who_imports_the_client_is_told_so_by_the_exception_and_needs_no_rich(copied, tmp_path):
     ended = python(copied, tmp_path, "-S", "-c", "import client")
-    assert "ModuleNotFoundError: the client needs requests: " in ended.stderr
+    assert "ModuleNotFoundError: a library is missing: " in ended.stderr
     code = "import sys; sys.modules['rich'] = None; import client; client.Worker"
     assert python(copied, tmp_path, "-c", code).returncode == 0

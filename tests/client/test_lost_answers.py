@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from client import AnswerLost, ClientError, JobClient, NotAJobServer, Report, ServerUnreachable
-from client.troubles import seconds
+from client import ClientError, JobClient, NotAJobServer, Report, ResponseLost, ServerUnreachable
+from client.http.failures import format_seconds
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_an_update_without_a_claim_is_not_said_twice(through, proxy, client):
     client.init([0, 10])
     client.set({1: {"jobstage": 1}})
     proxy.lose("/update_job/1/2")
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         through.update(1, 2)
     assert proxy.count("/update_job") == 1
 
@@ -103,16 +103,16 @@ def test_a_retry_after_beyond_our_patience_is_not_waited_for(proxy, jobix):
 def test_what_the_server_says_to_a_refusal_that_does_not_pass_is_passed_on(proxy, jobix, caplog):
     said = '{"error": "database_busy", "message": "The disk of 7 is full."}'.replace("7", str(jobix))
     proxy.instead("/get/0", "503 LATER", body=said, times=99)
-    with pytest.raises(ServerUnreachable, match=r"0.3 s long \(it answers 503: The disk of … is full\)"):
+    with pytest.raises(ServerUnreachable, match=r"for 0.3 s \(status 503: The disk of … is full\)"):
         JobClient(proxy.url, jobix, retry_for_s=0.3).get(0)
-    assert "it answers 503: The disk of … is full; trying again for 0.3 s" in caplog.text
+    assert "status 503: The disk of … is full; retrying for 0.3 s" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("value", "words"), [(300, "300 s"), (1.99852, "2 s"), (86400, "86400 s"), (0.4, "0.4 s"), (0.05, "0.05 s")]
 )
 def test_seconds_are_said_in_few_digits(value, words):
-    assert seconds(value) == words
+    assert format_seconds(value) == words
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from client import AllFailed, Tally, Worker
-from client.in_vain import FAILURES
+from client.worker.failure_guard import FAILURES
 
 
 def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
@@ -18,9 +18,9 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     assert "job 0 failed for good: exit code 2: mistyped\n" in err
     hint, told = err.splitlines()[-2:]
     assert hint.startswith("1 failed for good: `")
-    assert hint.endswith(" check 1 0` sends them back")
+    assert hint.endswith(" check 1 0` retries them")
     assert told.startswith(
-        "error: stopped: 6 failures in a row and no job done; the last, of job 1: exit code 2: mistyped; mend it"
+        "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix it"
     )
     progress = client.progress()
     assert (progress.failed, progress.available, progress.working) == (1, 19, 0)

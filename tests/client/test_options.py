@@ -8,7 +8,7 @@ import pytest
 
 import client.__main__
 from client import JobClient
-from tests.client.conftest import ROOT
+from tests.client.conftest import ROOT, write_secret
 
 
 def test_a_killed_workers_job_comes_back_by_itself_if_init_was_asked_to_requeue(run, client, until):
@@ -42,9 +42,9 @@ def test_requeue_none_has_expired_jobs_flagged_again(run, client):
 
 
 def test_a_stage_without_a_lifetime_is_not_said_to_flag_its_jobs(run):
-    assert run("lifetime", "99")[1] == "stage 99: for ever, at most 5 attempts\n"
-    assert run("lifetime", "2")[1] == "stage 2: for ever\n"
-    assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: for ever, any number of attempts\n"
+    assert run("lifetime", "99")[1] == "stage 99: no limit, at most 5 attempts\n"
+    assert run("lifetime", "2")[1] == "stage 2: no limit\n"
+    assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: no limit, unlimited attempts\n"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_options_may_stand_anywhere_after_the_command(run, words):
 
 
 def test_what_all_commands_take_may_stand_before_the_command_and_between_its_words(run, url, jobix, tmp_path):
-    (tmp_path / "s").write_text(str(jobix))
+    write_secret(tmp_path / "s", jobix)
     before = ("--url", "http://127.0.0.1:9", "--retry-for-s", "0")
     assert run(*before, "init", "0", "--url", url, "10", "--jobix-file", "s", "0", "20")[0] == 0
     assert JobClient(url, jobix).lifetime(3).minutes == 20
@@ -91,7 +91,7 @@ def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
     described = client.__main__.__doc__
     shown = run("--help")[1]
     commands = re.findall(r"^    (\w+) ", shown, re.M)
-    assert len(commands) == 8
+    assert len(commands) == 12
     for command in commands:
         row = re.search(rf"^\| `{command}\b.*", reference, re.M)
         assert row

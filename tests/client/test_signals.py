@@ -150,11 +150,11 @@ def test_a_signal_while_the_server_is_away_ends_a_worker_that_waits(server, term
         process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
         until(lambda: proxy.count("/get/0") == 1)
     server.kill()
-    assert "trying again" in process.stderr.readline()
+    assert "retrying" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     code, _, err = ended(process, 3)
     assert code == 143
-    assert "one may stay claimed" in err
+    assert "a job may stay claimed" in err
 
 
 def test_a_second_signal_gives_up_an_undelivered_result_and_says_so(server, terminal, jobix, until):
@@ -164,7 +164,7 @@ def test_a_second_signal_gives_up_an_undelivered_result_and_says_so(server, term
     process = terminal.start("work", "0", "--filename", "out/{jobid}", "--", *command, JOBSERVER_URL=server.url)
     until((terminal.folder / "runs").exists)
     server.kill()
-    assert "trying again" in process.stderr.readline()
+    assert "retrying" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.1)

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from client import BadSource
-from client.sources import from_files, from_path
+from client.cli.sources import from_files, from_path
 
 
 @pytest.fixture
@@ -62,25 +62,25 @@ def test_csv_rows_are_objects_of_text(read):
     ("name", "text", "told"),
     [
         ("jobs.txt", "", "must end in"),
-        ("jobs.json", "[1, 2", "isn't JSON"),
-        ("jobs.json", "[NaN]", "NaN isn't"),
+        ("jobs.json", "[1, 2", "is not JSON"),
+        ("jobs.json", "[NaN]", "NaN is not"),
         ("jobs.json", '{"a": {}}', "key 'a': jobid must be a whole number"),
         ("jobs.json", '{"1": 5}', "job '1' must be an object"),
         ("jobs.json", "5", "must hold a list"),
-        ("jobs.json", "[" * 100_000, "isn't JSON"),
-        ("jobs.jsonl", '{"id": 1}\n{"id": 2}\n{"file": 3}\n', "line 3: either every job"),
-        ("jobs.jsonl", '{"a": 1}\n{"a": \n', "line 2 isn't JSON"),
+        ("jobs.json", "[" * 100_000, "is not JSON"),
+        ("jobs.jsonl", '{"id": 1}\n{"id": 2}\n{"file": 3}\n', "line 3: give either all jobs"),
+        ("jobs.jsonl", '{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         ("jobs.jsonl", '{"id": -1}', "from 0 to 2"),
         ("jobs.jsonl", '{"id": 1.5}', "whole number, not 1.5"),
         ("jobs.jsonl", '{"id": true}', "whole number, not True"),
         ("jobs.jsonl", '{"jobcmd": 1, "priority": "high"}', "priority must be a whole number"),
-        ("jobs.csv", "a,b\n1,2\n3\n", "line 3: as many values"),
-        ("jobs.csv", "a,b\n1,2,3\n", "line 2: as many values"),
-        ("jobs.csv", 'a\nb\n"open\nc\nd\n', "line 3: .*a quote that is never closed"),
-        ("jobs.csv", 'a,b\n"two\nlines",2\n"three\nlines"\n', "line 4: as many values"),
-        ("jobs.csv", "a,b,a\n1,2,3\n", "line 1: the name 'a' stands there twice"),
+        ("jobs.csv", "a,b\n1,2\n3\n", "line 3: each line needs as many values"),
+        ("jobs.csv", "a,b\n1,2,3\n", "line 2: each line needs as many values"),
+        ("jobs.csv", 'a\nb\n"open\nc\nd\n', "line 3: .*is a quote not closed"),
+        ("jobs.csv", 'a,b\n"two\nlines",2\n"three\nlines"\n', "line 4: each line needs as many values"),
+        ("jobs.csv", "a,b,a\n1,2,3\n", "line 1: the name 'a' occurs twice"),
         ("jobs.csv", "id\nx\n", "line 2: jobid must be"),
-        ("jobs.csv", b"a\n\xff\n", "isn't UTF-8"),
+        ("jobs.csv", b"a\n\xff\n", "is not UTF-8"),
     ],
 )
 def test_what_can_not_be_read_is_said_with_file_and_line(read, name, text, told):
@@ -119,5 +119,5 @@ def test_a_job_a_file_in_the_order_of_their_names(tmp_path, monkeypatch):
 def test_a_file_name_that_json_can_not_carry_is_refused(tmp_path):
     with open(os.fsencode(tmp_path) + b"/\xff.fits", "w"):
         pass
-    with pytest.raises(BadSource, match="isn't UTF-8"):
+    with pytest.raises(BadSource, match="is not UTF-8"):
         from_files(f"{tmp_path}/*")

@@ -50,5 +50,5 @@ def test_a_name_that_is_not_in_the_certificate_is_refused(tls_proxy, jobix, cert
 
 
 def test_https_to_a_server_without_it_is_said_and_not_tried_for_minutes(url, jobix):
-    with pytest.raises(UntrustedServer, match="does not speak TLS: is it http://"):
+    with pytest.raises(UntrustedServer, match="does not use TLS: should the URL begin with http://"):
         JobClient(url.replace("http:", "https:"), jobix).get(0)

@@ -6,7 +6,7 @@ import re
 import threading
 
 from client import Progress, StageCount
-from client.watching import stages
+from client.cli.watching import list_stages
 
 
 def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
@@ -49,6 +49,6 @@ def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_p
 
 def test_a_list_of_many_stages_has_a_short_line_all_the_same():
     counts = {stage: StageCount(1, 0, 0) for stage in range(0, 60, 2)}
-    line = stages(Progress("list-1", 60, 30, 0, 0.0, 30, 0, 0, 0, counts))
+    line = list_stages(Progress("list-1", 60, 30, 0, 0.0, 30, 0, 0, 0, counts))
     assert line.startswith("0: 1  2: 1  ")
-    assert line.endswith("38: 1  and 10 stages more")
+    assert line.endswith("38: 1  and 10 more stages")

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from client.where import place
+from client.worker.attempt import find_origin
 
 
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
@@ -19,8 +19,8 @@ def test_what_is_installed_is_a_library_wherever_it_lies(tmp_path, folder):
     spec.loader.exec_module(library)
     with pytest.raises(ValueError, match=r"^$") as caught:
         library.fails()
-    assert place(caught.value).startswith("test_where.py, line ")
+    assert find_origin(caught.value).startswith("test_where.py, line ")
 
 
 def test_an_exception_that_no_line_of_the_user_raised_has_no_place():
-    assert place(ValueError()) == ""
+    assert find_origin(ValueError()) == ""

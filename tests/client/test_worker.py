@@ -92,7 +92,7 @@ def test_a_result_that_is_not_json_is_an_error_of_the_job_and_not_the_end_of_the
         value = []
         value.append(value)
     assert Worker(client, 0, lambda job: value if job.jobid == 1 else None).run() == Tally(done=1, failed=1)
-    assert "isn't JSON" in kept(1)["error"]
+    assert "is not JSON" in kept(1)["error"]
 
 
 def test_a_report_that_the_server_refuses_is_an_error_of_the_job(client, kept):
@@ -149,7 +149,7 @@ def test_a_worker_waits_as_long_as_it_was_told_to_where_the_server_lets_nobody_w
     client = JobClient(new_server(max_waiting="0").start().url, jobix)
     client.set({})
     began = time.monotonic()
-    later = threading.Timer(0.5, lambda: client.another().set({1: {}}))
+    later = threading.Timer(0.5, lambda: client.with_options().set({1: {}}))
     later.start()
     assert Worker(client, 0, lambda job: None, wait_s=2).run().done == 1
     assert 2 <= time.monotonic() - began < 10
