@@ -120,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _build() -> tuple[_Parser, Commands]:
     common = _common()
     top = _Parser(prog="jm", description="The client of a job_manager server.", parents=[common])
-    top.add_argument("--version", action="version", version=f"jm {version()}")
+    top.add_argument("--version", action="version", version=f"job_manager {version()}")
     commands = Commands(top, common)
     for group in (list_commands, job_commands, session_commands):
         group.add_commands(commands.add)
