@@ -2,7 +2,7 @@
 
 Exit codes
   0    success: everything was done, or no job is left
-  1    a negative result: get found no job, check found flagged jobs, watch saw jobs fail for good,
+  1    a negative result: get found no job, check found flagged jobs, watch saw jobs fail permanently,
        work ended because all its first attempts failed
   2    the command line, or a file that it names, is wrong: nothing was sent to the server
   3    the server refused the request

@@ -56,7 +56,7 @@ def add_commands(add: Add) -> None:
         help="even stage that expired jobs return to; none: they are flagged and stay",
     )
     command.add_argument(
-        "--max-attempts", type=int, metavar="N", help="attempts before a job fails for good; 0: no limit"
+        "--max-attempts", type=int, metavar="N", help="attempts before a job fails permanently; 0: no limit"
     )
 
     add(

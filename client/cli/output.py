@@ -94,10 +94,10 @@ class Hints:
         return shlex.join([*program(), *map(str, words), *self._options])
 
     def retries(self, progress: Progress) -> list[str]:
-        """A line for each stage in which jobs have expired or failed for good: how to retry them."""
+        """A line for each stage in which jobs have expired or failed permanently: how to retry them."""
         lines = []
         for stage, count in sorted(progress.stages.items()):
-            counts = {"expired": count.flagged - count.failed, "failed for good": count.failed}
+            counts = {"expired": count.flagged - count.failed, "failed permanently": count.failed}
             jobs = ", ".join(f"{number} {what}" for what, number in counts.items() if number > 0)
             if stage % 2 and jobs:
                 lines.append(f"{jobs}: `{self.command('check', stage, stage - 1)}` retries them")

@@ -124,7 +124,7 @@ class _JsonLines(_Lines):
 def watch(
     client: JobClient, progress: Progress, hints: Callable[[Progress], list[str]], *, as_json: bool = False
 ) -> int:
-    """Shows the progress until all jobs are done (0), or until all others have failed for good (1).
+    """Shows the progress until all jobs are done (0), or until all others have failed permanently (1).
 
     progress: the current one. hints: lines about what a person has to do.
     """

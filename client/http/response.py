@@ -51,7 +51,11 @@ class Response:
         self.status = response.status_code
         self._headers = response.headers
         self._shown_url = shown_url
-        body = read_body(response, shown_url)
+        if self._is_redirect:
+            body = b""
+            response.close()
+        else:
+            body = read_body(response, shown_url)
         self._too_deep = False
         try:
             self._value = json.loads(body)
@@ -60,6 +64,10 @@ class Response:
         except RecursionError:
             self._value, self._too_deep = UNREADABLE, True
         self._is_object = body.lstrip().startswith(b"{")
+
+    @property
+    def _is_redirect(self) -> bool:
+        return 300 <= self.status < 400
 
     @property
     def lost_behind_proxy(self) -> bool:
@@ -92,7 +100,7 @@ class Response:
 
     def _error(self, without_secret: Callable[[str], str]) -> ClientError:
         value, status, url = self._value, self.status, self._shown_url
-        if 300 <= status < 400:
+        if self._is_redirect:
             # Without its query, which may hold a secret of a sign-in page.
             target = printable(self._headers.get("Location", "nowhere").partition("?")[0], keep="")
             return NotAJobServer(f"{url} redirects to {target}: give the URL of the server itself")

@@ -43,7 +43,7 @@ class FailureGuard:
             self._failed.append(job.jobid)
             self._last = (
                 f"The last, of job {job.jobid}: {first_line(ending.error)}. Fix it and restart. "
-                f"`check {job.working_stage} {job.stage}` retries jobs that failed for good"
+                f"`check {job.working_stage} {job.stage}` retries jobs that failed permanently"
             )
 
     @property

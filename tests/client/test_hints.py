@@ -81,7 +81,7 @@ def test_watch_says_it_in_a_terminal_too(terminal, client):
     client.update(client.get(0), 0, error="broken")
     code, shown = terminal.run_in_a_pty("watch")
     assert code == 1
-    assert "1 failed for good: `" in shown
+    assert "1 failed permanently: `" in shown
 
 
 def test_init_says_which_lifetimes_were_set_before_and_how_to_change_them(elsewhere):

@@ -15,9 +15,9 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     code, _, err = terminal.run("work", "0", "--", "sh", "-c", "echo mistyped >&2; exit 2")
     assert code == 1
     assert "job 0 given back: exit code 2: mistyped\n" in err
-    assert "job 0 failed for good: exit code 2: mistyped\n" in err
+    assert "job 0 failed permanently: exit code 2: mistyped\n" in err
     hint, told = err.splitlines()[-2:]
-    assert hint.startswith("1 failed for good: `")
+    assert hint.startswith("1 failed permanently: `")
     assert hint.endswith(" check 1 0` retries them")
     assert told.startswith(
         "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix it"

@@ -29,7 +29,7 @@ def test_watch_ends_with_1_when_what_is_left_has_failed(run, client):
     client.update(client.get(0), 2)
     code, out, _ = run("watch")
     assert code == 1
-    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed for good: " in out
+    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed permanently: " in out
 
 
 def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_path):
