@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from ..api.job_client import JobClient
 from ..errors import BadContext, BadJobix
+from ..http.transport import LARGEST_ID
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -155,9 +156,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Saved | None:
         with open(path, encoding="utf-8") as file:
             _check_private(file.fileno(), path)
             fields = json.loads(file.read(MAX_FILE_BYTES))
-        saved = Saved(**fields)
-        parse_jobix(str(saved.jobix))
-        return saved
+        return _checked(Saved(**fields))
     except FileNotFoundError:
         return None
     except OSError as problem:
@@ -166,6 +165,13 @@ def load(environment: Mapping[str, str] = os.environ) -> Saved | None:
         ) from problem
     except (ValueError, TypeError, RecursionError) as problem:
         raise BadContext(f"the saved context {path} is damaged: run `jm logout`, then `jm login`") from problem
+
+
+def _checked(saved: Saved) -> Saved:
+    whole = type(saved.jobix) is int and 0 <= saved.jobix <= LARGEST_ID
+    if not (whole and isinstance(saved.url, str) and isinstance(saved.ca_file, str | None)):
+        raise ValueError("saved")
+    return saved
 
 
 def save(saved: Saved) -> str:

@@ -31,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
         unknown = re.search(r"argument COMMAND: invalid choice: '([^']*)'", message)
         if unknown:
             message = f"there is no command {unknown[1]!r}." + _suggestion(unknown[1], self.command_names)
-        output.error(f"{message.rstrip('.')}. See `{self.prog} --help`")
+        output.error(f"{message}{'' if message.endswith(('.', '?')) else '.'} See `{self.prog} --help`")
         raise SystemExit(2)
 
 
