@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ..api.job_client import JobClient
+from ..api.types import Progress
 from ..errors import BadContext, BadJobix
 from ..http.transport import LARGEST_ID
+from .output import NO_LIST
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -72,6 +74,14 @@ def connect(arguments: argparse.Namespace) -> JobClient:
             "or JOBSERVER_JOBIX in the environment, or `jm login`"
         )
     return JobClient(context.url, context.jobix, ca_file=context.ca_file, retry_for_s=arguments.retry_for_s)
+
+
+def require_list(client: JobClient) -> Progress:
+    """The progress of the list. Raises BadJobix if there is no such list, which an open server does not report."""
+    progress = client.progress()
+    if not progress.name:
+        raise BadJobix(NO_LIST)
+    return progress
 
 
 def _is_complete(arguments: argparse.Namespace, environment: Mapping[str, str]) -> bool:

@@ -14,9 +14,8 @@ from ..api.job_client import JobClient
 from ..api.types import UNSET, Progress
 from ..errors import AllFailed, ClaimLost, ClientError
 from ..worker.worker import Worker
-from .context import connect
-from .list_commands import JSON, NEGATIVE, OK, require_list
-from .output import NO_LIST, Hints, print_json, say, warn
+from .context import connect, require_list
+from .output import JSON, NEGATIVE, NO_LIST, OK, Hints, print_json, say, warn
 
 Add = Callable[..., argparse.ArgumentParser]
 

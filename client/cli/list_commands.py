@@ -13,18 +13,14 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from ..api.job_client import JobClient
-from ..api.types import UNSET, Lifetime, Progress
-from ..errors import BadJobix, Refused
+from ..api.types import UNSET, Lifetime
+from ..errors import Refused
 from . import sources
-from .context import connect, create_jobix
-from .output import NO_LIST, Hints, print_json, say, warn
+from .context import connect, create_jobix, require_list
+from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
 from .watching import watch
 
 Add = Callable[..., argparse.ArgumentParser]
-
-OK, NEGATIVE = 0, 1
-JSON = "print the response as one line of JSON"
 
 
 def add_commands(add: Add) -> None:
@@ -163,14 +159,6 @@ def watch_list(arguments: argparse.Namespace) -> int:
     """Shows the progress until all jobs are done."""
     client = connect(arguments)
     return watch(client, require_list(client), Hints(arguments).retries, as_json=arguments.json)
-
-
-def require_list(client: JobClient) -> Progress:
-    """The progress of the list. Raises BadJobix if there is no such list, which an open server does not report."""
-    progress = client.progress()
-    if not progress.name:
-        raise BadJobix(NO_LIST)
-    return progress
 
 
 def _describe(lifetime: Lifetime) -> str:

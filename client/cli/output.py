@@ -17,6 +17,8 @@ from ..api.types import Progress
 from ..http.failures import printable
 from ..http.transport import without_password
 
+OK, NEGATIVE = 0, 1  # exit codes; NEGATIVE: the request succeeded, with a negative result
+JSON = "print the response as one line of JSON"
 NO_LIST = "this server has no list with this jobix. Check the key, or create a list with `init`"
 
 

@@ -71,14 +71,13 @@ def _common() -> _Command:
     group.add_argument(
         "--url", help=f"URL of the server (else JOBSERVER_URL, else from `jm login`, else {DEFAULT_URL})"
     )
-    secret = group.add_mutually_exclusive_group()
-    key_file = secret.add_argument(
+    key_file = group.add_argument(
         "--jobix-file",
         metavar="FILE",
         help="file with the list's secret key, readable by you alone (else JOBSERVER_JOBIX_FILE, else from `jm login`)",
     )
     key_file.complete = shtab.FILE  # type: ignore[attr-defined]
-    secret.add_argument("--jobix", metavar="N", help="the secret key itself (visible in ps), else JOBSERVER_JOBIX")
+    group.add_argument("--jobix", metavar="N", help="the secret key itself (visible in ps), else JOBSERVER_JOBIX")
     ca_file = group.add_argument(
         "--ca-file", metavar="FILE", help="PEM file of the authority that signed the server's certificate"
     )
@@ -139,6 +138,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     command = commands.parsers[arguments.command]
     if unknown:
         command.reject(unknown)
+    if arguments.jobix is not None and arguments.jobix_file is not None:
+        command.error("give --jobix-file or --jobix, not both")
     if (arguments.command == "work") != bool(arguments.words):
         command.error(NO_COMMAND)
     if arguments.command == "set" and (arguments.source is None) == (arguments.files is None):

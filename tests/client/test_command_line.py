@@ -77,7 +77,7 @@ def test_init_makes_a_secret_that_only_its_owner_can_read_and_set_and_get_use_it
     assert run("--jobix-file", "secret", "get", "0")[0] == 0
 
 
-def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
+def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
     for name in ("b", "c"):
         (tmp_path / f"{name}.fits").touch()
     assert run("set", "--files", "*.fits") == (0, "2 new, 0 known\n", "")
@@ -112,7 +112,7 @@ def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
         (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "could not be reached"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_an_exit_code(run, words, code, told):
+def test_an_error_is_one_line_and_an_exit_code(run, words, code, told):
     ended, out, err = run(*words)
     assert (ended, out) == (code, "")
     assert told in err.splitlines()[-1]
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(run, words, code, told):
     assert "x12345" not in err
 
 
-def test_without_a_secret_it_says_where_one_comes_from(run, monkeypatch):
+def test_a_missing_secret_key_is_an_error_that_names_the_options(run, monkeypatch):
     monkeypatch.delenv("JOBSERVER_JOBIX")
     code, _, err = run("get", "0")
     assert code == 4
@@ -129,7 +129,7 @@ def test_without_a_secret_it_says_where_one_comes_from(run, monkeypatch):
 
 @pytest.mark.parametrize("command", [("get", "0"), ("init",)])
 @pytest.mark.parametrize("holds", ["some text", "", "5 6", "é", None])
-def test_a_jobix_file_that_holds_none_is_not_cured_by_the_command_that_was_just_run(run, tmp_path, command, holds):
+def test_the_error_for_an_invalid_jobix_file_does_not_suggest_init(run, tmp_path, command, holds):
     if holds is None:
         (tmp_path / "s").mkdir()
     else:
@@ -139,7 +139,7 @@ def test_a_jobix_file_that_holds_none_is_not_cured_by_the_command_that_was_just_
     assert (code, told in err, "creates" in err) == (4, True, False)
 
 
-def test_work_does_all_jobs_and_ends_with_0(terminal, client):
+def test_work_does_all_jobs_and_exits_with_0(terminal, client):
     client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(3)})
     assert terminal.run("work", "0", "--", "echo", "{jobcmd[file]}", "--x", "--") == (
         0,
@@ -148,7 +148,7 @@ def test_work_does_all_jobs_and_ends_with_0(terminal, client):
     )
 
 
-def test_work_says_on_stderr_what_failed_and_still_ends_with_0(terminal, client):
+def test_work_prints_failures_to_stderr_and_exits_with_0(terminal, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
     code, out, err = terminal.run("work", "0", "--", "sh", "-c", "echo broken >&2; exit 3")
@@ -167,7 +167,7 @@ def test_the_secret_is_not_in_the_arguments_of_a_worker_with_a_jobix_file(termin
     assert str(jobix) not in (tmp_path / "list").read_text()
 
 
-def test_ctrl_c_is_quiet_and_130_and_gives_back_what_get_may_have_claimed(terminal, client, proxy):
+def test_ctrl_c_exits_quietly_with_130_and_gives_back_the_claim_of_get(terminal, client, proxy):
     client.set({1: {}})
     proxy.delay("/get/0", 20)
     process = terminal.start("get", "0", JOBSERVER_URL=proxy.url)
@@ -178,7 +178,7 @@ def test_ctrl_c_is_quiet_and_130_and_gives_back_what_get_may_have_claimed(termin
     assert client.progress().available == 1
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(terminal, client):
+def test_a_closed_pipe_is_not_an_error(terminal, client):
     client.set({1: {}})
     code = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m client get 0 --json | true; {sys.executable} -m client get 0 | head -c 1"],

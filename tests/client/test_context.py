@@ -99,7 +99,7 @@ def test_a_saved_key_is_sent_only_to_the_server_that_it_was_saved_for(jm, saved,
     assert proxy.seen == []
 
 
-def test_context_says_so_if_there_is_nothing(jm):
+def test_context_without_a_key_prints_none(jm):
     assert jm("context") == (0, "server:     http://127.0.0.1:5000 (from default)\nsecret key: none\n", "")
 
 

@@ -131,7 +131,7 @@ def test_a_connection_is_used_again_after_a_response(jobix):
         for _ in range(3):
             client.get(0)
             time.sleep(0.4)  # the time of one request does not count for the next
-        assert len(server.paths) == 3
+        assert (len(server.paths), server.connections) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_lifetime_of_1e400_minutes_is_an_error_of_the_server():
         JobClient(server.url, 4711).lifetime(1)
 
 
-def test_fewer_outcomes_than_reports_are_not_taken_for_success():
+def test_fewer_outcomes_than_reports_are_not_success():
     def script(path: str, _body: object) -> list[bytes]:
         return [http(b'{"jobs": [], "next": null}' if path.startswith("/update") else JOB)]
 

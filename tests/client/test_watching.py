@@ -1,4 +1,4 @@
-"""python -m client watch, and set: what they draw in a terminal, and print elsewhere."""
+"""Progress of watch and set, in a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
     assert err == ""
 
 
-def test_watch_ends_with_1_when_what_is_left_has_failed(run, client):
+def test_watch_exits_with_1_if_the_remaining_jobs_failed(run, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
     client.update(client.get(0), 0, error="broken")
@@ -47,7 +47,7 @@ def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_p
     assert "\n2: 2\r" in shown
 
 
-def test_a_list_of_many_stages_has_a_short_line_all_the_same():
+def test_a_list_of_many_stages_has_a_short_line():
     counts = {stage: StageCount(1, 0, 0) for stage in range(0, 60, 2)}
     line = list_stages(Progress("list-1", 60, 30, 0, 0.0, 30, 0, 0, 0, counts))
     assert line.startswith("0: 1  2: 1  ")

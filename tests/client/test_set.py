@@ -1,4 +1,4 @@
-"""`set` that stops half-way: what was accepted is said."""
+"""`set` that stops early prints how many jobs were accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def broken(tmp_path):
     (tmp_path / "jobs.jsonl").write_text(many(10_010) + "{\n")
 
 
-def test_a_set_that_stops_half_way_says_how_many_were_accepted(run, client, broken):
+def test_a_set_that_stops_early_prints_how_many_jobs_were_accepted(run, client, broken):
     code, out, err = run("set", "jobs.jsonl")
     assert (code, out) == (2, "")
     stopped, error = err.splitlines()
@@ -27,7 +27,7 @@ def test_a_set_that_stops_half_way_says_how_many_were_accepted(run, client, brok
     assert client.progress().jobs == 10_000
 
 
-def test_ctrl_c_says_it_too(terminal, client, proxy, until, tmp_path):
+def test_a_set_stopped_by_ctrl_c_prints_it_too(terminal, client, proxy, until, tmp_path):
     (tmp_path / "jobs.jsonl").write_text(many(10_010))
     client.set({0: {}})
     proxy.delay("/set", 0)
@@ -40,7 +40,7 @@ def test_ctrl_c_says_it_too(terminal, client, proxy, until, tmp_path):
     assert err == "stopped: 9999 new, 1 known jobs were accepted before. It is safe to send all again\n"
 
 
-def test_a_set_of_which_all_is_known_asks_whether_the_numbers_are_right(run, tmp_path):
+def test_a_set_of_known_ids_causes_a_warning(run, tmp_path):
     (tmp_path / "jobs.json").write_text("[1, 2]")
     assert run("set", "jobs.json") == (0, "2 new, 0 known\n", "")
     code, out, err = run("set", "jobs.json")

@@ -1,4 +1,4 @@
-"""Where an exception came from: the innermost line that is the user's own."""
+"""The origin of an exception: the innermost line of the user's own code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from client.worker.attempt import find_origin
 
 
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
-def test_what_is_installed_is_a_library_wherever_it_lies(tmp_path, folder):
+def test_installed_packages_count_as_libraries_in_any_folder(tmp_path, folder):
     (tmp_path / folder).mkdir()
     path = tmp_path / folder / "library.py"
     path.write_text("def fails():\n    raise ValueError\n")
@@ -19,8 +19,8 @@ def test_what_is_installed_is_a_library_wherever_it_lies(tmp_path, folder):
     spec.loader.exec_module(library)
     with pytest.raises(ValueError, match=r"^$") as caught:
         library.fails()
-    assert find_origin(caught.value).startswith("test_where.py, line ")
+    assert find_origin(caught.value).startswith("test_error_origin.py, line ")
 
 
-def test_an_exception_that_no_line_of_the_user_raised_has_no_place():
+def test_an_exception_without_a_line_of_the_user_has_no_origin():
     assert find_origin(ValueError()) == ""

@@ -1,4 +1,4 @@
-"""A worker whose work can't succeed at all: it does not fail the whole list."""
+"""A worker whose command always fails does not fail the whole list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     assert (progress.failed, progress.available, progress.working) == (1, 19, 0)
 
 
-def test_a_worker_that_has_done_a_job_goes_on_whatever_fails_then(client):
+def test_a_worker_that_has_done_a_job_continues_after_failures(client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({jobid: {} for jobid in range(20)})
 
@@ -48,7 +48,7 @@ def test_a_bad_first_job_does_not_end_the_only_worker(client):
     assert client.progress().failed == 1
 
 
-def test_the_same_worker_begins_to_count_anew(client):
+def test_each_run_of_a_worker_counts_from_zero(client):
     client.lifetime(1, 0, max_attempts=FAILURES - 1)
 
     def work(job):
@@ -60,7 +60,7 @@ def test_the_same_worker_begins_to_count_anew(client):
         assert worker.run() == Tally(failed=FAILURES - 1)
 
 
-def test_no_job_stays_claimed_by_a_worker_that_gives_up_and_the_rest_is_for_others(client):
+def test_a_worker_that_stops_after_failures_leaves_no_claims(client):
     client.lifetime(1, 0, max_attempts=0)
     client.set({1: {}, 2: {}})
     with pytest.raises(AllFailed, match="of job 1: TypeError"):
@@ -69,7 +69,7 @@ def test_no_job_stays_claimed_by_a_worker_that_gives_up_and_the_rest_is_for_othe
     assert Worker(client, 0, lambda job: None).run() == Tally(done=2)
 
 
-def test_jobs_that_somebody_cancels_are_no_failures_of_the_work(shared, client, caplog):
+def test_cancelled_jobs_do_not_count_as_failures(shared, client, caplog):
     caplog.set_level(logging.ERROR)
     client.init([0, 0.01])
     client.set({jobid: {} for jobid in range(FAILURES + 1)})

@@ -1,4 +1,4 @@
-"""What a network, a proxy or a restart does to a request, and that no job is claimed twice or lost by it."""
+"""Lost responses, proxies and restarts: no job is claimed twice or lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def through(proxy, jobix):
     return JobClient(proxy.url, jobix, retry_for_s=5)
 
 
-def test_a_lost_answer_is_asked_for_again_and_no_second_job_is_claimed(through, proxy, client):
+def test_a_claim_is_retried_after_a_lost_response_without_a_second_job(through, proxy, client):
     client.set({1: {}, 2: {}})
     proxy.lose("/get/0", times=2)
     assert through.get(0).jobid == 1
@@ -26,14 +26,14 @@ def test_a_lost_answer_is_asked_for_again_and_no_second_job_is_claimed(through, 
     assert client.progress().working == 1
 
 
-def test_a_lost_answer_of_many_jobs_brings_the_same_jobs(through, proxy, client):
+def test_a_claim_of_many_jobs_returns_the_same_jobs_after_a_lost_response(through, proxy, client):
     client.set({jobid: {} for jobid in range(5)})
     proxy.lose("/get/0")
     assert [job.jobid for job in through.get_many(0, 3)] == [0, 1, 2]
     assert client.progress().working == 3
 
 
-def test_a_lost_answer_to_an_update_is_asked_for_again_with_the_same_next_job(through, proxy, client):
+def test_an_update_is_retried_after_a_lost_response_with_the_same_next_job(through, proxy, client):
     client.set({jobid: {} for jobid in range(3)})
     job = through.get(0)
     proxy.lose("/update_job/0/2")
@@ -43,7 +43,7 @@ def test_a_lost_answer_to_an_update_is_asked_for_again_with_the_same_next_job(th
     assert (progress.done, progress.working, progress.available) == (1, 1, 1)
 
 
-def test_a_lost_answer_to_many_updates_is_asked_for_again(through, proxy, client):
+def test_many_updates_are_retried_after_a_lost_response(through, proxy, client):
     client.set({jobid: {} for jobid in range(4)})
     jobs = through.get_many(0, 2)
     proxy.lose("/update_jobs")
@@ -53,15 +53,13 @@ def test_a_lost_answer_to_many_updates_is_asked_for_again(through, proxy, client
     assert client.progress().working == 1
 
 
-def test_a_lost_answer_to_a_set_is_sent_again(through, proxy, client):
+def test_a_set_is_retried_after_a_lost_response(through, proxy, client):
     proxy.lose("/set")
     assert through.set({1: {}, 2: {}}).known == 2
     assert client.progress().jobs == 2
 
 
-def test_a_claim_that_was_lost_while_its_answer_was_on_the_way_is_replaced_by_another(
-    through, proxy, client, take_back
-):
+def test_a_claim_that_ended_before_its_response_arrived_is_replaced(through, proxy, client, take_back):
     client.init([0, 10])
     client.set({1: {}})
     proxy.lose("/get/0")
@@ -76,7 +74,7 @@ def test_a_claim_that_was_lost_while_its_answer_was_on_the_way_is_replaced_by_an
     assert client.heartbeat(got) == {1: "held"}
 
 
-def test_an_update_without_a_claim_is_not_said_twice(through, proxy, client):
+def test_an_update_without_a_claim_is_sent_once(through, proxy, client):
     client.init([0, 10])
     client.set({1: {"jobstage": 1}})
     proxy.lose("/update_job/1/2")
@@ -92,7 +90,7 @@ def test_retry_after_is_honoured(through, proxy, client):
     assert 1.0 <= proxy.seen_at[1] - proxy.seen_at[0] < 1.6
 
 
-def test_a_retry_after_beyond_our_patience_is_not_waited_for(proxy, jobix):
+def test_a_retry_after_beyond_retry_for_s_ends_the_retries(proxy, jobix):
     proxy.instead("/get/0", "503 SERVICE UNAVAILABLE", "Retry-After: 60\r\n")
     began = time.monotonic()
     with pytest.raises(ServerUnreachable):
@@ -100,7 +98,7 @@ def test_a_retry_after_beyond_our_patience_is_not_waited_for(proxy, jobix):
     assert time.monotonic() - began < 1
 
 
-def test_what_the_server_says_to_a_refusal_that_does_not_pass_is_passed_on(proxy, jobix, caplog):
+def test_the_message_of_a_temporary_failure_is_shown(proxy, jobix, caplog):
     said = '{"error": "database_busy", "message": "The disk of 7 is full."}'.replace("7", str(jobix))
     proxy.instead("/get/0", "503 LATER", body=said, times=99)
     with pytest.raises(ServerUnreachable, match=r"for 0.3 s \(status 503: The disk of … is full\)"):
@@ -111,27 +109,27 @@ def test_what_the_server_says_to_a_refusal_that_does_not_pass_is_passed_on(proxy
 @pytest.mark.parametrize(
     ("value", "words"), [(300, "300 s"), (1.99852, "2 s"), (86400, "86400 s"), (0.4, "0.4 s"), (0.05, "0.05 s")]
 )
-def test_seconds_are_said_in_few_digits(value, words):
+def test_seconds_have_few_digits(value, words):
     assert format_seconds(value) == words
 
 
 @pytest.mark.parametrize(
     "status", ["429 TOO MANY REQUESTS", "502 BAD GATEWAY", "504 GATEWAY TIMEOUT", "500 APACHE LOST IT"]
 )
-def test_a_server_that_says_later_is_asked_later(through, proxy, client, status):
+def test_temporary_failures_are_retried(through, proxy, client, status):
     client.set({1: {}})
     proxy.instead("/get/0", status, body="<html>")
     assert through.get(0).jobid == 1
 
 
-def test_an_answer_that_is_too_late_is_asked_for_again(proxy, client, jobix):
+def test_a_late_response_is_requested_again(proxy, client, jobix):
     client.set({1: {}, 2: {}})
     proxy.delay("/get/0", 5)
     assert JobClient(proxy.url, jobix, timeout_s=0.3).get(0).jobid == 1
     assert client.progress().working == 1
 
 
-def test_a_server_that_stays_away_is_given_up(server, jobix):
+def test_an_unreachable_server_is_an_error_after_retry_for_s(server, jobix):
     server.kill()
     began = time.monotonic()
     with pytest.raises(ServerUnreachable, match="connection refused"):
@@ -139,14 +137,14 @@ def test_a_server_that_stays_away_is_given_up(server, jobix):
     assert 0.3 < time.monotonic() - began < 1.5
 
 
-def test_the_jobix_is_not_carried_to_where_a_redirect_points(through, proxy):
+def test_the_jobix_is_not_sent_to_the_target_of_a_redirect(through, proxy):
     proxy.instead("/get", "302 FOUND", f"Location: {proxy.url}/elsewhere?next=x\r\n")
     with pytest.raises(NotAJobServer, match="elsewhere"):
         through.progress()
     assert proxy.count("/elsewhere") == 0
 
 
-def test_the_jobix_shows_in_no_repr_error_or_log(proxy, caplog, jobix):
+def test_the_jobix_is_in_no_repr_error_or_log(proxy, caplog, jobix):
     caplog.set_level(logging.DEBUG)
     client = JobClient(proxy.url.replace("//", "//user:word@"), jobix, retry_for_s=0.3)
     client.set({1: {}})
