@@ -1,29 +1,39 @@
-"""job_manager's worker side: ask a job server for work, do it, and say how it went.
+"""The client of job_manager: claim jobs from a server, do them, and report how they ended.
 
 client = JobClient("http://127.0.0.1:5000", jobix)
 Worker(client, 0, lambda job: len(job.jobcmd["file"])).run()
 """
 
-from .needed import AS_COMMAND, need
+import importlib.util
+import sys
 
-need("requests", *(["rich"] if AS_COMMAND else []))  # before the imports below, which would fail
+from .errors import MISSING_LIBRARY
 
-# ruff: noqa: E402
-from .answers import (
+if importlib.util.find_spec("requests") is None:  # before the imports below, which would fail
+    if sys.argv[:1] == ["-m"]:  # python -m client: a person gets one line instead of a traceback
+        print(f"error: {MISSING_LIBRARY}", file=sys.stderr)
+        raise SystemExit(2)
+    raise ModuleNotFoundError(MISSING_LIBRARY, name="requests")
+
+from .api.job_client import JobClient
+from .api.types import (
+    UNSET,
+    CheckResponse,
+    Done,
+    Job,
     Lifetime,
     Outcome,
     Progress,
     Renewed,
-    SetAnswer,
+    Report,
+    SetResponse,
     StageCount,
-    StagesAnswer,
-    UpdateAnswer,
+    UpdateResponse,
 )
-from .api import JobClient
 from .errors import (
     AllFailed,
-    AnswerLost,
     BadAddress,
+    BadContext,
     BadJobix,
     BadRequest,
     BadSource,
@@ -35,6 +45,7 @@ from .errors import (
     NoSuchJob,
     NotAJobServer,
     Refused,
+    ResponseLost,
     ServerFailed,
     ServerUnreachable,
     TooLarge,
@@ -43,19 +54,19 @@ from .errors import (
     WrongSecret,
     WrongStage,
 )
-from .job import UNSET, Done, Job, Report
-from .tally import Tally
-from .worker import Worker
+from .worker.failure_guard import Tally
+from .worker.worker import Worker
 
 __all__ = [
     "UNSET",
     "AllFailed",
-    "AnswerLost",
     "BadAddress",
+    "BadContext",
     "BadJobix",
     "BadRequest",
     "BadSource",
     "BadTemplate",
+    "CheckResponse",
     "ClaimLost",
     "ClaimSpent",
     "ClientError",
@@ -71,16 +82,16 @@ __all__ = [
     "Refused",
     "Renewed",
     "Report",
+    "ResponseLost",
     "ServerFailed",
     "ServerUnreachable",
-    "SetAnswer",
+    "SetResponse",
     "StageCount",
-    "StagesAnswer",
     "Tally",
     "TooLarge",
     "Undelivered",
     "UntrustedServer",
-    "UpdateAnswer",
+    "UpdateResponse",
     "Worker",
     "WrongSecret",
     "WrongStage",

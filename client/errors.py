@@ -1,77 +1,91 @@
-"""What a caller of this package can catch; each message says what to do next.
+"""The exceptions of this package; each message says what to do next.
 
 ClientError
-├── BadJobix             the secret is missing, isn't a whole number from 0 to 2^63-1, or is no list's
-├── BadAddress           the URL, or the CA file, can't be used
-├── BadSource            a file of jobs can't be read
-├── BadTemplate          a command line has a field that isn't offered
-├── UntrustedServer      TLS: the server's certificate isn't to be trusted
-├── NotAJobServer        something answers there, but not a job server
-├── ServerUnreachable    no answer, or "later", for longer than `retry_for_s`
-├── AnswerLost           a request that must not be repeated was sent, and its answer did not come
-├── AllFailed            a worker's first jobs all failed, so that it is rather the work that is wrong
-├── Undelivered          the worker had to end with something that the server does not know yet
-└── Refused              the server said no: `.status`, `.code`
+├── BadJobix             the secret key is missing, is not a whole number from 0 to 2^63-1, or belongs to no list
+├── BadAddress           the URL, or the CA file, cannot be used
+├── BadContext           the saved context of `jm login` cannot be used
+├── BadSource            a file of jobs cannot be read
+├── BadTemplate          a command line has an unknown field
+├── UntrustedServer      TLS: the server's certificate is not trusted
+├── NotAJobServer        the response is not one of a job server
+├── ServerUnreachable    no response, or a temporary failure, for longer than `retry_for_s`
+├── ResponseLost         a request that must not be repeated was sent, and its response was lost
+├── AllFailed            the first jobs of a worker all failed: the command is probably broken
+├── Undelivered          the worker had to end before the server accepted a report
+└── Refused              the server refused the request: `.status`, `.code`
     ├── BadRequest       400
     ├── WrongSecret      403
     ├── NoSuchJob        404
     ├── Conflict         409
-    │   ├── WrongStage   the job is not where the request thinks it is
-    │   ├── ClaimLost    somebody else has the job now, or nobody
-    │   └── ClaimSpent   a token for /get that was used before and holds nothing any more
+    │   ├── WrongStage   the job is not in the stage that the request requires
+    │   ├── ClaimLost    another worker has the job now, or none
+    │   └── ClaimSpent   the token of a claim was used before, and holds no job any more
     ├── TooLarge         413
-    └── ServerFailed     500 and other answers that a retry won't mend
+    └── ServerFailed     500 and other errors that a retry does not solve
 """
 
 from __future__ import annotations
 
+import shlex
+import sys
+
+LIBRARIES = ("requests", "rich", "shtab")
+
+MISSING_LIBRARY = (
+    f"a library is missing: {shlex.join([sys.executable or 'python3', '-m', 'pip', 'install', *LIBRARIES])}"
+)
+
 
 class ClientError(Exception):
-    """Anything that this package raises on purpose."""
+    """Any error that this package raises on purpose."""
 
 
 class BadJobix(ClientError):
-    """The secret is missing, isn't a whole number from 0 to 2^63-1, or is no list's. The message never repeats it."""
+    """The secret key is missing or wrong, or other users can read its file. The message never contains the key."""
 
 
 class BadAddress(ClientError):
-    """The URL, or the CA file, can't be used."""
+    """The URL, or the CA file, cannot be used."""
+
+
+class BadContext(ClientError):
+    """The context that `jm login` saved cannot be read or written."""
 
 
 class BadSource(ClientError):
-    """A file of jobs can't be read; the message names file and line."""
+    """A file of jobs cannot be read; the message names file and line."""
 
 
 class BadTemplate(ClientError):
-    """A command line or filename has a field that isn't offered, or a job lacks it."""
+    """A command line or filename has an unknown field, or a field that the job lacks."""
 
 
 class UntrustedServer(ClientError):
-    """The server's certificate isn't signed by an authority that this machine knows."""
+    """The server's certificate is not signed by an authority that this machine trusts."""
 
 
 class NotAJobServer(ClientError):
-    """Something answers at that URL, but not as a job server does."""
+    """The response is not one of a job server: not the protocol's JSON, or larger than any job server's."""
 
 
 class ServerUnreachable(ClientError):
-    """No answer, or "later" (429, 502, 503, 504, a proxy's 500), for longer than `retry_for_s`."""
+    """No response, or a temporary failure (429, 502, 503, 504, a proxy's 500), for longer than `retry_for_s`."""
 
 
-class AnswerLost(ClientError):
-    """A request without a claim was sent and its answer did not come: it may or may not have been done."""
+class ResponseLost(ClientError):
+    """The response to a request without a claim was lost: the request may or may not have been handled."""
 
 
 class AllFailed(ClientError):
-    """A worker's first attempts all failed and no job was done: before it fails them all, it ends."""
+    """The first attempts of a worker all failed and no job was done, so it ended before it failed all jobs."""
 
 
 class Undelivered(ClientError):
-    """The worker had to end with something that the server does not know yet; the message says what."""
+    """The worker had to end before the server accepted a report; the message contains the report."""
 
 
 class Refused(ClientError):
-    """The server said no. `status`: of HTTP; `code`: the protocol's word for it, such as "claim_lost"."""
+    """The server refused the request. status: of HTTP; code: the protocol's error code, such as "claim_lost"."""
 
     def __init__(self, message: str, status: int, code: str) -> None:
         super().__init__(message)
@@ -80,11 +94,11 @@ class Refused(ClientError):
 
 
 class BadRequest(Refused):
-    """400: the server can't read the request."""
+    """400: the request is invalid."""
 
 
 class WrongSecret(Refused):
-    """403: the jobix is missing, or unknown where the server is closed."""
+    """403: the jobix is missing, or unknown to a closed server."""
 
 
 class NoSuchJob(Refused):
@@ -92,27 +106,27 @@ class NoSuchJob(Refused):
 
 
 class Conflict(Refused):
-    """409: the job is not as the request thinks it is. Nothing was changed."""
+    """409: the request conflicts with the current state of the job. Nothing was changed."""
 
 
 class WrongStage(Conflict):
-    """The job is not in a stage from which it could go there; the message says which would do."""
+    """The job cannot move from its stage to the requested one; the message names the possible stages."""
 
 
 class ClaimLost(Conflict):
-    """The claim is no longer held: the job was degraded, released or given to another."""
+    """The claim is no longer held: the job was moved back, released or claimed by another worker."""
 
 
 class ClaimSpent(Conflict):
-    """A token for /get that was used before and holds nothing any more: make a new one."""
+    """The token of a /get was used before, and holds no job any more: use a new one."""
 
 
 class TooLarge(Refused):
-    """413: the body is larger than the server takes."""
+    """413: the body is larger than the server accepts."""
 
 
 class ServerFailed(Refused):
-    """Any other refusal, such as 500: see the server's log."""
+    """Any other error, such as 500: see the server's log."""
 
 
 _BY_STATUS: dict[int, type[Refused]] = {
@@ -126,6 +140,6 @@ _BY_CODE: dict[str, type[Refused]] = {"wrong_stage": WrongStage, "claim_lost": C
 
 
 def refused(status: int, code: str, message: str) -> Refused:
-    """The exception for an answer of that status and code."""
+    """The exception for a response with that status and code."""
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, ServerFailed)
     return kind(message, status, code)

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from client import Job, JobClient, Report
-from client.answers import Outcome, Renewed
+from client import Job, JobClient, Outcome, Renewed, Report
 from examples.demo.history import Log
 
 RETRY_FOR_S = 10.0  # the demo's server is on this machine and does not come back
@@ -17,8 +16,8 @@ class RecordingClient(JobClient):
         super().__init__(url, jobix, worker=worker, retry_for_s=RETRY_FOR_S)
         self._log = log
 
-    def another(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> "RecordingClient":
-        twin = super().another(timeout_s=timeout_s, retry_for_s=retry_for_s)
+    def with_options(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> "RecordingClient":
+        twin = super().with_options(timeout_s=timeout_s, retry_for_s=retry_for_s)
         twin._log = self._log
         return twin
 

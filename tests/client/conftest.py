@@ -21,6 +21,12 @@ from tests.support.server import Server
 from tests.support.waiting import until
 
 
+def write_secret(path: Path, jobix: object) -> None:
+    """Writes a file that only its owner can read, as `jm init` does."""
+    path.write_text(str(jobix))
+    path.chmod(0o600)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """One server for all tests that don't stop it (those take `server`): a list of its own is enough for each."""
@@ -66,7 +72,11 @@ class Terminal:
 
     def __init__(self, url: str, jobix: int, folder: Path) -> None:
         self.environment = {**os.environ, "JOBSERVER_URL": url, "JOBSERVER_JOBIX": str(jobix)}
-        self.environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.environment |= {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "XDG_CONFIG_HOME": str(folder / "config"),
+        }
         self.folder = folder
         self._started: list[subprocess.Popen[str]] = []
 
@@ -141,6 +151,7 @@ def run(url, jobix, monkeypatch, tmp_path, capsys):
     """Runs one command in this process: exit code, stdout, stderr."""
     monkeypatch.setenv("JOBSERVER_URL", url)
     monkeypatch.setenv("JOBSERVER_JOBIX", str(jobix))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
 
     def one(*words: str) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server, that loses answers after the server has handled the request."""
+"""A TCP proxy in front of a real server, which loses responses after the server has handled the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 
 class LossyProxy:
-    """Passes HTTP on; does to the next answers to a path what it was told. A context manager."""
+    """Forwards HTTP, and loses or delays the next responses to a path on request. A context manager."""
 
     def __init__(self, server_url: str, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(server_url)
@@ -29,15 +29,15 @@ class LossyProxy:
         self._instead: list[tuple[str, bytes]] = []
 
     def lose(self, path: str, times: int = 1) -> None:
-        """The server gets the request and answers, and the connection breaks."""
+        """The server handles the request, and the connection breaks before its response."""
         self._lose += [path] * times
 
     def delay(self, path: str, seconds: float) -> None:
-        """The server gets the request and answers, and the answer is late."""
+        """The server handles the request, and its response is late."""
         self._late.append((path, seconds))
 
     def instead(self, path: str, status: str, headers: str = "", body: str = "{}", times: int = 1) -> None:
-        """The server never hears of it: this is answered. After all that is to be lost."""
+        """Sends this response without the server. Responses to be lost come first."""
         raw = f"HTTP/1.1 {status}\r\nContent-Length: {len(body.encode())}\r\n{headers}\r\n{body}".encode()
         self._instead += [(path, raw)] * times
 

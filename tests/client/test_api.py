@@ -16,14 +16,14 @@ from client import (
     NoSuchJob,
     NotAJobServer,
     Report,
-    SetAnswer,
+    SetResponse,
     WrongStage,
 )
 
 
-def test_a_job_goes_through_all_its_stages_with_what_it_carries(client):
+def test_a_job_moves_through_all_stages_with_its_data(client):
     assert client.init([0, 10, 0, 40]) == {0: 0.0, 1: 10.0, 2: 0.0, 3: 40.0, 4: 0.0}
-    assert client.set({3: {"jobcmd": {"file": "3.fits"}}, 4: {"jobcmd": "four", "priority": 1}}) == SetAnswer(2, 0)
+    assert client.set({3: {"jobcmd": {"file": "3.fits"}}, 4: {"jobcmd": "four", "priority": 1}}) == SetResponse(2, 0)
     first = client.get(0)
     assert (first.jobid, first.jobcmd, first.stage, first.working_stage, first.attempt) == (4, "four", 0, 1, 1)
     assert 590 < first.lifetime_s <= 601
@@ -41,26 +41,26 @@ def test_a_job_goes_through_all_its_stages_with_what_it_carries(client):
     assert (progress.stages[4].jobs, progress.last_stage) == (1, 4)
 
 
-def test_a_job_that_is_not_there_is_none_and_not_an_error(client):
+def test_get_returns_none_if_there_is_no_job(client):
     assert client.get(0) is None
     assert client.get_many(0, 5) == []
 
 
-def test_a_wait_is_ended_by_the_job_that_comes(client):
+def test_a_new_job_ends_a_wait(client):
     client.init()
     threading.Timer(0.2, lambda: client.set({1: {}})).start()
     job = client.get(0, wait_s=20)
     assert job.jobid == 1
 
 
-def test_another_working_stage_is_known_to_the_job(client):
+def test_a_job_knows_its_working_stage(client):
     client.set({1: {}})
     job = client.get(0, 3)
     assert (job.working_stage, job.done_stage) == (3, 4)
     assert client.update(job, job.done_stage).jobstage == 4
 
 
-def test_many_reports_are_judged_each_alone(client):
+def test_each_of_many_reports_has_its_own_outcome(client):
     client.set({jobid: {} for jobid in range(4)})
     jobs = client.get_many(0, 3)
     assert [job.jobid for job in jobs] == [0, 1, 2]
@@ -80,7 +80,7 @@ def test_many_reports_are_judged_each_alone(client):
     assert sorted(job.jobid for job in claimed) == [2, 3]
 
 
-def test_heartbeat_says_which_claims_are_held(client):
+def test_heartbeat_returns_the_state_of_each_claim(client):
     client.init([0, 10])
     client.set({1: {}, 2: {}})
     held, given_back = client.get_many(0, 2)
@@ -110,7 +110,7 @@ def test_refusals_are_exceptions_with_their_own_names(client):
         client.get(1)
 
 
-def test_an_attempt_too_many_is_told_to_the_worker(client):
+def test_an_update_reports_that_no_attempts_are_left(client):
     client.init([0, 10])
     client.lifetime(1, 10, max_attempts=1)
     client.set({1: {}})
@@ -118,13 +118,13 @@ def test_an_attempt_too_many_is_told_to_the_worker(client):
     assert (answer.failed, answer.jobstage) == (True, 1)
 
 
-def test_lifetimes_are_read_as_they_were_set(client):
+def test_lifetimes_are_returned_as_they_were_set(client):
     client.init([0, 10])
     assert client.lifetime(1, 0.05, requeue=0, max_attempts=3) == client.lifetime(1)
     assert (client.lifetime(1).minutes, client.lifetime(1).requeue, client.lifetime(1).max_attempts) == (0.05, 0, 3)
 
 
-def test_a_lifetimes_parts_are_changed_each_alone(client):
+def test_each_part_of_a_lifetime_can_be_changed_alone(client):
     client.init([0, 10], requeue=True)
     assert client.lifetime(1, max_attempts=2) == Lifetime(1, 10, 0, 2)
     assert client.lifetime(1, 20) == Lifetime(1, 20, 0, 2)
@@ -140,13 +140,13 @@ def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
             requests_before.append(proxy.count("/set"))
             yield jobid, {"jobcmd": {"file": f"data/{jobid}.fits"}}
 
-    assert through.set(jobs()) == SetAnswer(25_000, 0)
+    assert through.set(jobs()) == SetResponse(25_000, 0)
     assert proxy.count("/set") == 3
     assert (requests_before[9_999], requests_before[10_001], requests_before[24_999]) == (0, 1, 2)
-    assert through.set({0: {}, 25_000: {}}) == SetAnswer(1, 1)
+    assert through.set({0: {}, 25_000: {}}) == SetResponse(1, 1)
 
 
-def test_what_json_has_no_words_for_is_refused_before_it_is_sent(client):
+def test_a_value_that_json_cannot_express_is_refused_before_it_is_sent(client):
     with pytest.raises(BadSource, match="job 7"):
         client.set({7: {"jobcmd": float("nan")}})
     client.set({1: {}})
@@ -161,11 +161,11 @@ def test_the_jobix_is_a_whole_number_of_63_bits_and_no_message_repeats_it(url):
         with pytest.raises(BadJobix) as told:
             JobClient(url, bad)
         assert str(bad) not in str(told.value)
-    with pytest.raises(BadJobix, match=r"this is text: use int"):
+    with pytest.raises(BadJobix, match=r"not text: use int"):
         JobClient(url, "123")
 
 
-def test_a_url_that_is_no_job_server_is_said_to_be_none(url, jobix):
+def test_a_url_that_is_not_a_job_server_is_an_error(url, jobix):
     with pytest.raises(NotAJobServer, match="is the URL right"):
         JobClient(url + "/nothing/here", jobix).get(0)
 

@@ -1,4 +1,4 @@
-"""Short jobs are claimed and reported many at a time, and nothing of what holds for one is lost by that."""
+"""Batches of short jobs keep every promise that holds for a single job."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 import pytest
 
 from client import JobClient, Tally, Undelivered, Worker
-from client.pace import MOST, Pace
-from client.tokens import new_token
+from client.http.retries import new_token
+from client.worker.batch import MAX_SIZE, BatchSize
 
 
 def test_a_batch_is_about_a_second_of_work_and_grows_step_by_step():
-    pace, sizes = Pace(), []
+    pace, sizes = BatchSize(), []
     for _ in range(6):
         sizes.append(pace.n)
-        pace.took(pace.n, 0.0001 * pace.n)
-    assert sizes == [1, 8, 64, 512, MOST, MOST]
+        pace.measured(pace.n, 0.0001 * pace.n)
+    assert sizes == [1, 8, 64, 512, MAX_SIZE, MAX_SIZE]
     for done, seconds, n in ((1000, 4.0, 250), (250, 1.0, 250), (1, 0.6, 1), (0, 0.1, 1), (1, 0.0, 8)):
-        pace.took(done, seconds)
+        pace.measured(done, seconds)
         assert pace.n == n
 
 
@@ -32,7 +32,7 @@ def test_short_jobs_take_few_requests_and_each_is_done_once(proxy, jobix):
     assert proxy.count("/get/0") + proxy.count("/update_jobs") < 15
 
 
-def test_of_jobs_that_take_long_none_is_held_before_its_turn(client):
+def test_long_jobs_are_claimed_one_by_one(client):
     client.set({jobid: {} for jobid in range(3)})
     held = []
 
@@ -44,9 +44,9 @@ def test_of_jobs_that_take_long_none_is_held_before_its_turn(client):
     assert held == [1, 1, 1]
 
 
-def test_one_slow_job_holds_up_none_of_the_others(client, url, jobix, monkeypatch, until):
-    """What was done before it is reported, and what comes after it is given to others, without an error."""
-    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+def test_a_slow_job_does_not_delay_the_others_of_its_batch(client, url, jobix, monkeypatch, until):
+    """Finished jobs are reported, and jobs that have not started are given to others, without an error."""
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 0.1)
     client.set({jobid: {} for jobid in range(40)})
     others = []
 
@@ -60,7 +60,7 @@ def test_one_slow_job_holds_up_none_of_the_others(client, url, jobix, monkeypatc
     assert others == [Tally(done=27)]
 
 
-def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_not_begun(client):
+def test_a_stopped_worker_gives_back_the_jobs_that_have_not_started(client):
     client.set({jobid: {} for jobid in range(40)})
     worker = Worker(client, 0, lambda job: worker.stop() if job.jobid == 20 else None)
     assert worker.run() == Tally(done=21)
@@ -83,18 +83,18 @@ def test_a_second_stop_gives_the_running_job_back_and_the_rest_of_its_batch(clie
     assert client.progress().working == 0
 
 
-def test_all_that_an_abandoned_claim_brought_is_given_back(client):
+def test_all_jobs_of_an_abandoned_claim_are_given_back(client):
     client.set({jobid: {} for jobid in range(9)})
     token = new_token()
     assert len(client.claim(token, 0, n=5)) == 5
-    assert client.let_go(token, 0)
+    assert client.release(token, 0)
     progress = client.progress()
     assert (progress.working, progress.available) == (0, 9)
 
 
-def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
+def test_waiting_jobs_of_a_batch_are_renewed(client, monkeypatch):
     """Eight jobs of a quarter of a second, with a lifetime of 0.9 s; also those that are done, and not yet told."""
-    monkeypatch.setattr("client.relief.AFTER_S", 60)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.015])
     client.lifetime(1, 0.015, requeue=0)
     client.set({jobid: {} for jobid in range(9)})
@@ -108,8 +108,8 @@ def test_what_waits_in_a_batch_is_renewed_with_the_rest(client, monkeypatch):
     assert attempts == [1] * 9
 
 
-def test_a_job_that_is_cancelled_before_its_turn_is_not_begun(shared, client, kept, monkeypatch):
-    monkeypatch.setattr("client.relief.AFTER_S", 60)
+def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, kept, monkeypatch):
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.01])
     client.set({jobid: {} for jobid in range(5)})
     begun = []
@@ -141,7 +141,7 @@ def test_failures_among_a_batch_are_given_back_each_with_its_error(client, kept)
     assert kept(29)["result"] == '{"of":29}'
 
 
-def test_lost_answers_of_batches_do_not_let_a_job_be_done_twice(proxy, jobix):
+def test_lost_responses_of_batches_do_not_make_a_job_done_twice(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {} for jobid in range(100)})
     proxy.lose("/update_jobs", times=3)
@@ -150,14 +150,14 @@ def test_lost_answers_of_batches_do_not_let_a_job_be_done_twice(proxy, jobix):
     assert seen == list(range(100))
 
 
-def test_reports_that_are_too_large_together_are_sent_apart(new_server, jobix):
+def test_reports_that_are_too_large_together_are_sent_separately(new_server, jobix):
     client = JobClient(new_server(max_body_mb="1").start().url, jobix)
     client.set({jobid: {} for jobid in range(9)})
     assert Worker(client, 0, lambda job: "x" * 300_000 if job.jobid else None).run() == Tally(done=9)
     assert client.progress().done == 9
 
 
-def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobix):
+def test_a_worker_whose_server_is_gone_shows_all_undelivered_reports(server, jobix):
     client = JobClient(server.url, jobix, retry_for_s=0.4)
     client.set({jobid: {} for jobid in range(9)})
 
@@ -166,20 +166,22 @@ def test_a_worker_whose_server_is_gone_says_all_that_is_undelivered(server, jobi
             server.kill()
         return job.jobid
 
-    with pytest.raises(Undelivered, match=r'job 1 goes to stage 2 with {"result":1}; .*job 8 goes .*Each will be done'):
+    with pytest.raises(
+        Undelivered, match=r'job 1 moves to stage 2 with {"result":1}; .*job 8 moves .*Each job will be done'
+    ):
         Worker(client, 0, work).run()
 
 
 @pytest.fixture
 def nine(server, jobix, monkeypatch):
     """A client of a list of nine jobs, on the test's own server; who is slow is relieved soon."""
-    monkeypatch.setattr("client.relief.AFTER_S", 0.1)
+    monkeypatch.setattr("client.worker.batch.SLOW_S", 0.1)
     client = JobClient(server.url, jobix, retry_for_s=20)
     client.set({jobid: {} for jobid in range(9)})
     return client
 
 
-def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_not(server, nine):
+def test_the_result_of_a_slow_job_is_delivered_after_a_failed_delivery(server, nine):
     """The server was away too long for them, and is back when the slow job ends."""
     nine.retry_for_s = 0.3
 
@@ -189,13 +191,13 @@ def test_what_a_slow_job_brought_is_delivered_though_the_reports_before_it_were_
             time.sleep(2)
             server.start()
 
-    with pytest.raises(Undelivered, match="job 1 goes to stage 2"):
+    with pytest.raises(Undelivered, match="job 1 moves to stage 2"):
         Worker(nine, 0, work).run()
     progress = nine.progress()
     assert (progress.done, progress.working) == (2, 7)  # 0 and 4; the others come back when their lifetime is over
 
 
-def test_a_server_that_goes_while_a_slow_job_runs_is_waited_for(server, nine):
+def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine):
     """The reports on their way beside the slow job are delivered when it is back."""
 
     def work(job):

@@ -1,4 +1,4 @@
-"""What becomes of a claim while a worker works: renewed, lost, cancelled, undelivered."""
+"""Claims during the work: renewed, lost, cancelled, undelivered."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, 
     assert proxy.count("/update_jobs") == 1
 
 
-def test_a_result_of_a_claim_lost_unnoticed_is_dropped_and_the_worker_goes_on(client, kept, take_back):
+def test_the_result_of_a_lost_claim_is_dropped_and_the_worker_continues(client, kept, take_back):
     client.init([0, 10])
     client.set({1: {}})
     stale = [True]
@@ -72,7 +72,7 @@ def test_a_result_of_a_claim_lost_unnoticed_is_dropped_and_the_worker_goes_on(cl
     assert kept(1)["result"] == '"fresh"'
 
 
-def test_a_function_and_who_renews_its_claim_ask_for_stopped_at_once_and_find_the_same():
+def test_two_threads_that_read_stopped_at_once_get_the_same_event():
     def look(job, together, found):
         together.wait()
         found.append(job.stopped)
@@ -105,7 +105,7 @@ def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, 
     assert kept(1)["error"] == "cancelled"
 
 
-def test_a_lost_answer_does_not_let_a_worker_do_a_job_twice(proxy, jobix):
+def test_a_lost_response_does_not_make_a_worker_do_a_job_twice(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {} for jobid in range(6)})
     proxy.lose("/get/0")
@@ -115,7 +115,7 @@ def test_a_lost_answer_does_not_let_a_worker_do_a_job_twice(proxy, jobix):
     assert seen == list(range(6))
 
 
-def test_another_working_stage_is_kept_to(client):
+def test_a_worker_uses_its_working_stage(client):
     client.set({1: {}, 2: {}})
     stages = []
 
@@ -127,7 +127,7 @@ def test_another_working_stage_is_kept_to(client):
     assert client.progress().stages[4].jobs == 2
 
 
-def test_a_worker_whose_server_is_gone_says_what_is_undelivered(server, jobix):
+def test_a_worker_whose_server_is_gone_shows_the_undelivered_report(server, jobix):
     client = JobClient(server.url, jobix, retry_for_s=0.4)
     client.set({7: {}})
 
@@ -135,7 +135,7 @@ def test_a_worker_whose_server_is_gone_says_what_is_undelivered(server, jobix):
         server.kill()
         return {"chi2": 1.25}
 
-    with pytest.raises(Undelivered, match=r'job 7 goes to stage 2 with \{"result":\{"chi2":1.25\}\}'):
+    with pytest.raises(Undelivered, match=r'job 7 moves to stage 2 with \{"result":\{"chi2":1.25\}\}'):
         Worker(client, 0, work).run()
 
 
@@ -151,7 +151,7 @@ def test_a_result_survives_a_restart_of_the_server(server, jobix):
     assert Worker(client, 0, work).run() == Tally(done=1)
 
 
-def test_a_second_worker_sees_no_job_that_the_first_has(client, url, jobix):
+def test_two_workers_never_hold_the_same_job(client, url, jobix):
     client.set({1: {}})
     seen = []
 

@@ -10,10 +10,9 @@ import time
 
 import pytest
 
-from client import BadTemplate, Tally, Worker
-from client import command as command_module
-from client.job import Job
-from client.template import Template
+from client import BadTemplate, Job, Tally, Worker
+from client.worker import command as command_module
+from client.worker.template import Template
 from tests.client.conftest import runs
 
 
@@ -29,7 +28,7 @@ def once(client):
     return run
 
 
-def test_fields_become_one_argument_each_and_never_meet_a_shell(once, tmp_path, kept):
+def test_each_field_becomes_one_argument_without_a_shell(once, tmp_path, kept):
     out = tmp_path / "out"
     jobcmd = {"file": f"a b'\"; touch {tmp_path}/hacked $(touch {tmp_path}/hacked) *", "n": [1, {"x": None}], "-": "ü"}
     program = f"import sys, json; open({str(out)!r}, 'w').write(json.dumps(sys.argv[1:]))"
@@ -64,8 +63,8 @@ def test_a_command_line_in_one_text_is_split_into_words(once, tmp_path):
         "{jobid:{jobid}}",
     ],
 )
-def test_only_the_fields_of_a_job_are_offered(text):
-    with pytest.raises(BadTemplate, match="offered"):
+def test_unknown_fields_are_refused(text):
+    with pytest.raises(BadTemplate, match="the fields are"):
         Template(text)
 
 
@@ -83,7 +82,7 @@ def test_a_whole_jobcmd_of_text_is_itself_and_other_json_is_json():
     assert Template("{jobcmd}").fill(Job(3, {"a": True}, 0, 1, "claim", 1, None)) == '{"a": true}'
 
 
-def test_an_exit_code_is_kept_with_the_last_lines_of_stderr(once, kept, capfd):
+def test_an_exit_code_is_stored_with_the_last_lines_of_stderr(once, kept, capfd):
     script = "i=0; while [ $i -lt 300 ]; do echo line $i >&2; i=$((i+1)); done; echo out; exit 7"
     assert once(["sh", "-c", script], None) == Tally(failed=1)
     error = kept(3)["error"]
@@ -93,12 +92,12 @@ def test_an_exit_code_is_kept_with_the_last_lines_of_stderr(once, kept, capfd):
     assert captured.out == "out\n"
 
 
-def test_a_command_killed_by_a_signal_is_said_to_be(once, kept):
+def test_the_error_of_a_killed_command_names_the_signal(once, kept):
     assert once(["sh", "-c", "kill -9 $$"], None) == Tally(failed=1)
     assert kept(3)["error"] == "killed by SIGKILL"
 
 
-def test_a_program_that_is_not_there_is_told_before_any_job_is_claimed(client):
+def test_a_missing_program_is_an_error_before_any_job_is_claimed(client):
     with pytest.raises(BadTemplate, match="no program 'nixda'"):
         Worker(client, 0, "nixda {jobid}")
     with pytest.raises(BadTemplate, match="empty"):
@@ -108,25 +107,25 @@ def test_a_program_that_is_not_there_is_told_before_any_job_is_claimed(client):
 
 
 @pytest.mark.parametrize(("program", "argument"), [("nixda", "x"), ("echo", "a\x00b"), ("echo", "x" * 3_000_000)])
-def test_a_command_that_can_not_be_started_is_an_error_of_the_job(once, kept, program, argument):
+def test_a_command_that_cannot_be_started_is_an_error_of_the_job(once, kept, program, argument):
     assert once(["{jobcmd[0]}", "{jobcmd[1]}"], [program, argument]) == Tally(failed=1)
     assert kept(3)["error"].startswith(f"could not start {program}")
 
 
-def test_the_secret_is_not_handed_to_commands(once, monkeypatch, tmp_path):
+def test_commands_do_not_see_the_secret_key(once, monkeypatch, tmp_path):
     monkeypatch.setenv("JOBSERVER_JOBIX", "123456789")
     once(["sh", "-c", f"env > {tmp_path}/env"], None)
     assert "JOBSERVER_JOBIX" not in (tmp_path / "env").read_text()
 
 
-def test_a_command_that_leaves_something_running_with_its_stderr_does_not_hold_the_worker_up(once, tmp_path):
+def test_a_process_that_a_command_leaves_running_does_not_block_the_worker(once, tmp_path):
     began = time.monotonic()
     assert once(["sh", "-c", f"sleep 30 & echo $! > {tmp_path}/pid; exit 1"], None) == Tally(failed=1)
     assert time.monotonic() - began < 3
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
-def test_a_command_whose_claim_is_lost_is_ended_even_if_it_ignores_sigterm(client, take_back, monkeypatch, tmp_path):
+def test_a_command_whose_claim_is_lost_is_killed_even_if_it_ignores_sigterm(client, take_back, monkeypatch, tmp_path):
     monkeypatch.setattr(command_module, "KILL_AFTER_S", 0.4)
     client.init([0, 0.02])
     client.set({3: {}})

@@ -12,14 +12,14 @@ import sys
 import pytest
 
 from client import JobClient
-from tests.client.conftest import ROOT
+from tests.client.conftest import ROOT, write_secret
 
 
 def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
     assert run("init", "0", "10", "0", "0.5") == (
         0,
-        "stage 0: for ever\nstage 1: 10 minutes, then flagged, at most 5 attempts\nstage 2: for ever\n"
-        "stage 3: 0.5 minutes, then flagged, at most 5 attempts\nstage 4: for ever\n",
+        "stage 0: no limit\nstage 1: 10 minutes, then flagged, at most 5 attempts\nstage 2: no limit\n"
+        "stage 3: 0.5 minutes, then flagged, at most 5 attempts\nstage 4: no limit\n",
         "",
     )
     (tmp_path / "jobs.csv").write_text("id,file\n3,a.fits\n4,b.fits\n")
@@ -34,7 +34,7 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
     assert re.search(r"^jobid: 4\njobcmd: .*\nwhen done: \S+ -m client update 4 2 --claim \w+$", out, re.S)
     told = re.search(r"update .*", out)[0].split()
     assert run(*told) == (0, "Success, job 4 was updated to stage 2!\n", "")
-    assert run("get", "0") == (1, "nada\n", "")
+    assert run("get", "0") == (1, "no job available\n", "")
     assert run("get", "0", "--json") == (1, '"nada"\n', "")
     assert JobClient(url, jobix).progress().stages[2].jobs == 2
 
@@ -62,7 +62,10 @@ def test_lifetime_shows_and_sets(run):
 def test_init_makes_a_secret_that_only_its_owner_can_read_and_set_and_get_use_it(run, tmp_path, monkeypatch):
     monkeypatch.delenv("JOBSERVER_JOBIX")
     code, out, err = run("init", "--jobix-file", "secret", "--name", tmp_path.name, "0", "10", "0", "40")
-    assert (code, err) == (0, "secret now holds a new secret; whoever reads it can work on this job list\n")
+    assert (code, err) == (
+        0,
+        "created secret with a new secret key. Keep it private: it grants full access to the list\n",
+    )
     secret = (tmp_path / "secret").read_text()
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
     assert int(secret) < 2**63
@@ -74,14 +77,14 @@ def test_init_makes_a_secret_that_only_its_owner_can_read_and_set_and_get_use_it
     assert run("--jobix-file", "secret", "get", "0")[0] == 0
 
 
-def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
+def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
     for name in ("b", "c"):
         (tmp_path / f"{name}.fits").touch()
     assert run("set", "--files", "*.fits") == (0, "2 new, 0 known\n", "")
     (tmp_path / "a.fits").touch()
     code, out, err = run("set", "--files", "*.fits")
     assert (code, out) == (0, "1 new, 2 known\n")
-    assert "do the numbers still stand for the same jobs" in err
+    assert err.startswith("warning: 2 ids exist already: these jobs were skipped")
 
 
 @pytest.mark.parametrize(
@@ -96,9 +99,9 @@ def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
         (["update", "1", "2", "--result", "{"], 2, "not JSON"),
         (["update", "1", "2", "--result", "NaN", "--claim", "0" * 32], 2, "not JSON compliant"),
         (["get", "0", "--url", "nowhere"], 2, "must look like"),
-        (["get", "0", "--ca-file", "nowhere.pem"], 2, "isn't there"),
+        (["get", "0", "--ca-file", "nowhere.pem"], 2, "does not exist"),
         (["work", "0", "--", "nixda"], 2, "no program"),
-        (["work", "0", "--", "echo", "{secret}"], 2, "offered"),
+        (["work", "0", "--", "echo", "{secret}"], 2, "unknown field"),
         (["work", "0", "--wait-s", "99", "--", "true"], 2, "from 0 to 60"),
         (["get", "1"], 3, "even"),
         (["update", "9", "2"], 3, "no job"),
@@ -106,10 +109,10 @@ def test_known_numbers_with_new_ones_are_worth_a_warning(run, tmp_path):
         (["get", "0", "--jobix", "-1"], 4, "whole number"),
         (["get", "0", "--jobix", "x12345"], 4, "whole number"),
         (["get", "0", "--jobix-file", "nowhere"], 4, "there is no file nowhere: `init"),
-        (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "out of reach"),
+        (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "could not be reached"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_an_exit_code(run, words, code, told):
+def test_an_error_is_one_line_and_an_exit_code(run, words, code, told):
     ended, out, err = run(*words)
     assert (ended, out) == (code, "")
     assert told in err.splitlines()[-1]
@@ -117,7 +120,7 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(run, words, code, told):
     assert "x12345" not in err
 
 
-def test_without_a_secret_it_says_where_one_comes_from(run, monkeypatch):
+def test_a_missing_secret_key_is_an_error_that_names_the_options(run, monkeypatch):
     monkeypatch.delenv("JOBSERVER_JOBIX")
     code, _, err = run("get", "0")
     assert code == 4
@@ -126,17 +129,17 @@ def test_without_a_secret_it_says_where_one_comes_from(run, monkeypatch):
 
 @pytest.mark.parametrize("command", [("get", "0"), ("init",)])
 @pytest.mark.parametrize("holds", ["some text", "", "5 6", "é", None])
-def test_a_jobix_file_that_holds_none_is_not_cured_by_the_command_that_was_just_run(run, tmp_path, command, holds):
+def test_the_error_for_an_invalid_jobix_file_does_not_suggest_init(run, tmp_path, command, holds):
     if holds is None:
         (tmp_path / "s").mkdir()
     else:
-        (tmp_path / "s").write_text(holds)
+        write_secret(tmp_path / "s", holds)
     code, _, err = run(*command, "--jobix-file", "s")
-    told = "can't be read from s (Is a directory)" if holds is None else "the file s must have a whole number"
-    assert (code, told in err, "makes" in err) == (4, True, False)
+    told = "cannot be read from s (Is a directory)" if holds is None else "the file s must contain a whole number"
+    assert (code, told in err, "creates" in err) == (4, True, False)
 
 
-def test_work_does_all_jobs_and_ends_with_0(terminal, client):
+def test_work_does_all_jobs_and_exits_with_0(terminal, client):
     client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(3)})
     assert terminal.run("work", "0", "--", "echo", "{jobcmd[file]}", "--x", "--") == (
         0,
@@ -145,24 +148,26 @@ def test_work_does_all_jobs_and_ends_with_0(terminal, client):
     )
 
 
-def test_work_says_on_stderr_what_failed_and_still_ends_with_0(terminal, client):
+def test_work_prints_failures_to_stderr_and_exits_with_0(terminal, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
     code, out, err = terminal.run("work", "0", "--", "sh", "-c", "echo broken >&2; exit 3")
     assert (code, out) == (0, "")
-    assert err.startswith("broken\njob 1 failed for good: exit code 3: broken\n0 done, 1 failed\n1 failed for good: `")
+    assert err.startswith(
+        "broken\njob 1 failed permanently: exit code 3: broken\n0 done, 1 failed\n1 failed permanently: `"
+    )
 
 
 def test_the_secret_is_not_in_the_arguments_of_a_worker_with_a_jobix_file(terminal, client, jobix, tmp_path, until):
     client.set({1: {}})
-    (tmp_path / "secret").write_text(str(jobix))
+    write_secret(tmp_path / "secret", jobix)
     process = terminal.start("work", "0", "--jobix-file", "secret", "--", "sh", "-c", "ps -ef ww > list")
     process.communicate(timeout=10)
     assert "client work 0" in (tmp_path / "list").read_text()
     assert str(jobix) not in (tmp_path / "list").read_text()
 
 
-def test_ctrl_c_is_quiet_and_130_and_gives_back_what_get_may_have_claimed(terminal, client, proxy):
+def test_ctrl_c_exits_quietly_with_130_and_gives_back_the_claim_of_get(terminal, client, proxy):
     client.set({1: {}})
     proxy.delay("/get/0", 20)
     process = terminal.start("get", "0", JOBSERVER_URL=proxy.url)
@@ -173,7 +178,7 @@ def test_ctrl_c_is_quiet_and_130_and_gives_back_what_get_may_have_claimed(termin
     assert client.progress().available == 1
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(terminal, client):
+def test_a_closed_pipe_is_not_an_error(terminal, client):
     client.set({1: {}})
     code = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m client get 0 --json | true; {sys.executable} -m client get 0 | head -c 1"],

@@ -1,4 +1,4 @@
-"""What the command line advises: it works when it is pasted, and comes when it is needed."""
+"""Commands that jm prints as hints work when they are pasted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import subprocess
 
 import pytest
+
+from tests.client.conftest import write_secret
 
 
 def pasted(terminal, said: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +21,7 @@ def pasted(terminal, said: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def elsewhere(terminal, url, jobix):
     """A terminal in which only the options say which list on which server."""
-    (terminal.folder / "my secret").write_text(str(jobix))
+    write_secret(terminal.folder / "my secret", jobix)
     del terminal.environment["JOBSERVER_JOBIX"], terminal.environment["JOBSERVER_URL"]
     terminal.options = ("--url", url, "--jobix-file", "my secret")
     return terminal
@@ -34,7 +36,7 @@ def expired(client, until):
     until(lambda: client.check_stages().flagged == 1)
 
 
-def test_the_update_that_get_advises_works_when_pasted_although_options_say_which_list(elsewhere, client):
+def test_the_update_command_that_get_prints_works_when_pasted(elsewhere, client):
     client.set({1: {}})
     code, out, _ = elsewhere.run("get", "0", *elsewhere.options)
     assert code == 0
@@ -42,14 +44,14 @@ def test_the_update_that_get_advises_works_when_pasted_although_options_say_whic
     assert ended.stdout == "Success, job 1 was updated to stage 2!\n", ended.stderr
 
 
-def test_a_secret_that_was_an_option_is_not_in_the_advice(terminal, client, jobix):
+def test_hints_do_not_contain_a_secret_key_that_was_an_option(terminal, client, jobix):
     client.set({1: {}})
     _, out, err = terminal.run("get", "0", "--jobix", str(jobix))
     assert "when done" in out
     assert str(jobix) not in out + err
 
 
-def test_check_says_how_expired_jobs_are_sent_back(elsewhere, client, expired):
+def test_check_prints_the_command_that_retries_expired_jobs(elsewhere, client, expired):
     code, out, err = elsewhere.run("check", *elsewhere.options)
     assert (code, out) == (1, "1 flagged\n")
     assert err.startswith("1 expired: `")
@@ -57,14 +59,14 @@ def test_check_says_how_expired_jobs_are_sent_back(elsewhere, client, expired):
     assert client.progress().available == 1
 
 
-def test_work_says_at_its_end_how_expired_jobs_are_sent_back(elsewhere, expired):
+def test_work_prints_the_command_that_retries_expired_jobs(elsewhere, expired):
     code, _, err = elsewhere.run("work", "0", *elsewhere.options, "--", "true")
     assert code == 0
     assert err.startswith("0 done\n1 expired: `")
     assert pasted(elsewhere, err).returncode == 0
 
 
-def test_watch_says_how_expired_jobs_are_sent_back(terminal, client, expired):
+def test_watch_prints_the_command_that_retries_expired_jobs(terminal, client, expired):
     process = terminal.start("watch")
     said = "".join(process.stdout.readline() for _ in range(3))
     assert "0/1 done, 1 working, 1 expired\n" in said
@@ -73,48 +75,48 @@ def test_watch_says_how_expired_jobs_are_sent_back(terminal, client, expired):
     assert process.wait(10) == 0
 
 
-def test_watch_says_it_in_a_terminal_too(terminal, client):
+def test_watch_prints_that_command_in_a_terminal_too(terminal, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
     client.update(client.get(0), 0, error="broken")
     code, shown = terminal.run_in_a_pty("watch")
     assert code == 1
-    assert "1 failed for good: `" in shown
+    assert "1 failed permanently: `" in shown
 
 
-def test_init_says_which_lifetimes_were_set_before_and_how_to_change_them(elsewhere):
+def test_init_names_lifetimes_that_were_set_before_and_the_command_that_changes_them(elsewhere):
     elsewhere.run("init", "0", "10", *elsewhere.options)
     code, out, _ = elsewhere.run("init", "0", "99.5", "0", *elsewhere.options)
     told = out.splitlines()
-    assert (code, told[0], told[2]) == (0, "stage 0: for ever", "stage 2: for ever")
+    assert (code, told[0], told[2]) == (0, "stage 0: no limit", "stage 2: no limit")
     assert told[1].startswith("stage 1: 10 minutes, then flagged, at most 5 attempts (was set before: `")
     assert "lifetime 1 99.5 " in told[1]
     assert pasted(elsewhere, out).stdout == "stage 1: 99.5 minutes, then flagged, at most 5 attempts\n"
 
 
-def test_a_lifetime_that_the_server_rounds_is_not_said_to_be_another(elsewhere):
+def test_a_lifetime_that_the_server_rounds_is_not_reported_as_different(elsewhere):
     _, out, _ = elsewhere.run("init", "0", "0.000001", "0", "0.3333333", *elsewhere.options)
     assert "was set before" not in out
 
 
 @pytest.mark.parametrize("words", [("watch",), ("get", "0"), ("get", "0", "--json"), ("check",)])
-def test_a_jobix_that_is_no_lists_is_an_error(terminal, words):
+def test_a_jobix_of_no_list_is_an_error(terminal, words):
     code, out, err = terminal.run(*words)
     assert (code, out) == (4, "")
-    assert err == "error: this server has no list with this jobix: is it the right one? `init` makes a new list\n"
+    assert err == "error: this server has no list with this jobix. Check the key, or create a list with `init`\n"
 
 
-def test_a_jobix_that_is_no_lists_is_worth_a_warning_before_a_worker_waits(terminal):
+def test_work_warns_about_a_jobix_of_no_list_before_it_waits(terminal):
     process = terminal.start("work", "0", "--forever", "--", "true")
     assert "warning: this server has no list with this jobix" in process.stderr.readline()
     assert process.poll() is None
 
 
-def test_an_update_that_lacks_the_claim_is_told_the_option(terminal, client):
+def test_an_update_without_its_claim_is_an_error_that_names_the_option(terminal, client):
     client.set({1: {}})
     client.get(0)
     code, _, err = terminal.run("update", "1", "2")
     assert code == 3
-    assert "--claim TOKEN, as `get` printed it" in err
+    assert "Give it as --claim TOKEN; `get` printed it" in err
     _, _, err = terminal.run("update", "1", "2", "--claim", "0" * 32)
     assert "--claim" not in err

@@ -1,4 +1,4 @@
-"""The client on another machine: by copying its folder, and without what it needs."""
+"""The client on another machine: a copy of its folder, and missing libraries."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def python(copied, folder, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=folder, env=copied, capture_output=True, text=True, timeout=20)
 
 
-def test_the_folder_client_is_all_that_is_to_be_copied(copied, tmp_path, url, jobix):
+def test_a_copy_of_the_folder_client_works(copied, tmp_path, url, jobix):
     ended = python(copied | {"JOBSERVER_JOBIX": str(jobix)}, tmp_path, "-m", "client", "init", "0", "10", "--url", url)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "stage 1: 10 minutes" in ended.stdout
 
 
-def test_libraries_that_are_missing_are_one_line_that_says_what_to_install(copied, tmp_path):
+def test_a_missing_library_is_one_line_with_the_command_that_installs_it(copied, tmp_path):
     ended = python(copied, tmp_path, "-S", "-m", "client", "watch")  # -S: as if nothing were installed
     assert (ended.returncode, ended.stdout) == (2, "")
-    told = f"error: the client needs requests and rich: {sys.executable} -m pip install requests rich\n"
+    told = f"error: a library is missing: {sys.executable} -m pip install requests rich shtab\n"
     assert ended.stderr == told
 
 
-def test_who_imports_the_client_is_told_so_by_the_exception_and_needs_no_rich(copied, tmp_path):
+def test_an_import_without_requests_names_the_command_and_rich_is_not_needed(copied, tmp_path):
     ended = python(copied, tmp_path, "-S", "-c", "import client")
-    assert "ModuleNotFoundError: the client needs requests: " in ended.stderr
+    assert "ModuleNotFoundError: a library is missing: " in ended.stderr
     code = "import sys; sys.modules['rich'] = None; import client; client.Worker"
     assert python(copied, tmp_path, "-c", code).returncode == 0

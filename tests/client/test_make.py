@@ -1,4 +1,4 @@
-"""make setup: what a kill has left half made is made anew, and what can't be done is said as it is."""
+"""make setup repairs an incomplete environment, and reports the cause of a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make(folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=100, **options)
 
 
-def test_a_venv_that_a_kill_left_half_made_is_repaired_and_a_whole_one_left_alone(folder):
+def test_an_incomplete_venv_is_repaired_and_a_complete_one_is_kept(folder):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
     pip = next((folder / ".venv").glob("lib/python*/site-packages")) / "pip"
     pip.mkdir()  # the first files of it, as far as the kill let it come
@@ -46,7 +46,7 @@ def test_a_venv_that_a_kill_left_half_made_is_repaired_and_a_whole_one_left_alon
     assert (folder / ".venv/mine").exists()
 
 
-def test_a_folder_that_can_not_be_written_is_said_to_be_that_and_no_package_is_blamed(folder):
+def test_a_read_only_folder_is_named_as_the_cause(folder):
     (folder).chmod(0o555)
     ended = make(folder, user=NOBODY if os.geteuid() == 0 else None)
     assert ended.returncode != 0

@@ -1,4 +1,4 @@
-"""The command line's words: where options may stand, and what those of init, lifetime and work do."""
+"""Options of jm: their position, and the options of init, lifetime and work."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 import client.__main__
 from client import JobClient
-from tests.client.conftest import ROOT
+from tests.client.conftest import ROOT, write_secret
 
 
-def test_a_killed_workers_job_comes_back_by_itself_if_init_was_asked_to_requeue(run, client, until):
+def test_init_with_requeue_returns_the_job_of_a_killed_worker(run, client, until):
     code, out, _ = run("init", "--requeue", "0", "0.0001", "0.5", "40", "0", "0")
     assert code == 0
     assert out.splitlines()[1] == "stage 1: 0.0001 minutes, then back to stage 0, at most 5 attempts"
@@ -27,7 +27,7 @@ def test_init_with_requeue_leaves_a_requeue_that_was_set_before(client):
     assert (client.lifetime(1).requeue, client.lifetime(3).requeue) == (0, 0)
 
 
-def test_a_requeue_or_attempts_alone_leave_the_minutes_as_they_are(run):
+def test_setting_only_requeue_or_attempts_keeps_the_minutes(run):
     run("lifetime", "1", "20")
     told = "stage 1: 20 minutes, then back to stage 0, at most 5 attempts\n"
     assert run("lifetime", "1", "--requeue", "0") == (0, told, "")
@@ -35,16 +35,16 @@ def test_a_requeue_or_attempts_alone_leave_the_minutes_as_they_are(run):
     assert run("lifetime", "1", "30")[1] == told.replace("5", "2").replace("20", "30")
 
 
-def test_requeue_none_has_expired_jobs_flagged_again(run, client):
+def test_requeue_none_flags_expired_jobs(run, client):
     client.init([0, 20], requeue=True)
     assert run("lifetime", "1", "--requeue", "none")[1] == "stage 1: 20 minutes, then flagged, at most 5 attempts\n"
     assert client.lifetime(1).requeue is None
 
 
-def test_a_stage_without_a_lifetime_is_not_said_to_flag_its_jobs(run):
-    assert run("lifetime", "99")[1] == "stage 99: for ever, at most 5 attempts\n"
-    assert run("lifetime", "2")[1] == "stage 2: for ever\n"
-    assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: for ever, any number of attempts\n"
+def test_a_stage_without_a_lifetime_is_described_as_no_limit(run):
+    assert run("lifetime", "99")[1] == "stage 99: no limit, at most 5 attempts\n"
+    assert run("lifetime", "2")[1] == "stage 2: no limit\n"
+    assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: no limit, unlimited attempts\n"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_options_may_stand_anywhere_after_the_command(run, words):
     assert run(*words.split()) == expected
 
 
-def test_what_all_commands_take_may_stand_before_the_command_and_between_its_words(run, url, jobix, tmp_path):
-    (tmp_path / "s").write_text(str(jobix))
+def test_common_options_may_stand_before_the_command_and_between_its_words(run, url, jobix, tmp_path):
+    write_secret(tmp_path / "s", jobix)
     before = ("--url", "http://127.0.0.1:9", "--retry-for-s", "0")
     assert run(*before, "init", "0", "--url", url, "10", "--jobix-file", "s", "0", "20")[0] == 0
     assert JobClient(url, jobix).lifetime(3).minutes == 20
@@ -76,7 +76,7 @@ def test_set_takes_a_file_or_a_pattern(run, words):
     assert "set takes a file, or --files PATTERN" in err
 
 
-def test_a_requeue_that_is_no_stage_is_told_what_it_may_be(run):
+def test_an_invalid_requeue_is_an_error_that_names_the_possible_values(run):
     code, _, err = run("lifetime", "1", "--requeue", "nothing")
     assert code == 2
     assert "'nothing' is neither a stage nor none" in err
@@ -91,7 +91,7 @@ def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
     described = client.__main__.__doc__
     shown = run("--help")[1]
     commands = re.findall(r"^    (\w+) ", shown, re.M)
-    assert len(commands) == 8
+    assert len(commands) == 12
     for command in commands:
         row = re.search(rf"^\| `{command}\b.*", reference, re.M)
         assert row

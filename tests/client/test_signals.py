@@ -1,4 +1,4 @@
-"""What SIGTERM and SIGINT do to a worker process: nothing stays claimed."""
+"""SIGTERM and SIGINT end a worker without leaving claims."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ended(process, within_s: float) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_the_first_signal_lets_the_running_job_end_and_claims_no_other(client, function_worker, kept):
+def test_after_the_first_signal_the_running_job_finishes_and_no_other_is_claimed(client, function_worker, kept):
     client.set({1: {}, 2: {}})
     process = function_worker(0.6)
     process.send_signal(signal.SIGTERM)
@@ -82,7 +82,7 @@ def test_a_running_command_ends_at_the_first_signal_and_the_exit_code_names_it(
     assert (client.progress().available, client.progress().working, client.progress().done) == (1, 0, 1)
 
 
-def test_the_second_signal_ends_a_command_and_all_that_it_started(client, terminal, until, tmp_path):
+def test_the_second_signal_ends_a_command_and_its_child_processes(client, terminal, until, tmp_path):
     client.set({1: {}})
     script = 'trap "" HUP; (sleep 55; echo late > late) & echo $! > pid; wait'
     process = terminal.start("work", "0", "--", "sh", "-c", script)
@@ -107,9 +107,7 @@ def test_a_signal_ends_a_worker_that_waits_for_a_job_at_once(client, terminal, u
     assert (code, err) == (128 + number, "stopping\n0 done\n")  # not that it lets a job end: it has none
 
 
-def test_a_job_that_comes_after_an_abandoned_wait_is_not_claimed_for_the_worker_that_is_gone(
-    client, terminal, until, proxy
-):
+def test_a_job_added_after_an_abandoned_wait_is_not_claimed(client, terminal, until, proxy):
     client.init()
     process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
     until(lambda: proxy.count("/get/0") == 1)
@@ -121,7 +119,7 @@ def test_a_job_that_comes_after_an_abandoned_wait_is_not_claimed_for_the_worker_
     assert client.progress().working == 0
 
 
-def test_a_job_whose_claim_was_on_the_way_when_the_signal_came_is_given_back(client, terminal, until, proxy):
+def test_a_job_claimed_while_the_signal_arrived_is_given_back(client, terminal, until, proxy):
     client.set({1: {}})
     proxy.delay("/get/0", 30)
     process = terminal.start("work", "0", "--", "true", JOBSERVER_URL=proxy.url)
@@ -132,7 +130,7 @@ def test_a_job_whose_claim_was_on_the_way_when_the_signal_came_is_given_back(cli
     assert (client.progress().working, client.progress().available) == (0, 1)
 
 
-def test_a_next_job_that_came_along_with_a_report_is_given_back_when_a_signal_came_meanwhile(client, terminal, proxy):
+def test_a_job_claimed_with_a_report_is_given_back_if_a_signal_arrived(client, terminal, proxy):
     client.set({1: {}, 2: {}})
     proxy.delay("/update_jobs", 0.5)
     process = terminal.start("work", "0", "--", "true", JOBSERVER_URL=proxy.url)
@@ -144,27 +142,27 @@ def test_a_next_job_that_came_along_with_a_report_is_given_back_when_a_signal_ca
     assert (progress.done, progress.working, progress.available) == (1, 0, 1)
 
 
-def test_a_signal_while_the_server_is_away_ends_a_worker_that_waits(server, terminal, jobix, until):
+def test_a_signal_ends_a_waiting_worker_while_the_server_is_unreachable(server, terminal, jobix, until):
     JobClient(server.url, jobix).init()
     with LossyProxy(server.url) as proxy:
         process = terminal.start("work", "0", "--forever", "--", "true", JOBSERVER_URL=proxy.url)
         until(lambda: proxy.count("/get/0") == 1)
     server.kill()
-    assert "trying again" in process.stderr.readline()
+    assert "retrying" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     code, _, err = ended(process, 3)
     assert code == 143
-    assert "one may stay claimed" in err
+    assert "a job may stay claimed" in err
 
 
-def test_a_second_signal_gives_up_an_undelivered_result_and_says_so(server, terminal, jobix, until):
+def test_a_second_signal_ends_the_delivery_and_shows_the_result(server, terminal, jobix, until):
     client = JobClient(server.url, jobix)
     client.set({1: {}})
     command = ("sh", "-c", "touch runs; sleep 0.5")
     process = terminal.start("work", "0", "--filename", "out/{jobid}", "--", *command, JOBSERVER_URL=server.url)
     until((terminal.folder / "runs").exists)
     server.kill()
-    assert "trying again" in process.stderr.readline()
+    assert "retrying" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.1)

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from client import BadSource
-from client.sources import from_files, from_path
+from client.cli.sources import from_files, from_path
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_json_list_is_numbered_from_0(read):
     ]
 
 
-def test_items_with_a_jobcmd_are_jobs_and_others_are_what_to_do(read):
+def test_items_with_a_jobcmd_are_jobs_and_others_are_the_jobcmd(read):
     lines = '{"jobcmd": {"x": 1}, "priority": 2, "jobstage": 2}\n\n{"jobcmd": "rm", "host": "a"}\n'
     assert read("jobs.jsonl", lines) == [
         (0, {"jobcmd": {"x": 1}, "priority": 2, "jobstage": 2}),
@@ -45,7 +45,7 @@ def test_items_with_a_jobcmd_are_jobs_and_others_are_what_to_do(read):
 
 
 @pytest.mark.parametrize("name", ["id", "jobid"])
-def test_a_number_of_its_own_is_the_jobs_number(read, name):
+def test_an_id_of_an_item_is_the_id_of_the_job(read, name):
     assert read("jobs.ndjson", json.dumps({name: 7, "file": "a"})) == [(7, {"jobcmd": {name: 7, "file": "a"}})]
     assert read("jobs.csv", f"{name},file\n7,a\n") == [(7, {"jobcmd": {name: "7", "file": "a"}})]
 
@@ -62,38 +62,38 @@ def test_csv_rows_are_objects_of_text(read):
     ("name", "text", "told"),
     [
         ("jobs.txt", "", "must end in"),
-        ("jobs.json", "[1, 2", "isn't JSON"),
-        ("jobs.json", "[NaN]", "NaN isn't"),
+        ("jobs.json", "[1, 2", "is not JSON"),
+        ("jobs.json", "[NaN]", "NaN is not"),
         ("jobs.json", '{"a": {}}', "key 'a': jobid must be a whole number"),
         ("jobs.json", '{"1": 5}', "job '1' must be an object"),
         ("jobs.json", "5", "must hold a list"),
-        ("jobs.json", "[" * 100_000, "isn't JSON"),
-        ("jobs.jsonl", '{"id": 1}\n{"id": 2}\n{"file": 3}\n', "line 3: either every job"),
-        ("jobs.jsonl", '{"a": 1}\n{"a": \n', "line 2 isn't JSON"),
+        ("jobs.json", "[" * 100_000, "is not JSON"),
+        ("jobs.jsonl", '{"id": 1}\n{"id": 2}\n{"file": 3}\n', "line 3: give either all jobs"),
+        ("jobs.jsonl", '{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         ("jobs.jsonl", '{"id": -1}', "from 0 to 2"),
         ("jobs.jsonl", '{"id": 1.5}', "whole number, not 1.5"),
         ("jobs.jsonl", '{"id": true}', "whole number, not True"),
         ("jobs.jsonl", '{"jobcmd": 1, "priority": "high"}', "priority must be a whole number"),
-        ("jobs.csv", "a,b\n1,2\n3\n", "line 3: as many values"),
-        ("jobs.csv", "a,b\n1,2,3\n", "line 2: as many values"),
-        ("jobs.csv", 'a\nb\n"open\nc\nd\n', "line 3: .*a quote that is never closed"),
-        ("jobs.csv", 'a,b\n"two\nlines",2\n"three\nlines"\n', "line 4: as many values"),
-        ("jobs.csv", "a,b,a\n1,2,3\n", "line 1: the name 'a' stands there twice"),
+        ("jobs.csv", "a,b\n1,2\n3\n", "line 3: each line needs as many values"),
+        ("jobs.csv", "a,b\n1,2,3\n", "line 2: each line needs as many values"),
+        ("jobs.csv", 'a\nb\n"open\nc\nd\n', "line 3: .*is a quote not closed"),
+        ("jobs.csv", 'a,b\n"two\nlines",2\n"three\nlines"\n', "line 4: each line needs as many values"),
+        ("jobs.csv", "a,b,a\n1,2,3\n", "line 1: the name 'a' occurs twice"),
         ("jobs.csv", "id\nx\n", "line 2: jobid must be"),
-        ("jobs.csv", b"a\n\xff\n", "isn't UTF-8"),
+        ("jobs.csv", b"a\n\xff\n", "is not UTF-8"),
     ],
 )
-def test_what_can_not_be_read_is_said_with_file_and_line(read, name, text, told):
+def test_an_unreadable_entry_is_reported_with_file_and_line(read, name, text, told):
     with pytest.raises(BadSource, match=told):
         read(name, text)
 
 
-def test_a_missing_file_is_said_to_be_missing():
+def test_a_missing_file_is_an_error():
     with pytest.raises(BadSource, match="No such file"):
         list(from_path("nowhere.csv"))
 
 
-def test_lines_are_read_as_they_are_asked_for(tmp_path):
+def test_lines_are_read_lazily(tmp_path):
     path = tmp_path / "jobs.jsonl"
     path.write_text('"first"\nbroken\n')
     jobs = from_path(str(path))
@@ -102,7 +102,7 @@ def test_lines_are_read_as_they_are_asked_for(tmp_path):
         next(jobs)
 
 
-def test_a_job_a_file_in_the_order_of_their_names(tmp_path, monkeypatch):
+def test_files_become_jobs_in_the_order_of_their_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "sub.fits").mkdir(parents=True)
     for name in ("b.fits", "a.fits", "c.txt", "sub.fits/d.fits"):
@@ -116,8 +116,8 @@ def test_a_job_a_file_in_the_order_of_their_names(tmp_path, monkeypatch):
         from_files("nothing/*")
 
 
-def test_a_file_name_that_json_can_not_carry_is_refused(tmp_path):
+def test_a_file_name_that_json_cannot_express_is_refused(tmp_path):
     with open(os.fsencode(tmp_path) + b"/\xff.fits", "w"):
         pass
-    with pytest.raises(BadSource, match="isn't UTF-8"):
+    with pytest.raises(BadSource, match="is not UTF-8"):
         from_files(f"{tmp_path}/*")

@@ -1,4 +1,4 @@
-"""TLS, with a real certificate of an authority that no machine knows."""
+"""TLS, with a certificate of a private authority."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tls_proxy(url, certificate):
         yield proxy
 
 
-def test_a_certificate_that_nobody_knows_is_refused_at_once_and_the_secret_not_sent(tls_proxy, jobix):
+def test_an_untrusted_certificate_is_refused_at_once_and_the_secret_key_is_not_sent(tls_proxy, jobix):
     with pytest.raises(UntrustedServer, match="CA file"):
         JobClient(tls_proxy.url, jobix).get(0)
     assert tls_proxy.seen == []
@@ -49,6 +49,6 @@ def test_a_name_that_is_not_in_the_certificate_is_refused(tls_proxy, jobix, cert
         JobClient(tls_proxy.url.replace("127.0.0.1", "localhost"), jobix, ca_file=certificate[0]).get(0)
 
 
-def test_https_to_a_server_without_it_is_said_and_not_tried_for_minutes(url, jobix):
-    with pytest.raises(UntrustedServer, match="does not speak TLS: is it http://"):
+def test_https_to_a_server_without_tls_is_an_error_at_once(url, jobix):
+    with pytest.raises(UntrustedServer, match="does not use TLS: should the URL begin with http://"):
         JobClient(url.replace("http:", "https:"), jobix).get(0)

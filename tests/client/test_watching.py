@@ -1,4 +1,4 @@
-"""python -m client watch, and set: what they draw in a terminal, and print elsewhere."""
+"""Progress of watch and set, in a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import threading
 
 from client import Progress, StageCount
-from client.watching import stages
+from client.cli.watching import list_stages
 
 
 def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
@@ -22,14 +22,14 @@ def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
     assert err == ""
 
 
-def test_watch_ends_with_1_when_what_is_left_has_failed(run, client):
+def test_watch_exits_with_1_if_the_remaining_jobs_failed(run, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
     client.update(client.get(0), 0, error="broken")
     client.update(client.get(0), 2)
     code, out, _ = run("watch")
     assert code == 1
-    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed for good: " in out
+    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed permanently: " in out
 
 
 def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_path):
@@ -47,8 +47,8 @@ def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_p
     assert "\n2: 2\r" in shown
 
 
-def test_a_list_of_many_stages_has_a_short_line_all_the_same():
+def test_a_list_of_many_stages_has_a_short_line():
     counts = {stage: StageCount(1, 0, 0) for stage in range(0, 60, 2)}
-    line = stages(Progress("list-1", 60, 30, 0, 0.0, 30, 0, 0, 0, counts))
+    line = list_stages(Progress("list-1", 60, 30, 0, 0.0, 30, 0, 0, 0, counts))
     assert line.startswith("0: 1  2: 1  ")
-    assert line.endswith("38: 1  and 10 stages more")
+    assert line.endswith("38: 1  and 10 more stages")

@@ -27,7 +27,7 @@ def test_all_jobs_get_done_and_the_worker_ends_when_none_is_left(client):
     assert counts(client) == (0, 0, 20)
 
 
-def test_what_the_function_returns_is_kept_with_the_job(client, kept):
+def test_the_return_value_is_stored_with_the_job(client, kept):
     client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(4)})
     answers = [None, {"chi2": [1.5, None]}, Done(result=0, filename="out/2.npy", jobcmd="next"), Done()]
     Worker(client, 0, lambda job: answers[job.jobid], filename="all/{jobcmd[file]}.out").run()
@@ -37,7 +37,7 @@ def test_what_the_function_returns_is_kept_with_the_job(client, kept):
     assert json.loads(kept(2)["jobcmd"]) == "next"
 
 
-def test_a_job_whose_function_raises_is_given_back_with_the_message_and_the_worker_goes_on(client, kept):
+def test_a_job_whose_function_raises_is_given_back_with_the_message(client, kept):
     client.set({1: {"priority": 1}, 2: {}})
 
     def work(job):
@@ -48,7 +48,7 @@ def test_a_job_whose_function_raises_is_given_back_with_the_message_and_the_work
     assert kept(1)["jobstage"] == 2
 
 
-def test_the_kept_message_names_the_error_and_where_it_was(client, kept):
+def test_the_stored_message_names_the_error_and_its_line(client, kept):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
 
@@ -85,14 +85,14 @@ class Array:
 
 
 @pytest.mark.parametrize("value", [float("nan"), Array(), {1, 2}, Done(jobcmd=float("inf")), "recursive"])
-def test_a_result_that_is_not_json_is_an_error_of_the_job_and_not_the_end_of_the_worker(client, kept, value):
+def test_a_result_that_is_not_json_is_an_error_of_the_job(client, kept, value):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
     if value == "recursive":
         value = []
         value.append(value)
     assert Worker(client, 0, lambda job: value if job.jobid == 1 else None).run() == Tally(done=1, failed=1)
-    assert "isn't JSON" in kept(1)["error"]
+    assert "is not JSON" in kept(1)["error"]
 
 
 def test_a_report_that_the_server_refuses_is_an_error_of_the_job(client, kept):
@@ -104,13 +104,13 @@ def test_a_report_that_the_server_refuses_is_an_error_of_the_job(client, kept):
     assert "filename is longer" in kept(1)["error"]
 
 
-def test_a_worker_that_waits_takes_the_job_that_comes_and_then_ends(client):
+def test_a_waiting_worker_takes_a_new_job_and_then_ends(client):
     client.init()
     threading.Timer(0.3, lambda: client.set({1: {}})).start()
     assert Worker(client, 0, lambda job: None, wait_s=0.8).run() == Tally(done=1)
 
 
-def test_a_worker_for_ever_goes_on_after_nada_until_it_is_stopped(client, until):
+def test_a_worker_with_forever_continues_without_jobs_until_it_is_stopped(client, until):
     client.init()
     tallies = []
     worker = Worker(client, 0, lambda job: None, wait_s=0.2, forever=True)
@@ -124,7 +124,7 @@ def test_a_worker_for_ever_goes_on_after_nada_until_it_is_stopped(client, until)
     assert tallies == [Tally(done=1)]
 
 
-def test_a_worker_of_an_odd_stage_is_told_so(client):
+def test_a_worker_of_an_odd_stage_is_refused(client):
     client.set({1: {}})
     with pytest.raises(BadRequest):
         Worker(client, 1, lambda job: None).run()
@@ -134,7 +134,7 @@ def test_a_worker_of_an_odd_stage_is_told_so(client):
         Worker(client, 0, lambda job: None, filename="{jobcmd.__class__}")
 
 
-def test_an_error_of_the_work_does_not_carry_the_secret_to_the_server(client, jobix, kept):
+def test_an_error_message_of_the_work_is_sent_without_the_secret_key(client, jobix, kept):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
 
@@ -145,11 +145,11 @@ def test_an_error_of_the_work_does_not_carry_the_secret_to_the_server(client, jo
     assert str(jobix) not in kept(1)["error"]
 
 
-def test_a_worker_waits_as_long_as_it_was_told_to_where_the_server_lets_nobody_wait(new_server, jobix):
+def test_a_worker_waits_for_wait_s_if_the_server_does_not(new_server, jobix):
     client = JobClient(new_server(max_waiting="0").start().url, jobix)
     client.set({})
     began = time.monotonic()
-    later = threading.Timer(0.5, lambda: client.another().set({1: {}}))
+    later = threading.Timer(0.5, lambda: client.with_options().set({1: {}}))
     later.start()
     assert Worker(client, 0, lambda job: None, wait_s=2).run().done == 1
     assert 2 <= time.monotonic() - began < 10

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from client import arguments
+from client.cli import parser as client_parser
 from jobserver import create_app
 from jobserver.core import errors
 from jobserver.core.settings import Settings
@@ -92,7 +92,7 @@ def test_every_command_of_the_server_is_documented() -> None:
 
 
 def test_every_command_and_option_of_the_client_is_documented() -> None:
-    for name, parser in commands(arguments.parser()):
+    for name, parser in commands(client_parser.build_parser()):
         assert re.search(rf"^\| `{name}[ `]", CLIENT, re.MULTILINE), f"{name} is not in the tables of docs/client.md"
         options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
         for option in options:

@@ -74,7 +74,7 @@ def test_workers_that_wait_for_ever_get_every_job_that_comes(plain, jobix):
     """More of them than may wait."""
     master = JobClient(plain.url, jobix)
     master.set({})
-    workers = [Worker(master.another(), 0, lambda job: job.jobid, wait_s=1, forever=True) for _ in range(8)]
+    workers = [Worker(master.with_options(), 0, lambda job: job.jobid, wait_s=1, forever=True) for _ in range(8)]
     threads = [threading.Thread(target=worker.run) for worker in workers]
     for thread in threads:
         thread.start()
@@ -102,8 +102,8 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
             time.sleep(0.02)  # or it would be over before anything can happen
             done.append(job.jobid)
 
-        workers = [Worker(master.another(), 0, work) for _ in range(8)]
-        workers.append(Worker(master.another(), 2, lambda job: None, wait_s=1, forever=True))
+        workers = [Worker(master.with_options(), 0, work) for _ in range(8)]
+        workers.append(Worker(master.with_options(), 2, lambda job: None, wait_s=1, forever=True))
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
         for worker, thread in zip(workers, threads, strict=True):
             at_the_end.callback(worker.stop)

@@ -1,0 +1,200 @@
+"""Encodes requests and decodes responses: the only place that knows the keys of the protocol's JSON.
+
+Decoders raise KeyError, TypeError, ValueError, AttributeError or OverflowError for JSON of another shape.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any
+
+from ..errors import BadSource
+from ..http.failures import printable
+from .types import (
+    CheckResponse,
+    Job,
+    Lifetime,
+    Outcome,
+    Progress,
+    Renewed,
+    SetResponse,
+    StageCount,
+    UpdateResponse,
+    as_json,
+)
+
+NO_JOB = "nada"
+STATES = ("held", "lost", "cancel")
+JOBS_PER_BODY = 10_000
+BYTES_PER_BODY = 1 << 20
+
+
+def encode_minutes(minutes: float) -> str:
+    """Minutes for a path: never 1e-05."""
+    text = f"{minutes:.10f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def encode_set(jobs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[bytes]:
+    """Bodies for `/set`, gzip: at most 10,000 jobs, and 1 MiB before compression unless a single job is larger."""
+    entries: list[bytes] = []
+    size = 0
+    for jobid, fields in jobs:
+        try:
+            entry = b'"%d":%b' % (jobid, as_json(dict(fields)))
+        except (TypeError, ValueError, RecursionError) as problem:
+            raise BadSource(f"job {jobid!r} cannot be sent as JSON: {problem}") from problem
+        if entries and (len(entries) == JOBS_PER_BODY or size + len(entry) > BYTES_PER_BODY):
+            yield _compressed(entries)
+            entries, size = [], 0
+        entries.append(entry)
+        size += len(entry) + 1
+    if entries:
+        yield _compressed(entries)
+
+
+def _compressed(entries: list[bytes]) -> bytes:
+    return gzip.compress(b"{" + b",".join(entries) + b"}", compresslevel=1)
+
+
+@lru_cache(64)  # the jobs of a batch have the same deadline
+def decode_time(text: str | None) -> datetime | None:
+    """ISO 8601 with a Z, which Python reads only from 3.11 on."""
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def _seconds_left(deadline: datetime | None, now: datetime) -> float | None:
+    return None if deadline is None else (deadline - now).total_seconds()
+
+
+def decode_job(item: dict[str, Any], working_stage: int | None, now: datetime) -> Job:
+    """A claimed job. Its `jobix`, which workers without this client expect in the response, is ignored on purpose."""
+    stage = int(item["jobstage"])
+    deadline = decode_time(item.get("deadline"))
+    claim = item["claim"]
+    if not (claim.isascii() and claim.isprintable()):
+        raise ValueError("claim")  # it is sent as a header
+    return Job(
+        jobid=int(item["jobid"]),
+        jobcmd=item.get("jobcmd"),
+        stage=stage,
+        working_stage=stage + 1 if working_stage is None else working_stage,
+        claim=claim,
+        attempt=int(item.get("attempt", 1)),
+        deadline=deadline,
+        lifetime_s=_seconds_left(deadline, now),
+    )
+
+
+def decode_jobs(value: Any, working_stage: int | None, now: datetime) -> list[Job]:
+    """The response to a claim: "nada", a job, or a list of jobs."""
+    if value is None or value == NO_JOB:
+        return []
+    return [decode_job(item, working_stage, now) for item in (value if isinstance(value, list) else [value])]
+
+
+def decode_update(value: dict[str, Any], now: datetime) -> UpdateResponse:
+    """The response of `/update_job`."""
+    claimed = decode_jobs(value.get("next"), None, now)
+    return UpdateResponse(
+        jobid=int(value["jobid"]),
+        jobstage=int(value["jobstage"]),
+        failed=bool(value.get("failed", False)),
+        message=printable(str(value.get("message", ""))),
+        next=claimed[0] if claimed else None,
+    )
+
+
+def decode_outcomes(value: dict[str, Any], now: datetime, count: int) -> tuple[list[Outcome], list[Job]]:
+    """The response of `/update_jobs` to `count` reports."""
+    outcomes = [_outcome(item) for item in value["jobs"]]
+    if len(outcomes) != count:
+        raise ValueError("jobs")
+    return outcomes, decode_jobs(value.get("next"), None, now)
+
+
+def _outcome(value: dict[str, Any]) -> Outcome:
+    return Outcome(
+        jobid=int(value["jobid"]),
+        status=int(value["status"]),
+        message=printable(str(value.get("message", ""))),
+        jobstage=value.get("jobstage"),
+        failed=bool(value.get("failed", False)),
+        error=value.get("error"),
+    )
+
+
+def decode_renewed(value: dict[str, Any], now: datetime, jobs: Sequence[Job]) -> list[Renewed]:
+    """The response of `/heartbeat` for these jobs, in the same order."""
+    renewed = [_renewed(item, now) for item in value["jobs"]]
+    if [item.jobid for item in renewed] != [job.jobid for job in jobs]:
+        raise ValueError("jobs")
+    return renewed
+
+
+def _renewed(value: dict[str, Any], now: datetime) -> Renewed:
+    deadline = decode_time(value.get("deadline"))
+    if value["state"] not in STATES:
+        raise ValueError("state")
+    return Renewed(int(value["jobid"]), value["state"], deadline, _seconds_left(deadline, now))
+
+
+def decode_set(value: dict[str, Any]) -> SetResponse:
+    """The response of `/set`."""
+    return SetResponse(int(value["new"]), int(value["known"]))
+
+
+def decode_check(value: dict[str, Any]) -> CheckResponse:
+    """The response of `/check_stages`."""
+    return CheckResponse(bool(value["ok"]), int(value["flagged"]), int(value["degraded"]))
+
+
+def decode_lifetimes(value: dict[str, Any]) -> dict[int, float]:
+    """The response of `/init`: minutes by stage."""
+    return {int(stage): _finite(minutes) for stage, minutes in value.items()}
+
+
+def decode_lifetime(value: dict[str, Any]) -> Lifetime:
+    """The response of `/lifetime/<stage>`."""
+    requeue = value["requeue"]
+    return Lifetime(
+        stage=int(value["stage"]),
+        minutes=_finite(value["minutes"]),
+        requeue=None if requeue is None else int(requeue),
+        max_attempts=int(value["max_attempts"]),
+    )
+
+
+def decode_progress(value: dict[str, Any]) -> Progress:
+    """The response of `/get` to a program."""
+    stages = {
+        int(stage): StageCount(int(count["jobs"]), int(count["flagged"]), int(count["failed"]))
+        for stage, count in value["stages"].items()
+    }
+    return Progress(
+        name=printable(str(value["list"]), keep=""),
+        last_stage=int(value["last_stage"]),
+        jobs=int(value["jobs"]),
+        done=int(value["done"]),
+        percent=_finite(value["percent"]),
+        available=int(value["available"]),
+        working=int(value["working"]),
+        flagged=int(value["flagged"]),
+        failed=int(value["failed"]),
+        stages=stages,
+    )
+
+
+def _finite(value: Any) -> float:
+    """A number of JSON. Python reads 1e400 as infinity."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise OverflowError("infinite")
+    return number

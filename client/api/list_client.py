@@ -1,0 +1,129 @@
+"""ListClient: the connection to one server, and the routes that concern a whole list."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ..http.transport import Transport, identity
+from . import codec
+from .types import UNSET, CheckResponse, Lifetime, Progress, SetResponse, Unset
+
+T = TypeVar("T", bound="ListClient")
+
+
+class ListClient:
+    """Creates a list, fills it and watches it. JobClient documents the arguments."""
+
+    def __init__(
+        self,
+        url: str,
+        jobix: int,
+        *,
+        worker: str | None = None,
+        ca_file: str | None = None,
+        timeout_s: float = 30.0,
+        retry_for_s: float = 300.0,
+    ) -> None:
+        self.worker = f"{socket.gethostname()}:{os.getpid()}" if worker is None else worker
+        self._transport = Transport(url, identity(jobix, self.worker), ca_file, timeout_s, retry_for_s)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.shown_url!r}, worker={self.worker!r})"
+
+    def with_options(self: T, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> T:
+        """A copy with connections of its own, and these options changed."""
+        copy = object.__new__(type(self))
+        copy.worker = self.worker
+        copy._transport = self._transport.with_options(
+            timeout_s=self._transport.timeout_s if timeout_s is None else timeout_s,
+            retry_for_s=self.retry_for_s if retry_for_s is None else retry_for_s,
+        )
+        return copy
+
+    @property
+    def retry_for_s(self) -> float:
+        """How long a request is retried after its first failure."""
+        return self._transport.retry_for_s
+
+    @retry_for_s.setter
+    def retry_for_s(self, seconds: float) -> None:
+        """Applies to the next request."""
+        self._transport.retry_for_s = seconds
+
+    def without_secret(self, text: str) -> str:
+        """`text` without the jobix in it: for text from elsewhere that is about to be shown or sent."""
+        return self._transport.without_secret(text)
+
+    def init(
+        self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None, requeue: bool = False
+    ) -> dict[int, float]:
+        """Creates the list with a lifetime for each stage; those already set stay. Returns minutes by stage.
+
+        requeue: jobs that expire in an odd stage return automatically to the even stage below, unless the stage
+        already has another requeue stage.
+        """
+        path = "/init" + "".join(f"/{codec.encode_minutes(minutes)}" for minutes in lifetimes_minutes)
+        response = self._transport.request("POST", path, params={} if name is None else {"name": name})
+        lifetimes = response.into(lambda value, _: codec.decode_lifetimes(value))
+        if requeue:
+            for stage, minutes in lifetimes.items():
+                if stage % 2 and minutes and self.lifetime(stage).requeue is None:
+                    self.lifetime(stage, minutes, requeue=stage - 1)
+        return lifetimes
+
+    def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetResponse:
+        """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are not changed.
+
+        An iterable is sent as it comes, 10,000 jobs or 1 MiB per request, in constant memory. If a request is
+        refused, the jobs before it stay accepted, and it is safe to send all again. The jobs of a request whose
+        response was lost count as known.
+        """
+        new = known = 0
+        for response in self.set_batches(jobs):
+            new, known = new + response.new, known + response.known
+        return SetResponse(new, known)
+
+    def set_batches(
+        self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]
+    ) -> Iterator[SetResponse]:
+        """`set` as an iterator, with a response for each request."""
+        for body in codec.encode_set(jobs.items() if isinstance(jobs, Mapping) else jobs):
+            response = self._transport.request("POST", "/set", body=body, headers={"Content-Encoding": "gzip"})
+            yield response.into(lambda value, _: codec.decode_set(value))
+
+    def check_stages(self, old: int | None = None, new: int | None = None) -> CheckResponse:
+        """Flags overdue jobs; with `old` and `new` moves those of `old` to the lower even stage `new`."""
+        if (old is None) != (new is None):
+            raise ValueError("check_stages takes both old and new, or neither")
+        path = "/check_stages" if old is None else f"/check_stages/{old}/{new}"
+        return self._transport.request("POST", path).into(lambda value, _: codec.decode_check(value))
+
+    def lifetime(
+        self,
+        stage: int,
+        minutes: float | None = None,
+        *,
+        requeue: int | Unset | None = UNSET,
+        max_attempts: int | None = None,
+    ) -> Lifetime:
+        """The lifetime of that stage; with other arguments sets it. What is not given stays as it is.
+
+        minutes: 0 is no limit. requeue: the even stage that expired jobs return to; None: they are flagged and stay.
+        """
+        params: dict[str, str | int] = {}
+        if requeue is not UNSET:
+            params["requeue"] = "" if requeue is None else requeue
+        if max_attempts is not None:
+            params["max_attempts"] = max_attempts
+        if minutes is None and params:
+            minutes = self.lifetime(stage).minutes
+        path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{codec.encode_minutes(minutes)}"
+        response = self._transport.request("GET" if minutes is None else "POST", path, params=params)
+        return response.into(lambda value, _: codec.decode_lifetime(value))
+
+    def progress(self) -> Progress:
+        """The counts of the whole list. The name is empty if an open server has no list with this jobix (yet)."""
+        return self._transport.request("GET", "/get").into(lambda value, _: codec.decode_progress(value))

@@ -1,0 +1,152 @@
+"""Commands about single jobs: get, update, and work, which runs a command for each job."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from ..api.job_client import JobClient
+from ..api.types import UNSET, Progress
+from ..errors import AllFailed, ClaimLost, ClientError
+from ..worker.worker import Worker
+from .context import connect, require_list
+from .output import JSON, NEGATIVE, NO_LIST, OK, Hints, print_json, say, warn
+
+Add = Callable[..., argparse.ArgumentParser]
+
+SIGNAL_EXIT_CODE = 128
+HINT_TIMEOUT_S = 5.0  # a hint is not worth a longer wait
+
+
+def add_commands(add: Add) -> None:
+    """Adds the commands of this module."""
+    command = add("get", "claim a job and print it", get, json=JSON)
+    command.add_argument("stage", type=int, help="the even stage to take the job from")
+    command.add_argument("working_stage", type=int, nargs="?", help="the odd stage to move it to (default: stage + 1)")
+    command.add_argument("--wait-s", type=float, default=0.0, metavar="S", help="wait for a job, up to 60 s")
+
+    command = add("update", "end a claim: move a job to an even stage", update, json=JSON)
+    command.add_argument("jobid", type=int, help="the id of the job")
+    command.add_argument("next_stage", type=int, help="the even stage that it moves to")
+    command.add_argument("--claim", metavar="TOKEN", help="the claim that `get` printed")
+    command.add_argument("--filename", help="path of the output")
+    command.add_argument("--result", type=_json, metavar="JSON", default=argparse.SUPPRESS, help="stored with the job")
+    command.add_argument("--jobcmd", type=_json, metavar="JSON", default=argparse.SUPPRESS, help="for the next stage")
+    command.add_argument("--error", metavar="TEXT", help="why the attempt failed; with a lower stage")
+
+    command = add(
+        "work",
+        "run a command for each job: jm work 0 -- fit '{jobcmd[file]}' --out '{jobid}.npy'",
+        work,
+        usage="%(prog)s [options] stage [working_stage] -- COMMAND …",
+        json="print the counts at the end as one line of JSON",
+    )
+    command.add_argument("stage", type=int, help="the even stage to take jobs from")
+    command.add_argument("working_stage", type=int, nargs="?", help="the odd stage to work in (default: stage + 1)")
+    command.add_argument("--wait-s", type=float, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
+    command.add_argument("--forever", action="store_true", help="continue to wait if there is no job")
+    command.add_argument("--filename", metavar="TEMPLATE", help="path of the output, with the same fields")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise argparse.ArgumentTypeError(f"not JSON ({problem}); put text in double quotes: '\"text\"'") from problem
+
+
+def get(arguments: argparse.Namespace) -> int:
+    """Claims a job."""
+    client = connect(arguments)
+    job = client.get(arguments.stage, arguments.working_stage, wait_s=arguments.wait_s)
+    if job is None:
+        require_list(client)
+        if arguments.json:
+            print_json("nada")
+        else:
+            say("no job available")
+        return NEGATIVE
+    facts = {name: getattr(job, name) for name in ("jobid", "jobcmd", "stage", "working_stage", "claim", "attempt")}
+    facts["deadline"] = None if job.deadline is None else job.deadline.isoformat()
+    if arguments.json:
+        print_json(facts)
+        return OK
+    for name, value in facts.items():
+        say(f"{name}: {json.dumps(value, ensure_ascii=False) if name == 'jobcmd' else value}")
+    done = Hints(arguments).command("update", job.jobid, job.done_stage, "--claim", job.claim)
+    say(f"when done: {done}")
+    return OK
+
+
+def update(arguments: argparse.Namespace) -> int:
+    """Ends a claim."""
+    try:
+        response = connect(arguments).update(
+            arguments.jobid,
+            arguments.next_stage,
+            claim=arguments.claim,
+            filename=arguments.filename,
+            jobcmd=getattr(arguments, "jobcmd", UNSET),
+            result=getattr(arguments, "result", UNSET),
+            error=arguments.error,
+        )
+    except ClaimLost as problem:
+        if arguments.claim is not None:
+            raise
+        message = f"{problem} Give it as --claim TOKEN; `get` printed it"
+        raise ClaimLost(message, problem.status, problem.code) from problem
+    if arguments.json:
+        facts = asdict(response)
+        del facts["next"]  # was not requested
+        print_json(facts)
+    else:
+        say(response.message)
+    return OK
+
+
+def work(arguments: argparse.Namespace) -> int:
+    """Works until no job is left, or a signal."""
+    client = connect(arguments)
+    worker = Worker(
+        client,
+        arguments.stage,
+        arguments.words,
+        working_stage=arguments.working_stage,
+        wait_s=arguments.wait_s,
+        forever=arguments.forever,
+        filename=arguments.filename,
+    )
+    progress = _progress_for_hint(client)
+    if progress is not None and not progress.name:
+        warn(NO_LIST)
+    try:
+        tally = worker.run()
+    except AllFailed:
+        _say_retries(client, arguments)
+        raise
+    counts = {"failed": tally.failed, "given back": tally.given_back, "lost": tally.lost}
+    words = [f"{tally.done} done"] + [f"{count} {name}" for name, count in counts.items() if count]
+    say(", ".join(words), sys.stderr)
+    if arguments.json:
+        print_json(asdict(tally))
+    if tally.signum is not None:
+        return SIGNAL_EXIT_CODE + tally.signum
+    _say_retries(client, arguments)
+    return OK
+
+
+def _say_retries(client: JobClient, arguments: argparse.Namespace) -> None:
+    progress = _progress_for_hint(client)
+    if progress is not None:
+        Hints(arguments).say_retries(progress)
+
+
+def _progress_for_hint(client: JobClient) -> Progress | None:
+    with contextlib.suppress(ClientError):
+        return client.with_options(timeout_s=HINT_TIMEOUT_S, retry_for_s=0).progress()
+    return None

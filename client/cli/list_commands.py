@@ -1,0 +1,175 @@
+"""Commands about a whole list: init, set, check, lifetime, watch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import shtab
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from ..api.types import UNSET, Lifetime
+from ..errors import Refused
+from . import sources
+from .context import connect, create_jobix, require_list
+from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
+from .watching import watch
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """Adds the commands of this module."""
+    command = add("init", "create a job list; creates the --jobix-file if it does not exist", init, json=JSON)
+    command.add_argument("minutes", nargs="*", type=float, help="lifetime of stage 0, 1, … in minutes; 0: no limit")
+    command.add_argument("--name", help="public name of the list")
+    command.add_argument(
+        "--requeue", action="store_true", help="jobs that expire in an odd stage return to the even stage below"
+    )
+
+    command = add("set", "add jobs to the list; jobs whose id it has already are not changed", set_jobs, json=JSON)
+    source = command.add_argument("source", nargs="?", metavar="FILE", help="a .json, .jsonl, .ndjson or .csv file")
+    source.complete = shtab.FILE  # type: ignore[attr-defined]
+    command.add_argument("--files", metavar="PATTERN", help="add a job for each file; in quotes: 'data/*.fits'")
+
+    command = add("check", "flag overdue jobs; with OLD and NEW also retry the flagged jobs of OLD", check, json=JSON)
+    command.add_argument("old", metavar="OLD", type=int, nargs="?", help="the stage whose flagged jobs move")
+    command.add_argument("new", metavar="NEW", type=int, nargs="?", help="the lower even stage that they move to")
+
+    command = add("lifetime", "show the lifetime of a stage; with MINUTES or an option set it", lifetime, json=JSON)
+    command.add_argument("stage", type=int, help="the stage")
+    command.add_argument("minutes", metavar="MINUTES", type=float, nargs="?", help="0: no limit")
+    command.add_argument(
+        "--requeue",
+        type=_stage_or_none,
+        metavar="STAGE",
+        default=argparse.SUPPRESS,
+        help="even stage that expired jobs return to; none: they are flagged and stay",
+    )
+    command.add_argument(
+        "--max-attempts", type=int, metavar="N", help="attempts before a job fails permanently; 0: no limit"
+    )
+
+    add(
+        "watch",
+        "show the progress of the list until all jobs are done",
+        watch_list,
+        json="print a line of JSON per change",
+    )
+
+
+def _stage_or_none(text: str) -> int | None:
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a stage nor none") from problem
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Creates the list, and its file with the secret key."""
+    path = arguments.jobix_file or os.environ.get("JOBSERVER_JOBIX_FILE", "")
+    created = bool(path) and arguments.jobix is None and not os.path.exists(path)
+    if created:
+        create_jobix(path)
+    try:
+        client = connect(arguments)
+        minutes = client.init(arguments.minutes, name=arguments.name, requeue=arguments.requeue)
+    except Refused:
+        if created:
+            os.unlink(path)  # no list has this key
+        raise
+    if created:
+        say(f"created {path} with a new secret key. Keep it private: it grants full access to the list", sys.stderr)
+    lifetimes = [client.lifetime(stage) for stage in minutes]
+    if arguments.json:
+        print_json([asdict(one) for one in lifetimes])
+        return OK
+    requested = dict(enumerate(arguments.minutes))
+    for one in lifetimes:
+        line = _describe(one)
+        if one.stage in requested and not _same(requested[one.stage], one.minutes):
+            change = Hints(arguments).command("lifetime", one.stage, f"{requested[one.stage]:g}")
+            line += f" (was set before: `{change}` changes it)"
+        say(line)
+    return OK
+
+
+def set_jobs(arguments: argparse.Namespace) -> int:
+    """Adds jobs, with a count in the terminal while that lasts."""
+    client = connect(arguments)
+    if arguments.files is not None:
+        jobs: Iterator[sources.NumberedJob] = iter(sources.from_files(arguments.files))
+    else:
+        jobs = sources.from_path(arguments.source)
+    columns = (SpinnerColumn(), TextColumn("jobs sent:"), MofNCompleteColumn(), TimeElapsedColumn())
+    new = known = 0
+    try:
+        with Bars(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+            for response in client.set_batches(bars.track(jobs, total=None, update_period=0.2)):
+                new, known = new + response.new, known + response.known
+    except BaseException:  # also Ctrl-C
+        say(f"stopped: {new} new, {known} known jobs were accepted before. It is safe to send all again", sys.stderr)
+        raise
+    if arguments.json:
+        print_json({"new": new, "known": known})
+    else:
+        say(f"{new} new, {known} known")
+    if known:
+        warn(f"{known} ids exist already: these jobs were skipped. Check that the ids still belong to the same inputs")
+    return OK
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Flags overdue jobs, and moves them back."""
+    client = connect(arguments)
+    response = client.check_stages(arguments.old, arguments.new)
+    progress = require_list(client)
+    if arguments.json:
+        print_json(asdict(response))
+    else:
+        moved = f", {response.degraded} moved back to stage {arguments.new}" if arguments.new is not None else ""
+        say(("ok" if response.ok else f"{response.flagged} flagged") + moved)
+        Hints(arguments).say_retries(progress)
+    return OK if response.ok else NEGATIVE
+
+
+def lifetime(arguments: argparse.Namespace) -> int:
+    """Shows or sets a lifetime."""
+    response = connect(arguments).lifetime(
+        arguments.stage,
+        arguments.minutes,
+        requeue=getattr(arguments, "requeue", UNSET),
+        max_attempts=arguments.max_attempts,
+    )
+    if arguments.json:
+        print_json(asdict(response))
+    else:
+        say(_describe(response))
+    return OK
+
+
+def watch_list(arguments: argparse.Namespace) -> int:
+    """Shows the progress until all jobs are done."""
+    client = connect(arguments)
+    return watch(client, require_list(client), Hints(arguments).retries, as_json=arguments.json)
+
+
+def _describe(lifetime: Lifetime) -> str:
+    words = [f"stage {lifetime.stage}: {f'{lifetime.minutes:g} minutes' if lifetime.minutes else 'no limit'}"]
+    if lifetime.minutes:
+        words.append("then flagged" if lifetime.requeue is None else f"then back to stage {lifetime.requeue}")
+    if lifetime.stage % 2:
+        words.append(f"at most {lifetime.max_attempts} attempts" if lifetime.max_attempts else "unlimited attempts")
+    return ", ".join(words)
+
+
+def _same(requested_minutes: float, minutes: float) -> bool:
+    """The server stores whole milliseconds, at least one."""
+    return bool(requested_minutes) == bool(minutes) and abs(requested_minutes - minutes) * 60_000 < 1

@@ -1,0 +1,98 @@
+"""A batch of claimed jobs: how many to claim, how they end, and what happens if one of them is slow."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+from ..api.types import Job
+from .attempt import Ending, GivenBack
+from .renewal import Hold
+
+log = logging.getLogger(__name__)
+
+TARGET_S = 1.0  # work in a batch: lost if the worker is killed, and what others wait for near the end of the list
+SLOW_S = 2.0  # twice the target
+MAX_SIZE = 1000  # the protocol's
+MAX_GROWTH = 8
+NOT_STARTED = GivenBack()
+
+Endings = list[tuple[Job, Ending]]
+
+
+class BatchSize:
+    """`n`: how many jobs to claim next. It starts with one, and stays there until a job is done."""
+
+    def __init__(self) -> None:
+        self.n = 1
+
+    def measured(self, done: int, seconds: float) -> None:
+        """So many jobs were done in that time, from the request that claimed them to their end."""
+        fitting = int(TARGET_S * done / seconds) if seconds > 0 else MAX_SIZE
+        self.n = max(1, min(fitting, MAX_GROWTH * self.n, MAX_SIZE))
+
+
+class Batch:
+    """The jobs of one claim. Safe to use from two threads: one works, the other may take what is not running."""
+
+    def __init__(self, holds: Iterable[Hold]) -> None:
+        self._lock = threading.Lock()
+        self._waiting = deque(holds)
+        self._ended: Endings = []
+
+    @property
+    def has_several(self) -> bool:
+        """Whether more than one job has not started."""
+        return len(self._waiting) > 1
+
+    def next(self) -> Hold | None:
+        """The job to start now; None if there is none left."""
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
+
+    def ended(self, job: Job, ending: Ending) -> None:
+        """Keeps how a job ended, for the next report."""
+        with self._lock:
+            self._ended.append((job, ending))
+
+    def take(self) -> Endings:
+        """Removes all that can be reported now. Jobs that have not started are given back; the running job stays."""
+        with self._lock:
+            endings = self._ended + [(hold.job, NOT_STARTED) for hold in self._waiting]
+            self._ended = []
+            self._waiting.clear()
+            return endings
+
+
+class SlowBatch:
+    """While it is entered: if the batch takes too long, reports all but the running job from a thread of its own.
+
+    problem: what `report` raised, once it is left.
+    """
+
+    def __init__(self, batch: Batch, report: Callable[[Endings], object]) -> None:
+        self._batch = batch
+        self._report = report
+        self.problem: BaseException | None = None
+        self._timer = threading.Timer(SLOW_S, self._run)
+        self._timer.daemon = True
+
+    def __enter__(self) -> SlowBatch:
+        if self._batch.has_several:
+            self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._timer.cancel()
+        if self._timer.ident is not None:
+            self._timer.join()
+
+    def _run(self) -> None:
+        try:
+            self._report(self._batch.take())
+        except BaseException as problem:
+            log.error("%s", problem)  # at once: the running job may take long
+            self.problem = problem

@@ -1,0 +1,127 @@
+"""Runs a command line for a job, in a process group of its own."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ..api.types import Job
+from ..errors import BadTemplate
+from .template import Template
+
+POLL_S = 0.1
+KILL_AFTER_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
+TAIL_BYTES = 2000
+TAIL_LINES = 20
+
+
+class CommandFailed(Exception):
+    """The command could not be started, or its exit code was not 0; the message is stored with the job."""
+
+
+class CommandStopped(Exception):
+    """The command was stopped on request."""
+
+
+class Command:
+    """`words`: a command line, each word a Template. No shell is involved: the value of a field is one argument."""
+
+    def __init__(self, words: str | Sequence[str]) -> None:
+        try:
+            words = shlex.split(words) if isinstance(words, str) else list(words)
+        except ValueError as problem:
+            raise BadTemplate(f"the command line cannot be split into words: {problem}") from problem
+        if not words:
+            raise BadTemplate("the command line is empty: name the program to run")
+        self._words = [Template(word) for word in words]
+        # Checked now: later every job would fail with the same error.
+        if self._words[0].is_plain and shutil.which(words[0]) is None:
+            raise BadTemplate(f"no program {words[0]!r} was found on this machine: check the name and PATH")
+
+    def run(self, job: Job, must_stop: Callable[[], bool]) -> None:
+        """Runs the command for this job until it ends or `must_stop` returns True.
+
+        stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, the whole process group
+        gets SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
+        """
+        arguments = [word.fill(job) for word in self._words]
+        # Without the secret key: the output of a command may appear on the server's pages.
+        environment = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}
+        try:
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in the terminal reaches the worker alone; the running job may finish
+            )
+        except (OSError, ValueError) as problem:
+            raise CommandFailed(f"could not start {arguments[0]}: {problem}") from problem
+        tail = _Tail(process)
+        waiting = threading.Thread(target=process.wait, name="command", daemon=True)
+        waiting.start()
+        while waiting.is_alive():
+            waiting.join(POLL_S)
+            if waiting.is_alive() and must_stop():
+                _end_group(process.pid)
+                raise CommandStopped
+        if process.returncode:
+            raise CommandFailed(f"{_describe(process.returncode)}: {tail.text()}".rstrip(": \n"))
+
+
+class _Tail:
+    """Passes the stderr of a process on to ours, and keeps its end."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._kept = b""
+        self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as pipe:
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            while chunk := os.read(pipe.fileno(), 65536):
+                self._kept = (self._kept + chunk)[-TAIL_BYTES:]
+                with contextlib.suppress(OSError, ValueError):  # our own stderr may be closed: the command continues
+                    sys.stderr.write(decoder.decode(chunk))
+                    sys.stderr.flush()
+
+    def text(self) -> str:
+        """Its last lines, once the process has ended."""
+        # With a limit: a process that the command left running may hold the pipe open.
+        self._thread.join(timeout=1.0)
+        lines = self._kept.decode(errors="replace").strip().splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+def _end_group(group: int) -> None:
+    """SIGTERM to all processes of the group, SIGKILL to those left after 10 s."""
+    kill_at = time.monotonic() + KILL_AFTER_S
+    try:
+        os.killpg(group, signal.SIGTERM)
+        while time.monotonic() < kill_at:
+            time.sleep(POLL_S / 2)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # all of them ended; macOS raises PermissionError for a group of zombies
+
+
+def _describe(returncode: int) -> str:
+    if returncode > 0:
+        return f"exit code {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"

@@ -1,0 +1,111 @@
+"""Renews the claims of a worker, in a thread and on connections of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..api.job_client import JobClient
+from ..api.types import Job, Renewed
+
+log = logging.getLogger(__name__)
+
+LONGEST_S = 60.0  # also without a lifetime, so that a cancellation is noticed
+FIRST_RETRY_S = 1.0
+
+
+@dataclass
+class Hold:
+    """A job that the worker holds. state: held, lost or cancel, as of the last renewal."""
+
+    job: Job
+    state: str = "held"
+
+
+class Renewal:
+    """Renews after a third of the lifetime, at least every minute: two renewals may fail before the claim is lost."""
+
+    def __init__(self, client: JobClient) -> None:
+        self._client = client.with_options()
+        self._changed = threading.Condition()
+        self._holds: list[Hold] = []
+        self._interval_s = LONGEST_S
+        self._due = float("inf")  # of time.monotonic()
+        self._wakes_at = float("inf")
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
+        self._thread.start()
+
+    def hold(self, jobs: Sequence[Job]) -> list[Hold]:
+        """From now on renews these jobs, of one stage, and no others."""
+        holds = [Hold(job) for job in jobs]
+        with self._changed:
+            self._holds = holds
+            self._interval_s = _interval_s(jobs[0].lifetime_s)
+            self._due = time.monotonic() + self._interval_s
+            # With jobs of milliseconds the thread is not woken: it wakes in time for these anyway.
+            if self._due < self._wakes_at:
+                self._changed.notify()
+        return holds
+
+    def release(self) -> None:
+        """Renews nothing from now on: all jobs were reported."""
+        with self._changed:
+            self._holds = []
+
+    def close(self) -> None:
+        """Ends the thread, without waiting for a request that is being sent."""
+        with self._changed:
+            self._closed = True
+            self._holds = []
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while holds := self._next():
+            self._renew(holds)
+
+    def _next(self) -> list[Hold]:
+        """Sleeps until a renewal is due. Returns the jobs to renew; [] when closed."""
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                if any(hold.state != "lost" for hold in self._holds):
+                    if self._due <= now:
+                        return self._holds
+                    self._wakes_at = self._due
+                elif self._wakes_at <= now:
+                    self._wakes_at = float("inf")
+                self._changed.wait(None if self._wakes_at == float("inf") else max(0.0, self._wakes_at - now))
+            return []
+
+    def _renew(self, holds: list[Hold]) -> None:
+        # Retries no longer than until the next renewal is due: by then the worker may hold other jobs.
+        self._client.retry_for_s = self._interval_s
+        ours = [hold for hold in holds if hold.state != "lost"]
+        try:
+            renewed = self._client.renew(hold.job for hold in ours)
+        except Exception as problem:  # of any kind: without this thread the claims would be lost silently
+            which = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
+            log.warning("%s could not be renewed; the work continues: %s", which, problem)
+            self._due = time.monotonic() + min(self._interval_s, FIRST_RETRY_S)
+            return
+        self._update(holds, ours, renewed)
+
+    def _update(self, holds: list[Hold], ours: list[Hold], renewed: list[Renewed]) -> None:
+        with self._changed:
+            if self._holds is not holds:
+                return  # the jobs ended during the request, which explains why their claims are gone
+            for hold, claim in zip(ours, renewed, strict=True):
+                hold.state = "cancel" if hold.state == "cancel" and claim.state == "held" else claim.state
+            self._interval_s = min(_interval_s(claim.lifetime_s) for claim in renewed)
+            self._due = time.monotonic() + self._interval_s
+        for hold in ours:
+            if hold.state != "held":
+                hold.job.stopped.set()
+
+
+def _interval_s(lifetime_s: float | None) -> float:
+    return LONGEST_S if lifetime_s is None else min(max(lifetime_s / 3, 0.05), LONGEST_S)

@@ -1,0 +1,153 @@
+"""The loop of a worker: claim, renew while the work runs, then report."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from ..api.job_client import JobClient
+from ..api.types import Done, Job
+from ..errors import ClaimSpent
+from ..http.retries import new_token
+from .attempt import Attempt, GivenBack, Work
+from .background_request import BackgroundRequest
+from .batch import NOT_STARTED, Batch, BatchSize, SlowBatch
+from .failure_guard import CANCELLED, FailureGuard, Tally
+from .renewal import Hold, Renewal
+from .reporting import Delivery, Reporter
+from .stopping import Stopping
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 60.0  # the protocol's
+DEFAULT_WAIT_S = 20.0  # of one request, with forever=True
+PAUSE_S = 1.0  # between two requests, if the server does not wait as requested
+
+
+class Worker:
+    """Does the jobs of one even stage, one after another.
+
+    work: a function of a Job, which returns None, any JSON value (stored as the job's result) or Done(...), or raises;
+    or a command line (text, or a list of words) with fields such as `{jobid}` and `{jobcmd[name]}`. working_stage: the
+    odd stage to work in, stage + 1 by default. wait_s: how long, to 60, one request waits for a job. forever: continue
+    to wait if there is none. filename: path of the output with the same fields, sent if the work succeeded.
+    """
+
+    def __init__(
+        self,
+        client: JobClient,
+        stage: int,
+        work: Work,
+        *,
+        working_stage: int | None = None,
+        wait_s: float = 0.0,
+        forever: bool = False,
+        filename: str | None = None,
+    ) -> None:
+        if not 0 <= wait_s <= LONGEST_WAIT_S:
+            raise ValueError("wait_s must be from 0 to 60; forever=True continues to wait")
+        self.client = client
+        self.stage = stage
+        self.working_stage = working_stage
+        self.wait_s = DEFAULT_WAIT_S if forever and not wait_s else wait_s
+        self.forever = forever
+        self._stopping = Stopping()
+        self._attempt = Attempt(work, filename, self._stopping)
+        self._delivery = Delivery(client, self._stopping)
+        self._size = BatchSize()
+
+    def stop(self) -> None:
+        """Ends `run` after the running job, from any thread. Called twice, a running command is given back at once."""
+        self._stopping.request()
+
+    def run(self) -> Tally:
+        """Works until no job is left (with forever=True: without end), or until SIGTERM or SIGINT. Leaves no claims.
+
+        After the first signal the running job finishes, after the second it is given back. Raises what JobClient
+        raises, AllFailed if jobs fail and none was done before, Undelivered if a report cannot be delivered.
+        """
+        tally = Tally()
+        self._size = BatchSize()
+        guard = FailureGuard()
+        reporter = Reporter(self._delivery, self.stage, tally, guard)
+        renewal = Renewal(self.client)
+        try:
+            with self._stopping:
+                jobs = self._claim()
+                while jobs:
+                    jobs = self._do_batch(jobs, renewal, reporter)
+                    if guard.must_stop:
+                        reporter.report([(job, NOT_STARTED) for job in jobs])
+                        raise guard.error()
+                    jobs = jobs or self._claim()
+        finally:
+            renewal.close()
+            tally.signum = self._stopping.signum
+        return tally
+
+    def _claim(self) -> list[Job]:
+        give_up_at = time.monotonic() + self.wait_s
+        while not self._stopping.soon:
+            sent_at = time.monotonic()
+            wait_s = self.wait_s if self.forever else max(0.0, give_up_at - sent_at)
+            try:
+                jobs = self._request_jobs(new_token(), wait_s)
+            except ClaimSpent:
+                continue  # the response was so late that the claim had ended: try with a new token
+            if jobs:
+                return jobs
+            now = time.monotonic()
+            if self._stopping.soon or (not self.forever and now >= give_up_at):
+                break
+            if now - sent_at < wait_s / 2:
+                time.sleep(PAUSE_S if self.forever else min(PAUSE_S, give_up_at - now))
+        return []
+
+    def _request_jobs(self, token: str, wait_s: float) -> list[Job]:
+        n = self._size.n
+        request = BackgroundRequest(
+            lambda: self.client.claim(token, self.stage, self.working_stage, wait_s=wait_s, n=n),
+            late=self._delivery.give_back,
+        )
+        while not request.done():
+            if self._stopping.soon and request.abandon():
+                # The server may be claiming jobs for us right now. The same token finds them, and claims no others.
+                if not self.client.release(token, self.stage, self.working_stage):
+                    log.warning("the server cannot be reached: a job may stay claimed until its lifetime is over")
+                return []
+        return request.response()
+
+    def _do_batch(self, jobs: list[Job], renewal: Renewal, reporter: Reporter) -> list[Job]:
+        """Does and reports the jobs of one claim. Returns the jobs that were claimed with the report."""
+        started = time.monotonic()
+        batch = Batch(renewal.hold(jobs))
+        try:
+            with SlowBatch(batch, reporter.report) as slow:
+                while not self._stopping.soon and (hold := batch.next()) is not None:
+                    self._do_job(hold, batch, reporter)
+            endings = batch.take()
+            self._size.measured(sum(isinstance(ending, Done) for _job, ending in endings), time.monotonic() - started)
+            # `next` claims into stage + 1: with another working stage, or at the end, report without a claim.
+            without_claim = slow.problem or self._stopping.soon or self.working_stage not in (None, self.stage + 1)
+            following = reporter.report(endings, 0 if without_claim else self._size.n)
+            if slow.problem is not None:
+                raise slow.problem
+            return following
+        finally:
+            renewal.release()
+
+    def _do_job(self, hold: Hold, batch: Batch, reporter: Reporter) -> None:
+        job = hold.job
+        if hold.state == "held":
+            self._stopping.busy = True
+            try:
+                ending = self._attempt(job)
+            except BaseException:  # raised neither by a job nor by a signal: still, leave no claims
+                reporter.report([(job, GivenBack()), *batch.take()])
+                raise
+            finally:
+                self._stopping.busy = False
+        if hold.state == "lost":
+            reporter.lost(job)
+        else:
+            batch.ended(job, CANCELLED if hold.state == "cancel" else ending)

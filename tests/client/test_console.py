@@ -1,0 +1,140 @@
+"""jm as a console program: suggestions, completion, colours, JSON everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from client.http.failures import printable
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("wach", "there is no command 'wach'. Did you mean watch? See `jm --help`"),
+        ("xyzzy", "there is no command 'xyzzy'. See `jm --help`"),
+        ("get 0 --jsno", "there is no option --jsno. Did you mean --json? See `jm get --help`"),
+        ("get --wiat-s=3 0", "there is no option --wiat-s=3. Did you mean --wait-s? See `jm get --help`"),
+        (
+            "set a.json --jobix-fiel x",
+            "there is no option --jobix-fiel. Did you mean --jobix-file? See `jm set --help`",
+        ),
+        ("get 0 1 2", "unexpected argument '2'. See `jm get --help`"),
+        ("get", "the following arguments are required: stage. See `jm get --help`"),
+        ("completion csh", "argument shell: invalid choice: 'csh'"),
+    ],
+)
+def test_a_mistyped_word_gets_a_suggestion(run, words, told):
+    code, out, err = run(*words.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {told}")
+    assert len(err.splitlines()) == 1
+
+
+def test_without_words_the_help_is_shown(run):
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: jm ")
+    assert "watch" in err
+
+
+def test_the_version_is_the_servers(run):
+    from jobserver.core.version import __version__
+
+    assert run("--version") == (0, f"job_manager {__version__}\n", "")
+
+
+def complete_in_bash(script: str, *words: str) -> set[str]:
+    """What bash offers after these words."""
+    code = f"""{script}
+COMP_WORDS=({" ".join(f"'{word}'" for word in words)})
+COMP_CWORD={len(words) - 1}
+$(complete -p jm | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    return set(done.stdout.split())
+
+
+def test_bash_completes_commands_options_and_files(run, tmp_path):
+    script = run("completion", "bash")[1]
+    assert complete_in_bash(script, "jm", "wa") == {"watch"}
+    assert {"init", "set", "work", "login"} <= complete_in_bash(script, "jm", "")
+    assert complete_in_bash(script, "jm", "get", "--wa") == {"--wait-s"}
+    assert complete_in_bash(script, "jm", "completion", "f") == {"fish"}
+    (tmp_path / "jobs.json").touch()
+    assert complete_in_bash(script, "jm", "set", "job") == {"jobs.json"}
+
+
+@pytest.mark.parametrize(("shell", "start"), [("zsh", "#compdef jm"), ("fish", "complete ")])
+def test_zsh_and_fish_have_a_script_with_all_commands(run, shell, start):
+    code, script, _ = run("completion", shell)
+    assert code == 0
+    assert start in script
+    for word in ("watch", "login", "wait-s"):
+        assert word in script
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_errors_are_coloured_in_a_terminal_unless_no_color_is_set(terminal, environment, coloured):
+    terminal.environment.pop("NO_COLOR", None)
+    terminal.environment |= environment
+    code, shown = terminal.run_in_a_pty("get", "1")
+    assert code == 3
+    assert ("\x1b[1;31merror:" in shown) == coloured
+    assert "error:" in shown
+
+
+def test_nothing_is_coloured_outside_of_a_terminal(terminal):
+    assert "\x1b" not in terminal.run("get", "1")[2]
+
+
+def test_every_command_that_prints_data_has_json(run, client, jobix, tmp_path):
+    def parsed(*words: str) -> object:
+        code, out, _ = run(*words, "--json")
+        assert code == 0
+        return json.loads(out)
+
+    assert parsed("init", "0", "10")[1] == {"stage": 1, "minutes": 10.0, "requeue": None, "max_attempts": 5}
+    (tmp_path / "jobs.json").write_text("[1, 2]")
+    assert parsed("set", "jobs.json") == {"new": 2, "known": 0}
+    job = parsed("get", "0")
+    assert parsed("update", "0", "2", "--claim", job["claim"])["jobstage"] == 2
+    assert parsed("check") == {"ok": True, "flagged": 0, "degraded": 0}
+    assert parsed("lifetime", "1")["minutes"] == 10
+    assert str(jobix) not in str(parsed("context"))
+    client.update(client.get(0), 2)
+    assert parsed("watch")["done"] == 2
+
+
+def test_work_prints_its_counts_as_json_after_the_output_of_the_commands(terminal, client):
+    client.set({1: {}, 2: {}})
+    code, out, _ = terminal.run("work", "0", "--json", "--", "echo", "{jobid}")
+    *lines, counts = out.splitlines()
+    assert (code, sorted(lines)) == (0, ["1", "2"])
+    assert json.loads(counts) == {"done": 2, "failed": 0, "given_back": 0, "lost": 0, "signum": None}
+
+
+def test_the_folder_works_under_the_name_of_the_installed_package(terminal, tmp_path):
+    """Where it is installed, the package has another name: every import within it is relative."""
+    os.symlink(os.path.dirname(sys.modules["client"].__file__), tmp_path / "job_manager_client")
+    terminal.environment["PYTHONPATH"] = str(tmp_path)
+    process = terminal.start_python("-m", "job_manager_client", "lifetime", "1", "--json")
+    out, err = process.communicate(timeout=10)
+    assert (json.loads(out)["stage"], err) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ünïcode 日本", "plain ünïcode 日本"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("\x1b[2J\x00\x7f\x9b\u202e", "\ufffd[2J" + "\ufffd" * 4),
+    ],
+)
+def test_control_characters_are_replaced(text, shown):
+    assert printable(text) == shown
