@@ -1,4 +1,4 @@
-"""The async modes of a server process. Only this module and `backends.py` import eventlet or gevent."""
+"""The async modes of a server process. Only this module and the server modules import eventlet or gevent."""
 
 import os
 import sys

@@ -3,7 +3,7 @@
 import gevent
 from gevent import socket
 
-from jobserver.server.backends import WEBSOCKET_BYTES, WebSocketSocket
+from jobserver.server.gevent_server import WEBSOCKET_BYTES, WebSocketSocket
 
 LARGE = b"x" * 5_000_000  # more than the buffers between the two sockets hold
 WAIT_S = 20
