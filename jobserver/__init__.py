@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.store.location import database_uri
     from jobserver.store.schema import prepare
     from jobserver.web import errors
+    from jobserver.web.hosts import HostCheck, allowed_hosts
     from jobserver.web.services import NAME, Services
 
     settings = settings or load()
@@ -92,6 +93,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register(app)
     founding.register(app)
     pages.register(app)
+    app.wsgi_app = HostCheck(  # type: ignore[method-assign]
+        app.wsgi_app, allowed_hosts(settings, concurrency.is_own_server())
+    )
     return app
 
 

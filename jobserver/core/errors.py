@@ -5,6 +5,7 @@ JobServerError
 │   └── BodyLost            the connection broke, or sent nonsense, in the middle of the body
 ├── TooLarge                a body beyond max_body_mb, after inflation
 ├── Forbidden
+│   ├── HostNotAllowed      the request names a host that is not among the server's names
 │   ├── JobixMissing        no secret came with the request
 │   ├── JobixUnknown        the server is closed and knows no such list
 │   ├── NotSignedIn         a page's action without its person
@@ -51,6 +52,12 @@ class TooLarge(JobServerError):
 
 class Forbidden(JobServerError):
     """The request doesn't prove a right to a list."""
+
+
+class HostNotAllowed(Forbidden):
+    """The header `Host` is not among the names of this server."""
+
+    code = "host_not_allowed"
 
 
 class JobixMissing(Forbidden):

@@ -24,6 +24,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 5000
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="Host names under which browsers and workers reach the server, separated by commas;"
+            " .example.org includes its subdomains, * is every name. IP addresses and localhost are always allowed."
+            " Empty: HOST and this machine's host name; behind Apache every name. Without the check, a foreign web page"
+            " could point a name of its own at the server and read its pages (DNS rebinding)."
+        ),
+    ] = ""
     push: Annotated[
         bool,
         Meta(description="Behind Apache: true if `jobserver push` runs and Apache proxies /socket.io/ to it."),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobserver.core.errors import CannotStart
+from jobserver.core.hosts import split
 from jobserver.core.resources import CHECKOUT
 from jobserver.core.settings import Settings
 from jobserver.store.location import check_location
@@ -72,6 +73,8 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
             raise CannotStart(f"{where}{shown} is wrong: {_in_words(name, error)}.") from error
     settings: Settings = msgspec.convert(values, Settings, strict=False)
     check_location(settings)
+    if settings.allowed_hosts:
+        split(settings.allowed_hosts)
     return settings
 
 

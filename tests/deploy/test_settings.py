@@ -48,7 +48,7 @@ def free_port() -> int:
 def half_an_upload(port: int, jobix: int) -> socket.socket:
     """A request whose body never ends, under way."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
-    connection.sendall(b"POST /set HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\njobix: %d\r\n\r\n{" % jobix)
+    connection.sendall(b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\njobix: %d\r\n\r\n{" % jobix)
     return connection
 
 

@@ -90,7 +90,7 @@ def test_one_list_that_waits_for_the_database_does_not_hold_up_the_hello(ask, im
 def test_a_request_during_shutdown_is_503_and_changes_nothing(ask, impatient, jobix):
     before = whole(impatient)
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late:
-        late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: x\r\n")
+        late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         waiting = Waiter(impatient.url, jobix).ask("/get/4?wait=60")  # by now the server has read what came before
         impatient.process.send_signal(signal.SIGTERM)
         assert waiting.result(10) == "nada"  # so it shuts down

@@ -14,20 +14,20 @@ KEPT = [b'{"a": 1, "a": 2}', b"1e999999999", b"1" * 4000, b'"\\u0000"']
 EITHER = [b'"\\udc00\\ud800"', b'{"\\ud800": 1}']  # refused or kept, but never a fault
 
 RAW = [
-    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: x\r\n\r\n",
-    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: -5\r\n\r\n",
-    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n",
-    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
-    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
-    b"POST /set HTTP/1.1\r\nHost: x\r\njobix: 1\r\nContent-Length: 50\r\n\r\n{}",
-    b"GET /get/%ff%00%0a HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
-    b"GET /get/0?n=%ff&wait=%00 HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
-    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\nworker: \xff\x80\x01\r\n\r\n",
-    b"GET /get/0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\njobix: 2\r\n\r\n",
-    b"GET //get//0 HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
-    b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
-    b"GET /static/..%2f..%2fapp.py HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /get/" + b"9" * 7000 + b" HTTP/1.1\r\nHost: x\r\njobix: 1\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nContent-Length: x\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nContent-Length: -5\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+    b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
+    b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nContent-Length: 50\r\n\r\n{}",
+    b"GET /get/%ff%00%0a HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n\r\n",
+    b"GET /get/0?n=%ff&wait=%00 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nworker: \xff\x80\x01\r\n\r\n",
+    b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\njobix: 2\r\n\r\n",
+    b"GET //get//0 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n\r\n",
+    b"GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n\r\n",
+    b"GET /static/..%2f..%2fapp.py HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /get/" + b"9" * 7000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n\r\n",
     b"GET /get/0 HTTP/1.1\r\nHost: \xff\r\njobix: 1\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,  # TLS, to a server without it
 ]
@@ -133,7 +133,7 @@ def test_a_broken_request_is_refused(shared, raw):
 def test_a_report_with_a_truncated_body_is_refused(shared, ask, came, how):
     ask("/set", {"1": {"jobstage": 1}})
     sent = came if b"Length" in how else b"3c\r\n" + came
-    head = b"POST /update_job/1/2 HTTP/1.1\r\nHost: x\r\njobix: %d\r\n%s\r\n\r\n" % (ask.jobix, how)
+    head = b"POST /update_job/1/2 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n%s\r\n\r\n" % (ask.jobix, how)
     answer = send_and_end(shared, head + sent)
     assert not answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 5")), answer
     assert ask("/get").json()["working"] == 1

@@ -58,7 +58,7 @@ def stream(server, path, head, pieces):
             pass
 
     with connection:
-        connection.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\njobix: 1\r\n%s\r\n\r\n" % (path.encode(), head))
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n%s\r\n\r\n" % (path.encode(), head))
         pushing = threading.Thread(target=push)
         pushing.start()
         answer = connection.recv(65536)

@@ -13,7 +13,7 @@ def send(
     """One request on a connection of its own: the answer's status and body."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
-        connection.putrequest(method, path, skip_accept_encoding=True)
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
         if body is not None:

@@ -18,7 +18,7 @@ from tests.support.waiting import until
 def test_a_body_of_1_gb_is_refused_before_it_is_sent(apache, jobix):
     with socket.create_connection(("127.0.0.1", apache.port), timeout=20) as connection:
         connection.sendall(
-            f"POST /set HTTP/1.1\r\nHost: x\r\njobix: {jobix}\r\nContent-Length: 1000000000\r\n\r\n".encode()
+            f"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: {jobix}\r\nContent-Length: 1000000000\r\n\r\n".encode()
         )
         answer = connection.recv(10_000).decode()
     assert answer.startswith("HTTP/1.1 413")

@@ -59,7 +59,7 @@ def test_who_hung_up_while_waiting_is_not_given_the_job_but_the_next_one_is(shar
     with contextlib.ExitStack() as gone:
         for _ in range(3):
             connection = gone.enter_context(socket.create_connection(("127.0.0.1", shared.port), timeout=20))
-            connection.sendall(b"GET /get/0?wait=60 HTTP/1.1\r\nHost: x\r\njobix: %d\r\n\r\n" % jobix)
+            connection.sendall(b"GET /get/0?wait=60 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n\r\n" % jobix)
             if way == "reset":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         settle(ask)
