@@ -22,6 +22,7 @@ JobServerError
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
 │   ├── DiskFull
+│   ├── ServerBusy          other requests use the memory, or the connections, that this one needs
 │   ├── OutcomeUnknown      the only one after which something may have changed
 │   └── ShuttingDown
 └── CannotStart             a setting, a file or a database that the server refuses to start with
@@ -157,6 +158,12 @@ class DiskFull(Unavailable):
     """There is no room for temporary files."""
 
     code = "disk_full"
+
+
+class ServerBusy(Unavailable):
+    """Other requests use the memory, or the connections, that this one needs."""
+
+    code = "server_busy"
 
 
 class ShuttingDown(Unavailable):

@@ -1,47 +1,96 @@
-"""Bodies of requests: plain, gzip or zlib, told by their bytes, inflated within a bound. Pure but for the stream."""
+"""Bodies of requests: plain, gzip or zlib, recognised by their bytes; inflated within bounds of size and memory."""
 
 import tempfile
+import threading
+import time
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from werkzeug.exceptions import ClientDisconnected
 
-from jobserver.core.errors import BadRequest, BodyLost, DiskFull, TooLarge
+from jobserver.core.errors import BadRequest, BodyLost, DiskFull, ServerBusy, TooLarge
 
 PIECE = 64 * 1024
-IN_MEMORY = 1024 * 1024
+IN_MEMORY = 1024 * 1024  # of a body that is spooled; the rest goes to a temporary file
+YIELD_EVERY = 1024 * 1024  # inflated bytes, after which other requests have a turn
+MAX_HELD = 256 * 1024 * 1024  # of all bodies together
+ALWAYS_ACCEPTED = PIECE  # so much of each body is not counted: small requests succeed beside large ones
 GZIP_OR_ZLIB = 47  # zlib's code for: either header, told by the bytes
 
 
+class BodyMemory:
+    """The memory of all bodies that this process holds at once."""
+
+    def __init__(self, max_bytes: int = MAX_HELD) -> None:
+        self._max_bytes = max_bytes
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """Yields a function that notes the size of a body so far, until the end of the block. It raises ServerBusy."""
+        noted = 0
+
+        def note(size: int) -> None:
+            nonlocal noted
+            more = max(0, size - ALWAYS_ACCEPTED) - noted
+            if more <= 0:
+                return
+            with self._lock:
+                if self._held + more > self._max_bytes:
+                    raise ServerBusy("Other large requests use the server's memory; send this one again.")
+                self._held += more
+            noted += more
+
+        try:
+            yield note
+        finally:
+            with self._lock:
+                self._held -= noted
+
+
+memory = BodyMemory()
+
+
 def inflated(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
-    """The body in pieces of at most PIECE bytes. TooLarge as soon as more than max_bytes came out."""
-    total = 0
+    """Yields the body in pieces of at most PIECE bytes. TooLarge as soon as more than max_bytes came out."""
+    total = unyielded = 0
     for piece in _pieces(stream):
         total += len(piece)
+        unyielded += len(piece)
         if total > max_bytes:
             raise TooLarge(
                 f"The body is larger than {max_bytes / 1e6:g} MB after inflation. Send less in each request."
             )
+        if unyielded >= YIELD_EVERY:
+            time.sleep(0)  # in an event loop this is a turn for others
+            unyielded = 0
         yield piece
 
 
-def read(stream: IO[bytes], max_bytes: int) -> bytes:
-    """The whole body."""
-    return b"".join(inflated(stream, max_bytes))
-
-
-def spool(stream: IO[bytes], max_bytes: int) -> IO[bytes]:
-    """The body as a file, at its start; in memory if it is small."""
-    with ExitStack() as unless_whole:
-        file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+@contextmanager
+def read(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Yields the whole body; its memory counts until the end of the block."""
+    with memory.hold() as note:
+        whole = bytearray()
         for piece in inflated(stream, max_bytes):
+            note(len(whole) + len(piece))
+            whole += piece
+        yield bytes(whole)
+
+
+@contextmanager
+def spool(stream: IO[bytes], max_bytes: int) -> Iterator[IO[bytes]]:
+    """Yields the body as a file, at its start; the file is in memory if it is small."""
+    with memory.hold() as note, tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+        for piece in inflated(stream, max_bytes):
+            note(min(file.tell() + len(piece), IN_MEMORY))
             with room():
                 file.write(piece)
-        unless_whole.pop_all()
-    file.seek(0)
-    return file
+        file.seek(0)
+        yield file
 
 
 @contextmanager

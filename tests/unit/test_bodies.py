@@ -3,10 +3,11 @@
 import gzip
 import io
 import zlib
+from typing import IO
 
 import pytest
 
-from jobserver.core.errors import BadRequest, TooLarge
+from jobserver.core.errors import BadRequest, ServerBusy, TooLarge
 from jobserver.web import bodies
 
 TEXT = b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}'
@@ -20,17 +21,24 @@ class Trickle(io.BytesIO):
         return super().read(min(7, 7 if size is None or size < 0 else size))
 
 
+def read(stream: IO[bytes], max_bytes: int) -> bytes:
+    """The whole body."""
+    with bodies.read(stream, max_bytes) as whole:
+        return whole
+
+
 @pytest.mark.parametrize("how", PACKED)
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
 def test_a_body_is_decoded_for_each_encoding_and_piece_size(how: str, stream: type[io.BytesIO]) -> None:
-    assert bodies.read(stream(PACKED[how]), len(TEXT)) == TEXT
-    assert bodies.spool(stream(PACKED[how]), len(TEXT)).read() == TEXT
+    assert read(stream(PACKED[how]), len(TEXT)) == TEXT
+    with bodies.spool(stream(PACKED[how]), len(TEXT)) as file:
+        assert file.read() == TEXT
 
 
 @pytest.mark.parametrize("how", PACKED)
 def test_the_bound_holds_to_the_byte_after_inflation(how: str) -> None:
     with pytest.raises(TooLarge):
-        bodies.read(io.BytesIO(PACKED[how]), len(TEXT) - 1)
+        read(io.BytesIO(PACKED[how]), len(TEXT) - 1)
 
 
 @pytest.mark.parametrize("how", ["zlib", "gzip"])
@@ -38,9 +46,9 @@ def test_a_packed_body_that_is_cut_off_or_broken_anywhere_is_refused(how: str) -
     whole = PACKED[how]
     for end in range(2, len(whole)):
         with pytest.raises(BadRequest):
-            bodies.read(io.BytesIO(whole[:end]), len(TEXT))
+            read(io.BytesIO(whole[:end]), len(TEXT))
     with pytest.raises(BadRequest):
-        bodies.read(io.BytesIO(whole[:-2] + b"??"), len(TEXT))
+        read(io.BytesIO(whole[:-2] + b"??"), len(TEXT))
 
 
 @pytest.mark.timeout(5)  # it was an endless loop once
@@ -53,7 +61,7 @@ def test_bytes_after_a_compressed_body_are_refused(
 ) -> None:
     packed = zlib.compress(text) if how == "zlib" else gzip.compress(text)
     with pytest.raises(BadRequest):
-        bodies.read(stream(packed + more), 10 * len(TEXT))
+        read(stream(packed + more), 10 * len(TEXT))
 
 
 @pytest.mark.timeout(5)
@@ -61,11 +69,24 @@ def test_bytes_after_a_compressed_body_are_refused(
 def test_gzip_files_one_behind_the_other_are_one_body(stream: type[io.BytesIO]) -> None:
     parts = [TEXT[:70_000], TEXT[70_000:], b"", b" "]
     packed = b"".join(map(gzip.compress, parts))
-    assert bodies.read(stream(packed), len(TEXT) + 1) == TEXT + b" "
+    assert read(stream(packed), len(TEXT) + 1) == TEXT + b" "
     with pytest.raises(TooLarge):
-        bodies.read(stream(packed), len(TEXT))
+        read(stream(packed), len(TEXT))
 
 
 @pytest.mark.parametrize("start", [b"", b"x", b"\x1f", b" ", b"[1]", b'"x"', b"{}", b"12"])
 def test_a_short_plain_body_is_plain(start: bytes) -> None:
-    assert bodies.read(io.BytesIO(start), 100) == start
+    assert read(io.BytesIO(start), 100) == start
+
+
+def test_the_memory_of_all_bodies_is_bounded_and_given_back_but_small_bodies_always_fit() -> None:
+    memory, free = bodies.BodyMemory(max_bytes=1000), bodies.ALWAYS_ACCEPTED
+    with memory.hold() as first, memory.hold() as second:
+        first(free + 600)
+        first(free + 601)
+        with pytest.raises(ServerBusy):
+            second(free + 400)
+        second(free)
+        second(free + 399)
+    with memory.hold() as third:
+        third(free + 1000)

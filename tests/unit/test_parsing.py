@@ -35,7 +35,9 @@ def parse(value: bytes, body: str) -> None:
     }[body]
     environ = {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw))}
     call = Call(environ, SimpleNamespace(settings=Settings()))
-    messages.body(call, list[messages.ReportEntry] if body == "reports" else messages.ReportBody)
+    kind = list[messages.ReportEntry] if body == "reports" else messages.ReportBody
+    with messages.body(call, kind, 1_000_000):
+        pass
 
 
 bodies = pytest.mark.parametrize("body", ["set", "jobcmd", "result", "reports"])

@@ -3,7 +3,8 @@ JSON of responses."""
 
 import math
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +12,7 @@ import msgspec
 
 from jobserver.core.bounds import (
     HIGHEST_NUMBER,
+    MAX_ENTRIES,
     MAX_ERROR,
     MAX_FILENAME,
     MAX_LIST_NAME,
@@ -60,6 +62,10 @@ class HeldClaim(msgspec.Struct, forbid_unknown_fields=True):
 
     jobid: Id
     claim: str
+
+
+ReportEntries = Annotated[list[ReportEntry], msgspec.Meta(max_length=MAX_ENTRIES)]
+HeldClaims = Annotated[list[HeldClaim], msgspec.Meta(max_length=MAX_ENTRIES)]
 
 
 def token(call: Call, header: str) -> str | None:
@@ -131,13 +137,17 @@ def name(call: Call) -> str | None:
     return text
 
 
-def body(call: Call, kind: type[T]) -> T | None:
+@contextmanager
+def body(call: Call, kind: type[T], max_bytes: int) -> Iterator[T | None]:
     """The body as that type; None if there is none."""
     if not call.has_body:
-        return None
-    raw = bodies.read(call.stream, call.max_bytes)
-    if not raw.strip():
-        return None
+        yield None
+        return
+    with bodies.read(call.stream, min(max_bytes, call.max_bytes)) as raw:
+        yield _decoded(raw, kind) if raw.strip() else None
+
+
+def _decoded(raw: bytes, kind: type[T]) -> T:
     try:
         raw.decode("utf-8")
         return msgspec.json.decode(raw, type=kind)
@@ -163,9 +173,8 @@ def reports(entries: list[ReportEntry]) -> list[Report | BadRequest]:
     return [checked(entry) for entry in entries]
 
 
-def held(call: Call) -> list[tuple[int, str]]:
+def held(claims: list[HeldClaim]) -> list[tuple[int, str]]:
     """The claims that a heartbeat names, as (jobid, token). A token that cannot be one holds nothing."""
-    claims = body(call, list[HeldClaim]) or []
     return [(claim.jobid, claim.claim if _TOKEN.fullmatch(claim.claim) else "") for claim in claims]
 
 

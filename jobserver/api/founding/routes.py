@@ -17,6 +17,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from jobserver.api.founding import messages
 from jobserver.api.founding.submission import Submission
 from jobserver.core import lifetimes, stages
+from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
 from jobserver.core.concurrency import run_in_thread
 from jobserver.core.errors import BadRequest, ShuttingDown
@@ -125,8 +126,9 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
 def update_job(call: Call, jobid: str, next_stage: str) -> Any:
     """Ends a claim."""
     number, job = auth.secret(call), parsing.whole(jobid, "A job's id")
-    given = messages.body(call, messages.ReportBody) or messages.ReportBody()
-    report = messages.report(given, job, parsing.stage(next_stage), messages.token(call, "claim"))
+    with messages.body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
+        given = body or messages.ReportBody()
+        report = messages.report(given, job, parsing.stage(next_stage), messages.token(call, "claim"))
     following = messages.following(call)
     if messages.together(call) is not None:
         raise BadRequest("n is for /get and /update_jobs; /update_job claims one job.")
@@ -139,7 +141,11 @@ def update_job(call: Call, jobid: str, next_stage: str) -> Any:
 def update_jobs(call: Call) -> Any:
     """Ends many claims, each judged alone."""
     number = auth.secret(call)
-    entries = messages.body(call, list[messages.ReportEntry]) or []
+    with messages.body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
+        return _complete_each(call, number, body or [])
+
+
+def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry]) -> Any:
     following = messages.following(call)
     job_list = auth.found(call, number)
     if job_list is None:
@@ -158,7 +164,9 @@ def update_jobs(call: Call) -> Any:
 def heartbeat(call: Call) -> Any:
     """Renews claims."""
     number = auth.secret(call)
-    outcomes = call.services.claims.renew(auth.found(call, number), messages.held(call))
+    with messages.body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
+        held = messages.held(body or [])
+    outcomes = call.services.claims.renew(auth.found(call, number), held)
     return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, Asker
-from tests.support.database import rows
 from tests.support.raw import send
+from tests.support.snapshot import rows
 
 FOREIGN = "evil.example"
 PATHS = ["/", "/get", "/get/0", "/set", "/update_job/1/2", "/update_jobs", "/heartbeat", "/init", "/static/live.js"]

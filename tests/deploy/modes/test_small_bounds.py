@@ -1,0 +1,110 @@
+"""Small bodies that become large: each route has its bound, and other requests are served meanwhile."""
+
+import socket
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.conftest import Asker
+from tests.support.oversized import Memory
+
+MB = 1_000_000
+ENTRY = b'{"jobid":1,"claim":""},'
+MAX_WAIT_S = 1.0  # beside other tests on the same machine
+
+
+def packed(start: bytes, middle: bytes, times: int, end: bytes) -> bytes:
+    """A body that repeats its middle, by zlib, made in little memory."""
+    packer, piece = zlib.compressobj(9), middle * (MB // len(middle))
+    parts = [packer.compress(start), *(packer.compress(piece) for _ in range(times)), packer.compress(end)]
+    return b"".join([*parts, packer.flush()])
+
+
+ATTACKS = {
+    "a text of 250 MB": ("/update_job/1/2", packed(b'{"filename": "', b"x", 250, b'"}'), 413),
+    "a result of 250 MB": ("/update_job/1/2", packed(b'{"result": "', b"x", 250, b'"}'), 413),
+    "reports of 250 MB": ("/update_jobs", packed(b"[", b'{"jobid":1,"jobstage":2},', 250, b"{}]"), 413),
+    "5.8 million claims": ("/heartbeat", packed(b"[", ENTRY, 133, ENTRY[:-1] + b"]"), 413),
+    "40,000 claims": ("/heartbeat", b"[" + ENTRY * 40_000 + ENTRY[:-1] + b"]", 400),
+    "600,000 reports": ("/update_jobs", packed(b"[", b'{"jobid":1,"jobstage":2},', 15, b"{}]"), 400),
+}
+
+
+@pytest.fixture
+def roomy(new_server, mode, jobix):
+    """A server with the default bounds, and a job that is held."""
+    server = new_server(async_mode=mode).start()
+    ask = Asker(server.url, jobix)
+    ask("/set", {"1": {}})
+    ask("/get/0")
+    return server
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_it_is_refused_in_bounded_memory_while_others_are_served(roomy, jobix, attack):
+    path, body, expected = ATTACKS[attack]
+    longest, ended = [0.0], threading.Event()
+
+    def look() -> None:
+        ask = Asker(roomy.url, jobix)
+        while not ended.is_set():
+            begun = time.monotonic()
+            assert ask("/get/0").json() == "nada"
+            longest[0] = max(longest[0], time.monotonic() - begun)
+
+    def post(_number: int) -> int:
+        return requests.post(roomy.url + path, body, headers={"jobix": str(jobix)}, timeout=60).status_code
+
+    with Memory(roomy) as memory, ThreadPoolExecutor(7) as pool:
+        looking = pool.submit(look)
+        statuses = list(pool.map(post, range(6)))
+        ended.set()
+        looking.result()
+    assert statuses == [expected] * 6
+    assert memory.grown_mb < 250
+    assert longest[0] < MAX_WAIT_S
+    assert Asker(roomy.url, jobix)("/get").json()["stages"]["1"]["jobs"] == 1
+
+
+def test_bodies_that_do_not_end_use_a_bounded_memory_and_small_requests_succeed(roomy, jobix):
+    head = b"POST /update_jobs HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\nContent-Length: 15000000\r\n\r\n"
+    connections = [socket.create_connection(("127.0.0.1", roomy.port), timeout=20) for _ in range(30)]
+    try:
+        with Memory(roomy) as memory, ThreadPoolExecutor(30) as pool:
+            list(pool.map(lambda one: send(one, head % jobix + b"[" + b" " * 14_000_000), connections))
+            time.sleep(1)
+            ask = Asker(roomy.url, jobix)
+            assert ask("/get/0").json() == "nada"
+            assert ask("/heartbeat", []).json() == {"jobs": []}
+            assert ask("/set", {str(jobid): {} for jobid in range(2, 1000)}).json()["new"] == 998
+        assert memory.grown_mb < 600
+        answers = [answer for answer in map(receive, connections) if answer]
+        assert answers, "30 bodies of 14 MB were held at once"
+        for answer in answers:
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"Retry-After: " in answer
+            assert b"server_busy" in answer
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def send(connection: socket.socket, raw: bytes) -> None:
+    """Sends until the server closes the connection."""
+    try:
+        connection.sendall(raw)
+    except OSError:
+        return
+
+
+def receive(connection: socket.socket) -> bytes:
+    """The answer, if there is one by now."""
+    connection.settimeout(0.05)
+    try:
+        return connection.recv(65536)
+    except OSError:
+        return b""
