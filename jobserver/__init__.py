@@ -34,10 +34,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.jobs.operator import Operator
     from jobserver.jobs.retention import Retention
     from jobserver.server import hosting
-    from jobserver.server.secret_key import secret_key
+    from jobserver.server.secret_key import key_file, secret_key
     from jobserver.server.settings import load
     from jobserver.server.sweeper import Sweeper
     from jobserver.store.database import Database, engine_options
+    from jobserver.store.database_file import FileWatch, make_file, open_for_service
     from jobserver.store.extensions import db, migrate
     from jobserver.store.filesystems import refuse_unfit
     from jobserver.store.group_commit import CommitQueue
@@ -45,13 +46,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.store.location import database_uri
     from jobserver.store.schema import prepare
     from jobserver.web import errors
+    from jobserver.web.database_check import DatabaseCheck
     from jobserver.web.hosts import HostCheck, allowed_hosts
     from jobserver.web.services import NAME, Services
 
     settings = settings or load()
     refuse_unfit(settings)
+    make_file(settings, key_file(settings))
+    lock = open_for_service(settings)
     key = secret_key(settings)
     prepare(settings, key)
+    watch = FileWatch(settings)
 
     app = Flask(
         __name__,
@@ -87,12 +92,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         lists=Lists(commit_queue, keys),
         expiry=expiry,
         operator=Operator(commit_queue, database),
-        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
+        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s, watch.check),
         live=Live(sockets.socketio, database, now_ms),
     )
     errors.register(app)
     founding.register(app)
     pages.register(app)
+    app.extensions["jobserver.lock"] = lock  # held as long as the application
+    app.wsgi_app = DatabaseCheck(app.wsgi_app, watch.check)  # type: ignore[method-assign]
     app.wsgi_app = HostCheck(  # type: ignore[method-assign]
         app.wsgi_app, allowed_hosts(settings, concurrency.is_own_server())
     )

@@ -21,6 +21,7 @@ JobServerError
 │   └── NameTaken
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
+│   ├── DatabaseLost        the database file was deleted or replaced
 │   ├── DiskFull
 │   ├── ServerBusy          other requests use the memory, or the connections, that this one needs
 │   ├── OutcomeUnknown      the only one after which something may have changed
@@ -152,6 +153,13 @@ class OutcomeUnknown(Unavailable):
     """The database was lost, or its flush failed, in the middle of a commit."""
 
     code = "outcome_unknown"
+
+
+class DatabaseLost(Unavailable):
+    """The database file was deleted or replaced under the running server."""
+
+    code = "database_lost"
+    retry_after_s = 30
 
 
 class DiskFull(Unavailable):

@@ -106,12 +106,17 @@ def _parser(program: str) -> argparse.ArgumentParser:
         description="Serve Socket.IO, and nothing else, on PUSH_PORT until Ctrl-C (SIGINT) or SIGTERM.",
     )
 
-    database = commands.add_parser("db", help="upgrade or check the database").add_subparsers(
+    database = commands.add_parser("db", help="create, upgrade or check the database").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
+    create = database.add_parser("create", help="create an empty database where there is none")
     upgrade = database.add_parser("upgrade", help="bring the tables up to this version (back the database up first)")
     check = database.add_parser("check", help="compare the counters with a recount, look for orphans, test the indexes")
 
+    backup = commands.add_parser("backup", help="copy the database to a new file, also beside a running server")
+    restore = commands.add_parser("restore", help="replace the database by a backup, while no server runs")
+    for command in (backup, restore):
+        command.add_argument("file", metavar="FILE", help="the backup")
     lists = commands.add_parser("lists", help="every list, and how far it is")
     status = commands.add_parser("status", help="one list, stage by stage, and its flagged jobs")
     status.add_argument("list", metavar="LIST", help="the list's public name")
@@ -129,6 +134,6 @@ def _parser(program: str) -> argparse.ArgumentParser:
         description='Print the completion script of a shell. For bash: eval "$(jobserver completion bash)"',
     )
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
-    for command in (upgrade, check, lists, status, sweep, cancel):
+    for command in (create, upgrade, check, backup, restore, lists, status, sweep, cancel):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser

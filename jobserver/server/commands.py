@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,14 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from jobserver.core.bounds import HIGHEST_NUMBER
-from jobserver.core.errors import NoSuchList
+from jobserver.core.errors import CannotStart, NoSuchList
 from jobserver.core.lifetimes import Lifetime, minutes, timestamp
 from jobserver.core.lists import JobList
 from jobserver.core.settings import Settings
 from jobserver.jobs.clock import now_ms
-from jobserver.server.secret_key import secret_key
+from jobserver.server import backup
+from jobserver.server.secret_key import key_file, secret_key
 from jobserver.store import schema
+from jobserver.store.database_file import create_file
 from jobserver.store.filesystems import refuse_missing, refuse_unfit
+from jobserver.store.location import sqlite_file
 from jobserver.store.queries import listing, lists, reports
 from jobserver.store.queries.checking import problems
 from jobserver.web.services import NAME, Services
@@ -30,6 +34,10 @@ def run(chosen: argparse.Namespace, settings: Settings, create_app: Callable[[Se
     """Runs the command; its exit code."""
     if chosen.command == "db" and chosen.action == "upgrade":
         return _upgrade(chosen, settings)
+    if chosen.command == "db" and chosen.action == "create":
+        return _create(chosen, settings)
+    if chosen.command in ("backup", "restore"):
+        return _back_up(chosen, settings) if chosen.command == "backup" else _restore(chosen, settings)
     refuse_missing(settings)
     services: Services = create_app(settings).extensions[NAME]
     command: Callable[[argparse.Namespace, Services], int] = {
@@ -48,6 +56,34 @@ def _upgrade(chosen: argparse.Namespace, settings: Settings) -> int:
     schema.prepare(settings, secret_key(settings), upgrade=True)
     said = "The tables are up to date" if before == head else "The tables were brought up to date"
     _say(chosen, {"before": before, "now": head}, f"{said} ({head}).")
+    return 0
+
+
+def _create(chosen: argparse.Namespace, settings: Settings) -> int:
+    refuse_unfit(settings)
+    file = sqlite_file(settings)
+    if file is not None:
+        if file.exists():
+            raise CannotStart(f"There is a database at {file} already; nothing was changed.")
+        create_file(file)
+    schema.prepare(settings, secret_key(settings))
+    _say(chosen, {"created": True}, "An empty database was created.")
+    return 0
+
+
+def _back_up(chosen: argparse.Namespace, settings: Settings) -> int:
+    backup.back_up(settings, Path(chosen.file))
+    said = f"The database was copied to {chosen.file}."
+    if not settings.secret_key:
+        said += f" Keep {key_file(settings)} with it: without that key no list is found."
+    _say(chosen, {"backup": chosen.file}, said)
+    return 0
+
+
+def _restore(chosen: argparse.Namespace, settings: Settings) -> int:
+    kept = backup.restore(settings, Path(chosen.file))
+    said = f"The database was restored from {chosen.file}." + (f" The old one is {kept}." if kept else "")
+    _say(chosen, {"restored": chosen.file, "old": str(kept) if kept else None}, said)
     return 0
 
 

@@ -2,18 +2,24 @@
 
 import os
 import secrets
+from pathlib import Path
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the server keeps its key if none was given."""
+    return settings.instance_path / "secret_key"
 
 
 def secret_key(settings: Settings) -> str:
     """The key that was given; else the one kept in the instance folder, made now if there is none."""
     if settings.secret_key:
         return settings.secret_key
-    path = settings.instance_path / "secret_key"
+    path = key_file(settings)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         if not path.exists():
             made = path.with_name(f"secret_key.{secrets.token_hex(4)}")
             with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

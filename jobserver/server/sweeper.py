@@ -4,9 +4,10 @@ import logging
 import os
 import random
 import threading
+from collections.abc import Callable
 
 from jobserver.core.concurrency import spawn
-from jobserver.core.errors import DatabaseBusy
+from jobserver.core.errors import DatabaseBusy, DatabaseLost
 from jobserver.core.logs import log_fault
 from jobserver.jobs.expiry import Expiry
 from jobserver.jobs.retention import Retention
@@ -18,11 +19,14 @@ log = logging.getLogger("jobserver.sweeper")
 class Sweeper:
     """A thread of the server's that sweeps until it is stopped, when it is this process's duty."""
 
-    def __init__(self, duty: Leader, expiring: Expiry, tidying: Retention, every_s: float) -> None:
+    def __init__(
+        self, duty: Leader, expiring: Expiry, tidying: Retention, every_s: float, check_file: Callable[[], None]
+    ) -> None:
         self._duty = duty
         self._expiring = expiring
         self._tidying = tidying
         self._every_s = every_s
+        self._check_file = check_file
         self._stopped = threading.Event()
         self._started_in = 0
 
@@ -46,9 +50,12 @@ class Sweeper:
         # several servers on one database shall not all look at the same moment
         while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
             try:
+                self._check_file()
                 if self._duty.is_leader():
                     self._expiring.sweep()
                     self._tidying.step()
+            except DatabaseLost:
+                continue  # the check has logged it
             except DatabaseBusy as error:
                 log.warning("the sweep is put off: %s", error)
             except Exception as error:

@@ -1,0 +1,125 @@
+"""Backs up and restores an SQLite database. PostgreSQL has pg_dump and pg_restore."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from jobserver.core.errors import CannotStart
+from jobserver.core.settings import Settings
+from jobserver.server.secret_key import secret_key
+from jobserver.store import schema
+from jobserver.store.database_file import OWNER_ONLY, ServerLock, create_file, damage
+from jobserver.store.filesystems import refuse_missing, refuse_unfit
+from jobserver.store.location import sqlite_file
+
+
+def back_up(settings: Settings, target: Path) -> None:
+    """Writes a whole copy of the database to a new file, beside a running server. CannotStart if it cannot."""
+    source = _sqlite(settings, "pg_dump")
+    refuse_missing(settings)
+    if target.exists():
+        raise CannotStart(f"{target} exists already. Name a new file.")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+        with closing(sqlite3.connect(source, timeout=settings.busy_timeout_s)) as connection:
+            connection.execute("VACUUM INTO ?", [str(unfinished)])  # one read transaction: it ends under load, too
+        if problem := damage(unfinished):
+            raise CannotStart(f"The copy is damaged ({problem}). Check the database: jobserver db check.")
+        _flush(unfinished)
+        unfinished.rename(target)
+        _flush(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise CannotStart(f"The backup {target} cannot be written: {error}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def restore(settings: Settings, source: Path) -> Path | None:
+    """Puts a backup in the place of the database, after checking it; returns where the old database is kept.
+
+    CannotStart while a server runs, and where the backup is damaged, of another program, or of another secret key.
+    """
+    file = _sqlite(settings, "pg_restore")
+    refuse_unfit(settings)
+    if not source.is_file():
+        raise CannotStart(f"There is no file {source}.")
+    created = not file.exists()
+    if created:
+        file.parent.mkdir(0o700, parents=True, exist_ok=True)
+    lock = ServerLock(file)
+    try:
+        if not lock.alone():
+            raise CannotStart("A server is running on this database. Stop it, then restore.")
+        return _replace(settings, source, file)
+    except (OSError, sqlite3.Error) as error:
+        raise CannotStart(f"{source} cannot be restored: {error}. Nothing was changed.") from error
+    finally:
+        lock.close()
+
+
+def _replace(settings: Settings, source: Path, file: Path) -> Path | None:
+    copy = file.with_name(f"{file.name}.restoring")
+    try:
+        _remove(copy)
+        create_file(copy)
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(copy)) as new,
+        ):
+            old.backup(new)
+        if problem := damage(copy):
+            raise CannotStart(f"{source} is damaged: {problem}. Nothing was changed.")
+        on_copy = msgspec.structs.replace(settings, database_uri=f"sqlite:///{copy}")
+        if schema.revision(on_copy)[0] is None:
+            raise CannotStart(f"{source} is no backup of a job_manager database. Nothing was changed.")
+        schema.prepare(on_copy, secret_key(settings), upgrade=True)
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode = DELETE")  # removes the log of the copy
+        _flush(copy)
+        kept = _set_aside(file)
+        copy.rename(file)
+        _flush(file.parent)
+        return kept
+    finally:
+        _remove(copy)
+
+
+def _set_aside(file: Path) -> Path | None:
+    """Renames the old database, and with it the log that belongs to it."""
+    kept = None
+    for suffix in ("-wal", ""):
+        part = file.with_name(file.name + suffix)
+        if part.exists():
+            kept = file.with_name(f"{file.name}.before-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
+            part.rename(kept)
+    file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
+    return kept
+
+
+def _remove(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sqlite(settings: Settings, program: str) -> Path:
+    file = sqlite_file(settings)
+    if file is None:
+        raise CannotStart(
+            f"The database is PostgreSQL: use its own program {program}, and keep the secret key with it."
+        )
+    return file

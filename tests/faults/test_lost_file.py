@@ -1,0 +1,64 @@
+"""The database file of a running server is deleted or replaced: 503 within seconds, and no empty one in its place."""
+
+import time
+
+import pytest
+import requests
+
+from tests.conftest import Asker
+from tests.support.snapshot import file_of, rows
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def database_uri():
+    """SQLite alone: PostgreSQL looks after its own files."""
+    return ""
+
+
+@pytest.fixture(params=["eventlet", "gevent", "threading"])
+def running(request, new_server, jobix):
+    """A server with a job."""
+    server = new_server(async_mode=request.param).start()
+    Asker(server.url, jobix)("/set", {"1": {}, "2": {}})
+    return server
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_lost_file_is_503_within_seconds_and_is_served_again_when_it_is_back(running, jobix, how):
+    ask, file = Asker(running.url, jobix), file_of(running)
+    away = file.rename(file.with_name("away"))
+    if how == "replaced":
+        file.write_bytes(away.read_bytes())
+    until(lambda: ask("/get/0").status_code == 503, 5)
+    for path, body in (("/set", {"3": {}}), ("/get/0", None), ("/get", None), ("/heartbeat", []), ("/init", None)):
+        answer = ask(path, body)
+        assert (answer.status_code, answer.json()["error"]) == (503, "database_lost"), path
+        assert int(answer.headers["Retry-After"]) > 0
+    until(lambda: "deleted or replaced" in running.log.read_text(), 5)
+    assert running.log.read_text().count("deleted or replaced") == 1
+    away.rename(file)
+    until(lambda: ask("/get/0").status_code == 200, 5)
+    assert rows(running, "SELECT count(*) FROM job WHERE jobid = 3") == [(0,)]
+
+
+def test_a_start_beside_an_existing_key_makes_no_empty_database(server, jobix):
+    Asker(server.url, jobix)("/set", {"1": {}})
+    server.stop()
+    folder = file_of(server).parent
+    for path in folder.glob("jobs.sqlite*"):
+        path.unlink()
+    with pytest.raises(RuntimeError, match="jobserver db create"):
+        server.start()
+    assert not file_of(server).exists()
+    assert server.run("db", "create").returncode == 0
+    server.start()
+    assert requests.get(server.url + "/", timeout=5).ok
+
+
+def test_two_servers_that_start_together_on_a_new_folder_both_serve(new_server, tmp_path):
+    servers = [new_server(instance=str(tmp_path / "one")) for _ in range(2)]
+    for server in servers:
+        server.start()
+        time.sleep(0.05)
+    assert all(requests.get(server.url + "/", timeout=5).ok for server in servers)
