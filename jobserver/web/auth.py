@@ -1,5 +1,7 @@
 """Which list a request is about: by its header jobix."""
 
+import logging
+
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -11,21 +13,57 @@ from jobserver.web.request import Call
 
 MOST_TRUSTED = 10_000
 _trusted: set[tuple[str | None, str]] = set()
+SHORTEST = 2**40
+GUESSES = RateLimitItemPerMinute(300)  # different unknown secrets from one address, on an open server
+_right: set[tuple[str | None, int]] = set()  # addresses, and secrets of lists that they sent
+_unknown: set[tuple[str | None, int]] = set()
+_short: set[tuple[str | None, int]] = set()
+_guesses = FixedWindowRateLimiter(MemoryStorage())
+log = logging.getLogger("jobserver")
 _wrong = FixedWindowRateLimiter(MemoryStorage())
 
 
 def secret(call: Call) -> int:
     """The request's jobix; JobixUnknown where the server is closed and no list has it."""
     number = parsing.jobix(call.header("jobix"))
+    _warn_if_short(call, number)
     if not call.services.settings.open:
         _require_known(call, number)
     return number
 
 
 def found(call: Call, number: int) -> JobList | None:
-    """The list of that secret; None where an open server has none yet."""
+    """Returns the list of that secret; None where an open server has none yet. TooManyWrongSecrets for an address that
+    tries many different unknown secrets; one that waits for its list to be created counts once."""
     keys = call.services.keys
-    return keys.known.get(number) or keys.look_up(number)
+    if not call.services.settings.open or (call.address, number) in _right:
+        return keys.known.get(number) or keys.look_up(number)
+    address = call.address or "unknown"
+    if not _guesses.test(GUESSES, address):
+        raise TooManyWrongSecrets("Too many unknown secrets from this address. Wait a minute, and check the jobix.")
+    job_list = keys.known.get(number) or keys.look_up(number)
+    if job_list is not None:
+        _remember(_right, (call.address, number))
+    elif (call.address, number) not in _unknown:
+        _remember(_unknown, (call.address, number))
+        _guesses.hit(GUESSES, address)
+        log.warning("a jobix of no list was sent from %s", address)
+    return job_list
+
+
+def _remember(known: set[tuple[str | None, int]], pair: tuple[str | None, int]) -> None:
+    if len(known) >= MOST_TRUSTED:
+        known.clear()
+    known.add(pair)
+
+
+def _warn_if_short(call: Call, number: int) -> None:
+    if number < SHORTEST and (None, number) not in _short:
+        _remember(_short, (None, number))
+        log.warning(
+            "a jobix from %s is short and can be guessed: choose a random number above 2^40 (jm init does)",
+            call.address or "unknown",
+        )
 
 
 def found_for_job(call: Call, number: int, jobid: int) -> JobList:
@@ -63,4 +101,5 @@ def _require_known(call: Call, number: int) -> None:
         _trusted.add(trusted)
     else:
         count_wrong(call)
+        log.warning("a jobix of no list was sent from %s", call.address or "unknown")
         raise JobixUnknown("No list has this jobix, and this server is closed to new ones: ask whoever runs it.")

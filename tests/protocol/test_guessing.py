@@ -26,3 +26,30 @@ def test_a_right_key_from_a_blocked_address_is_not_confirmed(closed, jobix):
     """Else the bound would be none."""
     assert [guess(closed) for _ in range(PATIENCE + 1)] == [403] * PATIENCE + [429]
     assert Asker(closed.url, jobix)("/get/0").status_code == 429
+
+
+def test_an_open_server_slows_down_and_logs_guesses_but_not_a_worker_that_waits_for_its_list(new_server, jobix):
+    server = new_server().start()
+    known, early = Asker(server.url, jobix), Asker(server.url, jobix + 1 if jobix < 2**62 else jobix - 1)
+    known("/set", {"1": {}})
+    assert known("/get/0").json()["jobid"] == 1
+    statuses = [Asker(server.url, secrets.randbelow(2**63))("/get/0").status_code for _ in range(310)]
+    assert set(statuses[:290]) == {200}
+    assert statuses[-1] == 429
+    assert known("/get/0").json() == "nada"
+    said = server.log.read_text()
+    assert 290 <= said.count("a jobix of no list was sent from 127.0.0.1") <= 301
+    assert str(jobix) not in said
+    server.stop()
+    server.start()
+    assert [early("/get/0").status_code for _ in range(400)] == [200] * 400
+
+
+def test_a_short_secret_is_warned_about_once(new_server):
+    server = new_server().start()
+    for _ in range(3):
+        assert Asker(server.url, 4711)("/init").ok
+    assert Asker(server.url, 2**41)("/init").ok
+    said = server.log.read_text()
+    assert said.count("is short and can be guessed") == 1
+    assert "4711" not in said.replace(str(server.port), "")
