@@ -46,7 +46,7 @@ def create_file(file: Path) -> None:
             mode = part.stat().st_mode & 0o777
             if mode & ~OWNER_ONLY:
                 part.chmod(OWNER_ONLY)
-                log.warning("%s could be read by others (mode %o); it is %o now", part, mode, OWNER_ONLY)
+                log.debug("%s could be read by others (mode %o); it is %o now", part, mode, OWNER_ONLY)
         except FileNotFoundError:
             continue
         except OSError as error:

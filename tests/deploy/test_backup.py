@@ -130,4 +130,3 @@ def test_new_files_are_the_owners_alone_and_loose_ones_are_tightened(new_server,
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.glob("jobs.sqlite*")}
     assert len(modes) >= 4, modes
     assert set(modes.values()) == {"0o600"}, modes
-    assert "could be read by others" in server.log.read_text()
