@@ -5,14 +5,16 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
 from eventlet import wsgi
 
 from jobserver.feed.connections import SOCKET
+from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, REFUSAL, Connections
 from jobserver.server.request_heads import CheckedHeads
-from jobserver.server.waiting import MAX_CONNECTIONS, wait_for_signal
+from jobserver.server.waiting import wait_for_signal
 
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
 PAUSE_S = 0.05  # before the next try to accept a connection
@@ -54,6 +56,20 @@ class ChunkFraming:
 class Protocol(CheckedHeads, wsgi.HttpProtocol):  # type: ignore[misc]
     """One connection."""
 
+    open_connections = Connections()
+
+    def __init__(self, conn_state: Any, server: Any) -> None:
+        address, connection = conn_state[0][0], conn_state[1]
+        if not self.open_connections.open(address):
+            with suppress(OSError):
+                connection.sendall(REFUSAL)
+                connection.close()
+            return
+        try:
+            super().__init__(conn_state, server)
+        finally:
+            self.open_connections.close(address)
+
     def get_environ(self) -> dict[str, Any]:
         """Returns the WSGI environment of the request."""
         environ: dict[str, Any] = super().get_environ()
@@ -91,7 +107,7 @@ def serve(app: Callable[..., Any], listener: Any, drain: Callable[[], None], dra
     """Serves until a signal, then drains."""
     pool = eventlet.GreenPool(MAX_CONNECTIONS)
     server = eventlet.spawn(
-        wsgi.server, Listener(listener), app, custom_pool=pool, protocol=Protocol,
+        wsgi.server, Listener(listener), app, custom_pool=pool, protocol=Protocol, keepalive=IDLE_S,
         log=logging.getLogger("jobserver.wsgi"), log_output=False, debug=False,
     )  # fmt: skip
     wait_for_signal(lambda: server.dead)

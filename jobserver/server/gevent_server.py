@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gevent import sleep
@@ -10,8 +11,9 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from jobserver.feed.connections import SOCKET
+from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, REFUSAL, Connections
 from jobserver.server.request_heads import RecordedLines, ambiguity, refusal
-from jobserver.server.waiting import MAX_CONNECTIONS, RunningRequests, is_websocket, wait_for_signal
+from jobserver.server.waiting import RunningRequests, is_websocket, wait_for_signal
 
 WEBSOCKET_PAUSE_S, WEBSOCKET_BYTES = 0.02, 512  # between two reads, and at most in one
 
@@ -22,6 +24,28 @@ class AmbiguousHead(ValueError):
 
 class Handler(WSGIHandler):  # type: ignore[misc]
     """One connection."""
+
+    open_connections = Connections()
+
+    def handle(self) -> None:
+        """Answers the requests of the connection."""
+        address = self.client_address[0]
+        if not self.open_connections.open(address):
+            with suppress(OSError):
+                self.socket.sendall(REFUSAL)
+                self.socket.close()
+            return
+        try:
+            super().handle()
+        finally:
+            self.open_connections.close(address)
+
+    def read_requestline(self) -> str:
+        """Reads the request line. A silent connection ends after IDLE_S."""
+        self.socket.settimeout(IDLE_S)
+        line: str = super().read_requestline()
+        self.socket.settimeout(None)
+        return line
 
     def MessageClass(self, stream: Any, *rest: Any) -> Any:  # noqa: N802
         """Parses the headers; raises AmbiguousHead."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-MAX_CONNECTIONS = 10_000
 _signals: list[int] = []  # received
 
 
