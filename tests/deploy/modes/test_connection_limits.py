@@ -17,7 +17,6 @@ from jobserver.server import async_modes
 async_modes.patch(sys.argv[1])
 from jobserver.server import connection_limits
 connection_limits.IDLE_S = 2
-connection_limits.MAX_PER_ADDRESS = 20
 connection_limits.Connections.__init__.__defaults__ = (20,)
 from jobserver.server import backends
 
