@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
+import client
 from client.http.failures import printable
 
 
@@ -121,7 +122,7 @@ def test_work_prints_its_counts_as_json_after_the_output_of_the_commands(termina
 
 def test_the_folder_works_under_the_name_of_the_installed_package(terminal, tmp_path):
     """Where it is installed, the package has another name: every import within it is relative."""
-    os.symlink(os.path.dirname(sys.modules["client"].__file__), tmp_path / "job_manager_client")
+    os.symlink(Path(client.__file__).parent, tmp_path / "job_manager_client")
     terminal.environment["PYTHONPATH"] = str(tmp_path)
     process = terminal.start_python("-m", "job_manager_client", "lifetime", "1", "--json")
     out, err = process.communicate(timeout=10)
