@@ -46,8 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.store.location import database_uri
     from jobserver.store.schema import prepare
     from jobserver.web import errors
-    from jobserver.web.database_check import DatabaseCheck
-    from jobserver.web.hosts import HostCheck, allowed_hosts
+    from jobserver.web.guard import Guard, allowed_hosts
     from jobserver.web.services import NAME, Services
 
     settings = settings or load()
@@ -99,10 +98,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     founding.register(app)
     pages.register(app)
     app.extensions["jobserver.lock"] = lock  # held as long as the application
-    app.wsgi_app = DatabaseCheck(app.wsgi_app, watch.check)  # type: ignore[method-assign]
-    app.wsgi_app = HostCheck(  # type: ignore[method-assign]
-        app.wsgi_app, allowed_hosts(settings, concurrency.is_own_server())
-    )
+    hosts = allowed_hosts(settings, concurrency.is_own_server())
+    app.wsgi_app = Guard(app.wsgi_app, hosts, watch)  # type: ignore[method-assign]
     return app
 
 

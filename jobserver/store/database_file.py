@@ -87,7 +87,7 @@ def open_for_service(settings: Settings) -> ServerLock | None:
     CannotStart while a backup is restored, and where a write-ahead log is left that does not fit the file.
     """
     file = sqlite_file(settings)
-    if file is None or not file.parent.is_dir():
+    if file is None or not file.name or not file.parent.is_dir():
         return None
     try:
         lock = ServerLock(file)
@@ -133,21 +133,21 @@ class FileWatch:
     def __init__(self, settings: Settings) -> None:
         self._file = sqlite_file(settings)
         self._first = self._identity()
-        self._due = 0.0
-        self._lost = False
+        self.due = 0.0  # when the next look is due, by time.monotonic()
+        self.lost = False
 
     def check(self) -> None:
         """Looks at most once a second; DatabaseLost while the file is another one, or none."""
         now = time.monotonic()
-        if now >= self._due:
-            self._due = now + CHECK_EVERY_S
+        if now >= self.due:
+            self.due = now + CHECK_EVERY_S
             lost = self._identity() != self._first
-            if lost and not self._lost:
+            if lost and not self.lost:
                 log.error("the database file %s was deleted or replaced: every request gets 503", self._file)
-            elif self._lost and not lost:
+            elif self.lost and not lost:
                 log.warning("the database file %s is back", self._file)
-            self._lost = lost
-        if self._lost:
+            self.lost = lost
+        if self.lost:
             raise DatabaseLost(
                 "The server's database file was deleted or replaced. Whoever runs the server puts it back, or stops the"
                 " server and restores a backup."

@@ -56,7 +56,7 @@ def asked(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
 
 def test_it_answers_as_flask_does(tmp_path: Path) -> None:
     short, long = made(tmp_path / "short"), made(tmp_path / "long")
-    long.wsgi_app = long.wsgi_app._app._app._flask  # type: ignore[attr-defined]
+    long.wsgi_app = long.wsgi_app._app._flask  # type: ignore[attr-defined]
     for request, one, other in zip(ASKED, asked(short), asked(long), strict=True):
         assert one == other, request
 
