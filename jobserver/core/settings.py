@@ -24,6 +24,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 5000
+    proxies: Annotated[
+        int,
+        Meta(ge=0, le=10, description="Trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto."),
+    ] = 0
     push: Annotated[
         bool,
         Meta(description="Behind Apache: true if `jobserver push` runs and Apache proxies /socket.io/ to it."),
