@@ -73,6 +73,8 @@ def whole(port: int) -> float:
     """KB of all that a browser loads for the page, as it is sent (nothing is packed by our server)."""
     static = ROOT / "static"
     libraries = [
+        "htmx.org/dist/htmx.min.js",
+        "idiomorph/dist/idiomorph-ext.min.js",
         "socket.io-client/dist/socket.io.esm.min.js",
         "uplot/dist/uPlot.iife.min.js",
         "uplot/dist/uPlot.min.css",
@@ -84,9 +86,8 @@ def whole(port: int) -> float:
 def look(port: int, ended: Any) -> None:
     """The load of one page: a Socket.IO connection, its tables at most every two seconds, and its chart."""
     changed, client = threading.Event(), socketio.Client()
-    for event in ("whole", "change"):
-        client.on(event, lambda _told: changed.set())
-    client.on("connect", lambda: client.emit("look", {"list": "bench", "behind": False}))
+    client.on("summary", lambda _html: changed.set())
+    client.on("connect", lambda: client.emit("look", {"list": "bench", "hidden": False}))
     client.connect(f"http://127.0.0.1:{port}", transports=["websocket"])
     turn = 0
     while not ended.wait(2):

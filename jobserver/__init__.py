@@ -17,6 +17,7 @@ __all__ = ["__version__", "app", "create_app"]
 def create_app(settings: Settings | None = None) -> Flask:
     """Creates and wires the WSGI application. Raises CannotStart with the reason if it cannot serve."""
     from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
 
     from jobserver import pages
     from jobserver.api import founding
@@ -27,7 +28,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.feed.live import Live
     from jobserver.feed.long_poll import LongPolls
     from jobserver.jobs.claims import Claims
-    from jobserver.jobs.clock import now_ms
     from jobserver.jobs.expiry import Expiry
     from jobserver.jobs.keys import Keys
     from jobserver.jobs.lists import Lists
@@ -92,11 +92,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         expiry=expiry,
         operator=Operator(commit_queue, database),
         sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s, watch.check),
-        live=Live(sockets.socketio, database, now_ms),
+        live=Live(sockets.socketio, database),
     )
     errors.register(app)
     founding.register(app)
     pages.register(app)
+    if settings.proxies:  # not X-Forwarded-Host: a script on a page could set it
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0
+        )
     app.extensions["jobserver.lock"] = lock  # held as long as the application
     hosts = allowed_hosts(settings, concurrency.is_own_server())
     app.wsgi_app = Guard(app.wsgi_app, hosts, watch)  # type: ignore[method-assign]

@@ -1,9 +1,10 @@
 // Throughput over time, stacked by stage, drawn by uPlot.
-import { number, rate } from "./format.js";
 import { palette, stripes } from "./colours.js";
 
 const EVERY_MS = { "15min": 10e3, hour: 20e3, day: 120e3, all: 120e3 };
 const WORDS = { "15min": "15 minutes", hour: "hour", day: "day", all: "whole time" };
+const number = value => Math.round(value).toLocaleString("en-US");
+const rate = value => (value < 10 ? value.toFixed(1) : number(value));
 const HEIGHT = 190, HALF_A_LABEL = 28; // px; the last label of the time axis stands half beyond its end
 const FEWEST = 18; // slots
 
@@ -16,16 +17,16 @@ function library(address) {
 }
 
 // Jobs a minute, by stage; the slot that is under way counts for the time that it has had.
-function perMinute(told) {
-  const now = Date.now(), { step_ms: step } = told;
-  const minutes = told.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
-  let length = told.starts.length;
-  const stages = Object.keys(told.stages).map(Number).sort((one, other) => one - other);
-  const begun = Math.min(...stages.map(stage => told.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
+function perMinute(data) {
+  const now = Date.now(), { step_ms: step } = data;
+  const minutes = data.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
+  let length = data.starts.length;
+  const stages = Object.keys(data.stages).map(Number).sort((one, other) => one - other);
+  const begun = Math.min(...stages.map(stage => data.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
   if (begun < length - 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1; // too young to tell a rate
   const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // what was before the list's first job is left out
-  const times = told.starts.slice(from, length).map(start => start / 1000);
-  const rates = stages.map(stage => told.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
+  const times = data.starts.slice(from, length).map(start => start / 1000);
+  const rates = stages.map(stage => data.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
   return { times, stages, rates, step };
 }
 
@@ -46,13 +47,13 @@ function stacked({ times, rates }) {
 export function startChart(list, address) {
   const place = document.getElementById("chart");
   const buttons = [...document.querySelectorAll("#spans [data-span]")];
-  let UPlot = null, plot = null, shape = "", span = "hour", last = 0, timer = 0, told = null, chosen = false, etag = null;
+  let UPlot = null, plot = null, shape = "", span = "hour", last = 0, timer = 0, data = null, chosen = false, etag = null;
 
   const legend = document.createElement("p");
   legend.className = "legend";
 
   function describe(slot = null) {
-    const { stages, rates, times } = told;
+    const { stages, rates, times } = data;
     const colours = palette(place, stages.length);
     const idle = Math.max(0, times.findIndex((_, at) => rates.some(values => values[at] > 0))); // before the first job
     legend.replaceChildren(...stages.map((stage, at) => {
@@ -61,16 +62,16 @@ export function startChart(list, address) {
       mark.style.background = colours[at];
       const values = rates[at];
       const value = slot === null ? values.reduce((sum, one) => sum + one, 0) / Math.max(1, values.length - idle) : values[slot];
-      item.append(mark, `${stage} → ${stage + 1} `, Object.assign(document.createElement("b"), { textContent: rate(value) }));
+      item.append(mark, `stage ${stage}: `, Object.assign(document.createElement("b"), { textContent: `${rate(value)}/min` }));
       return item;
-    }), slot === null ? "on average" : `at ${moment(times[slot], told.step / 1000)}`);
+    }), slot === null ? "(average)" : `at ${moment(times[slot], data.step / 1000)}`);
   }
 
   // Bars so thin that the line around them would cover them.
-  const isThin = () => place.clientWidth / told.times.length < 6;
+  const isThin = () => place.clientWidth / data.times.length < 6;
 
   function options() {
-    const colours = palette(place, told.stages.length).reverse();
+    const colours = palette(place, data.stages.length).reverse();
     const [ink, line, card] = ["--soft", "--line", "--card"].map(name => palette.one(place, name));
     const font = "12px system-ui, sans-serif";
     const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
@@ -78,33 +79,33 @@ export function startChart(list, address) {
     return {
       width: place.clientWidth, height: HEIGHT, padding: [10, HALF_A_LABEL, 0, 0], legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { setScale: false } },
-      scales: { x: { range: (_, from, to) => [from, to + told.step / 1000] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+      scales: { x: { range: (_, from, to) => [from, to + data.step / 1000] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 30, space: 64, values: (_, marks, __, ___, step) => marks.map(mark => moment(mark, step)) },
         { ...axis, size: 52, space: 36, values: (_, marks) => marks.map(mark => (mark < 1 && mark > 0 ? mark.toFixed(1) : number(mark))) },
       ],
       series: [{}, ...colours.map((colour, at) => ({
         paths: bars, ...(isThin() ? { width: 0 } : { stroke: card, width: 1 }), points: { show: false },
-        fill: at % 2 === told.stages.length % 2 ? stripes(colour, card) : colour,
+        fill: at % 2 === data.stages.length % 2 ? stripes(colour, card) : colour,
       }))],
       hooks: { setCursor: [self => describe(self.cursor.idx ?? null)] },
     };
   }
 
   function draw() {
-    if (!told.stages.length) {
+    if (!data.stages.length) {
       plot?.destroy();
       [plot, shape] = [null, ""];
       place.replaceChildren(Object.assign(document.createElement("p"),
-        { className: "soft", textContent: span === "all" ? "Nothing was finished yet." : `Nothing was finished in the last ${WORDS[span]}.` }));
+        { className: "soft", textContent: span === "all" ? "No job has completed a stage yet." : `No job completed a stage in the last ${WORDS[span]}.` }));
       return;
     }
-    const wanted = `${told.stages.join()} ${isThin()}`;
-    if (plot && shape === wanted) plot.setData(stacked(told));
+    const wanted = `${data.stages.join()} ${isThin()}`;
+    if (plot && shape === wanted) plot.setData(stacked(data));
     else {
       plot?.destroy();
       place.replaceChildren();
-      plot = new UPlot(options(), stacked(told), place);
+      plot = new UPlot(options(), stacked(data), place);
       plot.root.setAttribute("aria-hidden", "true");
       place.append(legend);
       shape = wanted;
@@ -123,8 +124,8 @@ export function startChart(list, address) {
       const found = await answer.json();
       etag = answer.headers.get("ETag");
       if (asked !== span) return;
-      told = perMinute(found);
-      const slots = told.times.filter((_, slot) => told.rates.some(values => values[slot] > 0)).length;
+      data = perMinute(found);
+      const slots = data.times.filter((_, slot) => data.rates.some(values => values[slot] > 0)).length;
       if (!chosen && slots < 12) choose("15min"); // a list that has just begun
       else draw();
       chosen = true;
@@ -152,15 +153,15 @@ export function startChart(list, address) {
       button.addEventListener("click", () => choose(button.dataset.span));
     });
     new ResizeObserver(() => plot && plot.width !== place.clientWidth && plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shape = ""; if (told) draw(); });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shape = ""; if (data) draw(); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) changed(); });
-    setInterval(() => { if (!document.hidden) changed(); }, 30e3); // time goes on, even if nothing is finished
+    setInterval(() => { if (!document.hidden) changed(); }, 30e3); // the time axis moves, even if no job finishes
     load();
   }
 
   if (address) {
     place.replaceChildren();
-    start().catch(() => { place.textContent = "uPlot could not be loaded: make setup."; });
+    start().catch(() => { place.textContent = "uPlot could not be loaded. Run make setup on the server."; });
   }
   return { changed };
 }

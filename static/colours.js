@@ -19,7 +19,7 @@ export function palette(element, stages) {
 
 palette.one = (element, name) => resolved(element, `var(${name})`);
 
-// Neighbours are told apart by more than colour: every other one is striped.
+// Neighbours differ by more than colour: every other one is striped.
 export function stripes(colour, paper) {
   const size = 8 * devicePixelRatio, tile = document.createElement("canvas");
   tile.width = tile.height = size;

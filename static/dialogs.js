@@ -1,49 +1,44 @@
-// Actions that ask first: a button named `ask` has the question as its value. Without JavaScript the server asks.
+// Confirmation of harmful actions: a button named `ask` has the question as its value. Without JavaScript the server asks.
 
 const dialog = document.createElement("dialog");
 dialog.className = "ask";
 dialog.innerHTML = `<form method="dialog"><p id="question"></p>
-<p class="tools"><button value="yes" class="strong">Yes</button><button value="no">No, go back</button></p></form>`;
+<p class="tools"><button value="yes"></button><button value="no">Cancel</button></p></form>`;
 dialog.setAttribute("aria-labelledby", "question");
 document.body.append(dialog);
-let asked = null; // [form, button]
+let pending = null; // { form, button }
 
-function ask(form, button) {
-  asked = [form, button];
+function ask(form, button, question) {
+  pending = { form, button };
   dialog.returnValue = "no";
-  dialog.querySelector("#question").textContent = button.value;
+  dialog.querySelector("#question").textContent = question;
+  dialog.querySelector("[value=yes]").textContent = button.dataset.confirm ?? button.textContent;
   dialog.showModal();
-  dialog.querySelector("[value=yes]").focus();
+  dialog.querySelector("[value=no]").focus(); // the harmless answer
 }
 
 document.addEventListener("submit", event => {
-  const button = event.submitter;
-  if (button?.name !== "ask" || event.target.dataset.sure) return;
+  const button = event.submitter, form = event.target;
+  if (button?.name !== "ask" || form.dataset.confirmed) return;
   event.preventDefault();
-  const chosen = [...event.target.elements].filter(one => one.type === "checkbox");
-  const all = button.hasAttribute("formaction");
-  if (chosen.length && !all && !chosen.some(one => one.checked)) {
-    chosen[0].focus();
-    chosen[0].setCustomValidity("Choose a job first.");
-    chosen[0].reportValidity();
-    chosen[0].addEventListener("change", () => chosen[0].setCustomValidity(""), { once: true });
-    return;
-  }
-  ask(event.target, button);
+  const boxes = [...form.elements].filter(element => element.type === "checkbox");
+  if (!boxes.length || button.hasAttribute("formaction")) return ask(form, button, button.value);
+  const ticked = boxes.filter(box => box.checked).length;
+  if (ticked) return ask(form, button, button.value.replace("the selected jobs", ticked === 1 ? "1 job" : `${ticked} jobs`));
+  boxes[0].focus();
+  boxes[0].setCustomValidity("Select a job first.");
+  boxes[0].reportValidity();
+  boxes[0].addEventListener("change", () => boxes[0].setCustomValidity(""), { once: true });
 });
 
 dialog.addEventListener("close", () => {
-  const [form, button] = asked;
-  asked = null;
-  if (dialog.returnValue !== "yes") {
-    button.focus();
-    return;
-  }
-  form.dataset.sure = "yes";
-  form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "sure", value: "1" }));
+  const { form, button } = pending;
+  if (dialog.returnValue !== "yes") return button.focus();
+  form.dataset.confirmed = "yes";
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" }));
   form.requestSubmit(button);
 });
 
-// A click beside the question is a no.
+// A click beside the question cancels.
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close("no"); });
 export const isAsking = () => dialog.open;

@@ -1,42 +1,59 @@
-// The live page of a list. Its parts: connection (what the server tells), numbers, chart, rows.
+// The progress page of a list: its connection, chart and tab. The server renders the numbers and the tables.
 import { connect } from "./connection.js";
 import { startChart } from "./chart.js";
-import { show } from "./numbers.js";
-import { startRows } from "./rows.js";
+import { isLive, refresh, useLocalTime } from "./live.js";
+import { showInTab } from "./tab.js";
 
-const { list, sockets, socket, uplot } = document.body.dataset;
-const status = document.getElementById("status");
-const WORDS = {
-  live: ["live", "What is shown is at most a second old."],
-  polling: ["polling", sockets !== "yes" ? "This server can't hold connections: the page asks every two seconds."
-    : socket ? "The live connection is interrupted or blocked: the page asks every two seconds, and tries again."
-      : "socket.io-client was not installed (make setup): the page asks every two seconds."],
-  lost: ["connection lost", "The server doesn't answer. The page goes on trying; the numbers are the last known."],
-};
+const { list, uplot } = document.body.dataset;
+const ROWS_EVERY_MS = 2000;
+const summary = () => document.getElementById("summary");
+let { version, state } = summary().dataset;
+let chart = null, timer = 0, last = performance.now();
 
-function say(state) {
-  if (status.dataset.state === state) return;
-  status.dataset.state = state;
-  status.className = `status ${state}`;
-  [status.textContent, status.title] = WORDS[state];
+// The tables follow the summary, at most every two seconds.
+function refreshRows() {
+  timer ||= setTimeout(() => {
+    [timer, last] = [0, performance.now()];
+    refresh("#rows");
+  }, Math.max(0, last + ROWS_EVERY_MS - performance.now()));
 }
 
-// What the tables show depends on these; the rest moves with the clock alone.
-const counted = told => JSON.stringify([told.stages, told.paused, told.paces.map(pace => pace.lifetime_ms)]);
-
-if (document.querySelector(".hero")) {
-  const rows = startRows(list);
-  const chart = startChart(list, uplot);
-  let before = "";
-  connect({ list, socket }, say, told => {
-    show(told);
-    const now = counted(told);
-    if (now === before) return;
-    before = now;
-    rows.changed();
-    chart.changed();
-  });
-} else if (list) {
-  // no jobs yet: the page is another one when there are some
-  connect({ list, socket }, say, told => { if (told.jobs) location.reload(); });
+function changed() {
+  const now = summary().dataset;
+  if ((now.state === "empty") !== (state === "empty")) location.reload();
+  if (now.version !== version) {
+    refreshRows();
+    chart?.changed();
+  }
+  ({ version, state } = now);
+  showInTab(list, now);
 }
+
+document.addEventListener("htmx:beforeRequest", event => {
+  if (event.detail.elt === summary() && isLive()) event.preventDefault(); // the server pushes it
+});
+document.addEventListener("htmx:afterSwap", event => {
+  if (event.detail.target?.id === "summary") changed();
+});
+
+// A filter that the server refuses; htmx shows no errors itself.
+const complaint = () => document.getElementById("complaint");
+document.addEventListener("htmx:responseError", event => {
+  if (event.detail.elt.matches("[data-refresh]") || !complaint()) return;
+  let message = `The server responded with status ${event.detail.xhr.status}.`;
+  try { ({ message } = JSON.parse(event.detail.xhr.responseText)); } catch { /* no JSON */ }
+  complaint().textContent = message;
+  complaint().hidden = false;
+});
+document.addEventListener("htmx:configRequest", event => { // empty fields of the filter are not in the address
+  const { parameters } = event.detail;
+  for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
+});
+
+if (state !== "empty") chart = startChart(list, uplot);
+connect(document.body.dataset, html => {
+  Idiomorph.morph(summary(), html, { morphStyle: "outerHTML" });
+  useLocalTime();
+  changed();
+});
+showInTab(list, summary().dataset);

@@ -1,23 +1,26 @@
-// The percent in the tab: its title, and a ring as its icon.
+// The percentage in the browser tab: its title, and a ring as its icon.
 
 let shown = "";
 
-function ring(share, trouble) {
+function ring(share, late) {
   const round = 2 * Math.PI * 12;
-  const colour = trouble ? "#c8641b" : share >= 1 ? "#2c8a57" : "#3f7ff0";
+  const colour = late ? "#c8641b" : share >= 1 ? "#2c8a57" : "#3f7ff0";
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><g fill="none" stroke-width="7">`
     + `<circle cx="16" cy="16" r="12" stroke="#9aa4b2" stroke-opacity=".45"/>`
     + `<circle cx="16" cy="16" r="12" stroke="${colour}" transform="rotate(-90 16 16)"`
     + ` stroke-dasharray="${(share * round).toFixed(2)} ${round.toFixed(2)}"/></g></svg>`;
 }
 
-export function showInTab(told) {
-  const title = `${Math.floor(told.percent)} % · ${told.list}`;
+// summary: the data attributes of #summary.
+export function showInTab(list, summary) {
+  if (summary.state === "empty") return;
+  const percent = Math.floor(Number(summary.percent));
+  const title = `${summary.state === "paused" ? "⏸ " : ""}${percent} % · ${list}`;
   if (document.title !== title) document.title = title;
-  const icon = ring(Math.floor(told.percent) / 100, told.flagged > 0);
+  const icon = ring(percent / 100, summary.late === "yes");
   if (icon === shown) return;
   shown = icon;
-  // a new element: some browsers don't look again at one that they know
+  // a new element: some browsers ignore changes of the old one
   const link = Object.assign(document.createElement("link"), {
     rel: "icon", type: "image/svg+xml", href: `data:image/svg+xml,${encodeURIComponent(icon)}`,
   });

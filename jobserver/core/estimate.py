@@ -1,5 +1,6 @@
 """How fast a list goes, and when it will be done: a range, for the future is not known. Pure: `now` is passed in."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -67,11 +68,14 @@ def _left_ms(slots: Sequence[Slot], left: Mapping[int, int], first: int, window_
     if jobs == 0 or now - begun < LEAST_MS:
         return None
     mean = max(1.0, sum(slot.busy_ms for slot in seen) / jobs)
-    work = 0.0
-    for stage, number in left.items():
-        own = [slot for slot in slots if slot.stage == stage]
-        finished = sum(slot.jobs for slot in own)
-        work += number * (max(1.0, sum(slot.busy_ms for slot in own) / finished) if finished else mean)
+    finished, busy_ms = Counter[int](), Counter[int]()
+    for slot in slots:
+        finished[slot.stage] += slot.jobs
+        busy_ms[slot.stage] += slot.busy_ms
+    work = sum(
+        number * (max(1.0, busy_ms[stage] / finished[stage]) if finished[stage] else mean)
+        for stage, number in left.items()
+    )
     return work * (now - begun) / (mean * jobs)
 
 

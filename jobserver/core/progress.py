@@ -1,6 +1,7 @@
 """How far a list is: from the counters alone, so that it costs the same for ten jobs and ten million."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from jobserver.core import stages
 from jobserver.core.lists import Count
@@ -22,37 +23,51 @@ class Progress:
             count.jobs - count.failed for stage, count in self.stages.items() if stage % 2 == parity and stage < below
         )
 
-    @property
+    @cached_property
     def jobs(self) -> int:
         """All of them."""
         return sum(count.jobs for count in self.stages.values())
 
-    @property
+    @cached_property
     def working(self) -> int:
         """In odd stages, and not failed."""
         return self._jobs(1, stages.MAX_STAGE + 1)
 
-    @property
+    @cached_property
     def available(self) -> int:
         """In even stages below the last."""
         return self._jobs(0, self.last_stage)
 
-    @property
+    @cached_property
+    def waiting(self) -> int:
+        """In even stages below the last, and neither overdue nor failed."""
+        return sum(
+            count.jobs - count.flagged
+            for stage, count in self.stages.items()
+            if stage % 2 == 0 and stage < self.last_stage
+        )
+
+    @cached_property
+    def expired(self) -> int:
+        """Overdue below the last stage. Waiting, in time, expired, failed and done add up to all jobs."""
+        return self.jobs - self.waiting - self.in_time - self.failed - self.done
+
+    @cached_property
     def in_time(self) -> int:
         """In odd stages, and not overdue."""
         return sum(count.jobs - count.flagged for stage, count in self.stages.items() if stage % 2)
 
-    @property
+    @cached_property
     def done(self) -> int:
         """In the last stage, or above it."""
         return self.jobs - self.working - self.available - self.failed
 
-    @property
+    @cached_property
     def flagged(self) -> int:
         """Overdue or failed."""
         return sum(count.flagged for count in self.stages.values())
 
-    @property
+    @cached_property
     def failed(self) -> int:
         """Given up."""
         return sum(count.failed for count in self.stages.values())
@@ -66,11 +81,15 @@ class Progress:
         """By working stage: how many jobs have still to go through it. Failed ones will not."""
         far = self.last_stage > MANY_STAGES  # a list may number its stages by thousands
         odd = {stage for stage in self.stages if stage % 2} if far else set(range(1, self.last_stage, 2))
-        return {
-            stage: sum(count.jobs - count.failed for below, count in self.stages.items() if below <= stage)
-            for stage in sorted(odd)
-            if stage < self.last_stage
-        }
+        left: dict[int, int] = {}
+        jobs, below = 0, sorted(self.stages.items(), reverse=True)
+        for stage in sorted(odd):
+            while below and below[-1][0] <= stage:
+                count = below.pop()[1]
+                jobs += count.jobs - count.failed
+            if stage < self.last_stage:
+                left[stage] = jobs
+        return left
 
     def as_answer(self) -> dict[str, object]:
         """What programs are told."""

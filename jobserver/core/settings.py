@@ -33,6 +33,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             " could point a name of its own at the server and read its pages (DNS rebinding)."
         ),
     ] = ""
+    proxies: Annotated[
+        int,
+        Meta(ge=0, le=10, description="Trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto."),
+    ] = 0
     push: Annotated[
         bool,
         Meta(description="Behind Apache: true if `jobserver push` runs and Apache proxies /socket.io/ to it."),

@@ -1,9 +1,8 @@
-"""The open pages, by what they look at; and the bound on what waits for one of them."""
+"""The open pages by list, as Socket.IO's rooms; and the bound on the messages that wait for one page."""
 
 import socket
 import struct
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,63 +12,67 @@ from flask_socketio import SocketIO
 from jobserver.core.lists import JobList
 from jobserver.feed.connections import connection
 
-PAGES = "list {}"
-PACE_S = 0.01  # between two words of a page
-MOST_WAITING = 20  # messages for one page; then it is cut off, and comes back if it can
+MAX_QUEUED = 20  # messages for one page; then it is disconnected, and may reconnect
 MAX_NAME = 100
-_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
+_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 
 @dataclass(frozen=True)
-class Looking:
-    """What a page looks at: a list's public name, and whether its tab is behind others."""
+class View:
+    """What a page shows: the list of that name; `hidden` if its tab is in the background."""
 
     name: str
-    behind: bool
+    hidden: bool
 
     @classmethod
-    def read(cls, said: object) -> "Looking | None":
-        """What a page said; None where it makes no sense."""
-        if not isinstance(said, dict) or not isinstance(said.get("list"), str) or len(said["list"]) > MAX_NAME:
+    def parse(cls, message: object) -> "View | None":
+        """The view that a page's message `look` names; None if the message is malformed."""
+        if not isinstance(message, dict) or not isinstance(message.get("list"), str):
             return None
-        return cls(said["list"], said.get("behind") is True)
+        if len(message["list"]) > MAX_NAME:
+            return None
+        return cls(message["list"], message.get("hidden") is True)
 
 
 class Rooms:
-    """Socket.IO's rooms: one a list, and one for its pages behind other tabs."""
+    """One room for each list, and one for its pages in hidden tabs."""
 
     def __init__(self, socketio: SocketIO) -> None:
         self._socketio = socketio
         self._pages: dict[str, tuple[JobList, bool]] = {}
 
-    def join(self, sid: str, job_list: JobList, behind: bool) -> None:
-        """Moves the page to that room."""
+    def join(self, sid: str, job_list: JobList, hidden: bool) -> None:
+        """Moves a page into a room."""
         self._leave_room(sid)
-        self._pages[sid] = (job_list, behind)
-        with suppress(ValueError, KeyError):  # it has gone meanwhile
-            self._server.enter_room(sid, _room(job_list, behind), namespace="/")
+        self._pages[sid] = (job_list, hidden)
+        with suppress(ValueError, KeyError):  # the page has disconnected meanwhile
+            self._server.enter_room(sid, _room(job_list, hidden), namespace="/")
 
     def leave(self, sid: str) -> None:
-        """Forgets the page, which has gone; Socket.IO empties its rooms by itself."""
+        """Forgets a page that disconnected; Socket.IO empties its rooms itself."""
         self._pages.pop(sid, None)
 
-    def watched(self, behind: bool) -> set[JobList]:
-        """The lists that somebody looks at; `behind`: from tabs behind others too."""
-        return {job_list for job_list, is_behind in list(self._pages.values()) if behind or not is_behind}
+    def watched(self, hidden: bool) -> set[JobList]:
+        """The lists with a visible page; with `hidden`, also those with pages in hidden tabs only."""
+        return {job_list for job_list, is_hidden in list(self._pages.values()) if hidden or not is_hidden}
 
-    def tell(self, to: str, event: str, what: object) -> None:
-        """Sends to a room, or a page."""
-        self._server.emit(event, what, to=to, namespace="/")
+    def send(self, job_list: JobList, hidden: bool, event: str, data: object) -> None:
+        """Sends an event to all pages of a room."""
+        self.send_to(_room(job_list, hidden), event, data)
 
-    def cut_slow(self, pages: Iterable[str]) -> None:
-        """Cuts off who doesn't read: what is sent to it waits here, in memory."""
-        for sid in pages:
+    def send_to(self, sid: str, event: str, data: object) -> None:
+        """Sends an event to one page."""
+        self._server.emit(event, data, to=sid, namespace="/")
+
+    def drop_slow(self, sids: Iterable[str]) -> None:
+        """Disconnects pages that do not read: their messages fill the memory of this process."""
+        for sid in sids:
             engine = self._engine(sid)
-            if engine is not None and engine.queue.qsize() > MOST_WAITING:
-                self._cut(sid, engine)
+            if engine is not None and engine.queue.qsize() > MAX_QUEUED:
+                self._abort(sid, engine)
 
-    def send_away(self, sid: str) -> None:
-        """Ends a page's connection; it will try to come back."""
+    def disconnect(self, sid: str) -> None:
+        """Closes a page's connection; the page will try to reconnect."""
         engine = self._engine(sid)
         if engine is not None:
             with suppress(OSError):
@@ -80,66 +83,25 @@ class Rooms:
         return self._socketio.server
 
     def _engine(self, sid: str) -> Any:
-        """The page's queue and connection, as python-engineio has them."""
+        """The page's queue and connection in python-engineio."""
         return self._server.eio.sockets.get(self._server.manager.eio_sid_from_sid(sid, "/"))
 
-    def _cut(self, sid: str, engine: Any) -> None:
+    def _abort(self, sid: str, engine: Any) -> None:
         self._leave_room(sid)
         self._pages.pop(sid, None)
-        found = connection(self._server.get_environ(sid, namespace="/") or {})
+        exposed = connection(self._server.get_environ(sid, namespace="/") or {})
         engine.close(wait=False, abort=True)
-        if found is not None:
+        if exposed is not None:
             with suppress(OSError):
-                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)  # what waits in the kernel goes too
-                found.shutdown(socket.SHUT_RDWR)  # a writer that waits for it wakes, and ends
+                exposed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)  # drop what the kernel holds too
+                exposed.shutdown(socket.SHUT_RDWR)  # wakes and ends a blocked writer
 
     def _leave_room(self, sid: str) -> None:
-        was = self._pages.get(sid)
-        if was is not None:
+        before = self._pages.get(sid)
+        if before is not None:
             with suppress(ValueError, KeyError):
-                self._server.leave_room(sid, _room(*was), namespace="/")
+                self._server.leave_room(sid, _room(*before), namespace="/")
 
 
-class _Paced:
-    """A WebSocket that is read no faster than a person needs: one that never stops speaking would else keep an event
-    loop to itself, for reading what is there already doesn't wait."""
-
-    def __init__(self, plain: Any, engine: Any) -> None:
-        self._plain = plain
-        self._engine = engine
-
-    def wait(self) -> Any:
-        """Returns the next message; None after the connection was cut, even if the library has read more."""
-        time.sleep(PACE_S)
-        return None if self._engine.closed else self._plain.wait()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
-
-
-def pace(socketio: SocketIO) -> None:
-    """Has every page's words read at that pace."""
-    engine = socketio.server.eio
-    plain = engine._async["websocket"]
-
-    def paced(handler: Any, server: Any) -> Any:
-        return plain(lambda one: handler(_Paced(one, handler.__self__)), server)
-
-    engine._async = {**engine._async, "websocket": paced}
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes `new` of `old`, as a JSON merge patch: only what changed; None: take it away."""
-    changed: dict[str, Any] = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        was = old.get(name)
-        if isinstance(value, Mapping) and isinstance(was, Mapping):
-            if inner := difference(was, value):
-                changed[name] = inner
-        elif name not in old or was != value:
-            changed[name] = value
-    return changed
-
-
-def _room(job_list: JobList, behind: bool) -> str:
-    return PAGES.format(job_list.id) + (" behind" if behind else "")
+def _room(job_list: JobList, hidden: bool) -> str:
+    return f"list {job_list.id}" + (" hidden" if hidden else "")

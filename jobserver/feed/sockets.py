@@ -1,6 +1,11 @@
-"""Socket.IO, unbound: create_app() binds it where the server can hold connections open."""
+"""Socket.IO, unbound: create_app() binds it if the server can hold connections open."""
 
+import time
+
+from flask import request
 from flask_socketio import SocketIO
+
+from jobserver.feed.live import Live
 
 OPTIONS = {
     "transports": ["websocket"],  # a page without one polls, with an ETag and without holding a thread
@@ -8,5 +13,24 @@ OPTIONS = {
     "max_http_buffer_size": 10_000,  # bytes of a message from a page
     "manage_session": False,
 }
+PACE_S = 0.01  # between two messages of a page: reading buffered messages never yields to the event loop
 
 socketio = SocketIO()
+
+
+def register(live: Live) -> None:
+    """Connects the live feed to the events of pages."""
+
+    def look(message: object = None, *_: object) -> None:
+        time.sleep(PACE_S)
+        live.look(_sid(), message)
+
+    socketio.on_event("connect", lambda *_: live.connect(_sid()))
+    socketio.on_event("look", look)
+    socketio.on_event("*", lambda *_: time.sleep(PACE_S))
+    socketio.on_event("disconnect", lambda *_: live.leave(_sid()))
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid

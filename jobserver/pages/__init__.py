@@ -2,14 +2,15 @@
 
 from flask import Flask
 
-from jobserver.feed.sockets import socketio
-from jobserver.pages import actions, download, live_data, routes, signin, template_filters
+from jobserver.pages import actions, download, live_data, routes, security, signin, template_filters
 
 
 def register(app: Flask) -> None:
     """Adds the pages to the application."""
-    for part in (routes, live_data, signin, actions, download):
+    parts = (routes, live_data, signin, actions, download)
+    for part in parts:
         app.register_blueprint(part.blueprint)
-    signin.prepare(app)
+    security.register(app, {part.blueprint.name for part in parts})
+    signin.register(app)
     template_filters.register(app)
-    live_data.register(app, socketio)
+    live_data.register(app)

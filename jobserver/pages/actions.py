@@ -1,4 +1,4 @@
-"""What somebody who signed in may do. Each asks before it does harm, and says what it did."""
+"""The actions of a person who is signed in. Harmful ones ask for confirmation."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,11 @@ from werkzeug.wrappers import Response
 
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_PRIORITY
-from jobserver.core.errors import NotFound
+from jobserver.core.errors import BadRequest, NotFound
 from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
 from jobserver.pages import page_query, signin
+from jobserver.pages.security import return_path
 from jobserver.store.queries import reports
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
@@ -21,24 +22,30 @@ blueprint = Blueprint("actions", __name__)
 
 @blueprint.post("/act/<verb>")
 def act(verb: str) -> Response | str:
-    """Does it, once it was confirmed."""
+    """Runs an action, after the person has confirmed it if the form says so."""
     job_list = page_query.job_list()
     by = signin.require_person(job_list)
     if verb not in VERBS:
         raise NotFound(f"There is no action {verb[:40]!r}.")
-    if request.form.get("ask") and not request.form.get("sure"):
-        fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("ask", "csrf")]
-        return render_template("sure.html", job_list=job_list, ask=request.form["ask"], fields=fields, verb=verb)
+    here = url_for("pages.progress_page", list=job_list.name)
+    back = return_path(request.form.get("back", ""), here)
+    if request.form.get("ask") and not request.form.get("confirmed"):
+        return _confirm_page(job_list, verb, back)
     message = VERBS[verb](job_list, by)
     if not wants_html():
         return jsonify({"message": message})
     flash(message)
-    back = request.form.get("back", "")
-    here = url_for("pages.progress_page", list=job_list.name)
-    return redirect(back if back.startswith("/") and not back.startswith(("//", "/\\")) else here, 303)
+    return redirect(back, 303)
 
 
-def _send_back(job_list: JobList, by: str) -> str:
+def _confirm_page(job_list: JobList, verb: str, back: str) -> str:
+    """The question of a form, for browsers without JavaScript."""
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("ask", "csrf_token")]
+    label, ask = LABELS.get(verb, "Continue"), request.form["ask"]
+    return render_template("confirm.html", job_list=job_list, ask=ask, label=label, fields=fields, back=back)
+
+
+def _retry(job_list: JobList, by: str) -> str:
     text = request.form.get("to", "")
     to = stages.require_available(parsing.stage(text)) if text else None
     if request.args.get("all"):
@@ -47,44 +54,52 @@ def _send_back(job_list: JobList, by: str) -> str:
     else:
         moved = services().operator.send_back(job_list, _jobs(), to, by)
     where = f"to stage {to}" if to is not None else "to the stage before"
-    return f"{_jobs_were(moved)} sent back {where}."
+    return f"{_jobs_were(moved)} returned {where}."
 
 
 def _fail(job_list: JobList, by: str) -> str:
-    (jobid,) = _jobs()[:1]
+    jobids = _jobs()
+    if len(jobids) != 1:
+        raise BadRequest("Name one job in the field jobs.")
+    (jobid,) = jobids
     services().operator.fail(job_list, jobid, by)
-    return f"Job {jobid} was failed."
+    return f"Job {jobid} was marked as failed."
 
 
 def _priority(job_list: JobList, by: str) -> str:
     text = request.form.get("priority", "").strip()
-    number = parsing.whole(text.removeprefix("-"), "priority", MAX_PRIORITY)
-    number = -number if text.startswith("-") else number
+    number = parsing.signed(text, "priority", MAX_PRIORITY)
     changed = services().operator.set_priority(job_list, _jobs(), number, by)
-    return f"{_jobs_were(changed)} given priority {number}."
+    return f"{_jobs_were(changed)} set to priority {number}."
 
 
 def _lifetime(job_list: JobList, by: str) -> str:
     stage = stages.require_stage(parsing.stage(request.form.get("stage", "")))
     lifetime_ms = lifetimes.milliseconds(request.form.get("minutes", "").strip())
     stored = services().lists.change_lifetime(job_list, stage, lifetime_ms, by)
-    return f"Stage {stage} has a lifetime of {lifetimes.minutes(stored.lifetime_ms):g} minutes now."
+    limit = f"{lifetimes.minutes(stored.lifetime_ms):g} minutes" if stored.lifetime_ms else "no limit"
+    return f"Lifetime of stage {stage}: {limit}."
 
 
 def _pause(job_list: JobList, by: str) -> str:
     services().operator.pause(job_list, True, by)
-    return "Paused: workers are told that there is no job."
+    return "Paused. Workers get no jobs until you resume."
 
 
 def _resume(job_list: JobList, by: str) -> str:
     services().operator.pause(job_list, False, by)
-    return "Jobs are handed out again."
+    return "Resumed. Workers get jobs again."
 
 
 VERBS: dict[str, Callable[[JobList, str], str]] = {
-    "send_back": _send_back, "fail": _fail, "priority": _priority, "lifetime": _lifetime, "pause": _pause,
+    "retry": _retry,
+    "fail": _fail,
+    "priority": _priority,
+    "lifetime": _lifetime,
+    "pause": _pause,
     "resume": _resume,
-}  # fmt: skip
+}
+LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the buttons that confirm
 
 
 def _jobs() -> list[int]:
@@ -94,5 +109,5 @@ def _jobs() -> list[int]:
 
 def _jobs_were(number: int) -> str:
     if number == 0:
-        return "Nothing to do: no job was"
+        return "No job was"
     return "1 job was" if number == 1 else f"{number:,} jobs were"

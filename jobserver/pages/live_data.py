@@ -1,14 +1,14 @@
-"""What an open page asks for again and again: numbers as JSON, rows as HTML, each with an ETag that saves the rest."""
+"""The data of open pages: HTML fragments, and JSON for the chart and for programs. Each response has an ETag."""
 
 import hashlib
 
-from flask import Blueprint, Flask, Response, render_template, request, url_for
-from flask_socketio import SocketIO
+from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
 
 from jobserver.core import concurrency
 from jobserver.core.errors import BadRequest
+from jobserver.core.lists import JobList
 from jobserver.core.resources import resource
-from jobserver.feed.live_rooms import pace
+from jobserver.feed import sockets
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query, tables
 from jobserver.store.queries import reports, statistics
@@ -23,34 +23,47 @@ SPANS = {
     "day": (1440 * MINUTE_MS, 10 * MINUTE_MS),
 }
 MOST_SLOTS = 300  # in the chart of all time
-LIBRARIES = {  # by npm, at set-up
+LIBRARIES = {  # installed by npm
+    "htmx": "node_modules/htmx.org/dist/htmx.min.js",
+    "morph": "node_modules/idiomorph/dist/idiomorph-ext.min.js",
     "socket": "node_modules/socket.io-client/dist/socket.io.esm.min.js",
     "uplot": "node_modules/uplot/dist/uPlot.iife.min.js",
     "uplot css": "node_modules/uplot/dist/uPlot.min.css",
 }
 
 
-def register(app: Flask, socketio: SocketIO) -> None:
-    """Lets pages say what they look at, where this server can hold connections; tells templates what there is."""
+def register(app: Flask) -> None:
+    """Tells templates which libraries and connections there are, and connects the live feed."""
     app.jinja_env.globals.update(
         library=library, sockets=concurrency.is_own_server() or app.extensions[NAME].settings.push
     )
+    app.extensions[NAME].live.render = lambda job_list: summary(app, job_list)
     if concurrency.is_own_server():
-        pace(socketio)
-        socketio.on_event("connect", lambda *_: services().live.connect(_sid()))
-        socketio.on_event("look", lambda said=None, *_: services().live.look(_sid(), said))
-        socketio.on_event("disconnect", lambda *_: services().live.leave(_sid()))
+        sockets.register(app.extensions[NAME].live)
 
 
 def library(name: str) -> str:
-    """The address of a library that the page takes from others; empty where set-up could not get it."""
+    """The address of a JavaScript library or style sheet; empty if it is not installed."""
     path = LIBRARIES[name]
     return url_for("static", filename=path) if resource(f"static/{path}").is_file() else ""
 
 
+def summary(app: Flask, job_list: JobList) -> str:
+    """The top of the progress page: numbers, bar and durations. The same for everybody; needs no request."""
+    now = now_ms()
+    overview = reports.overview(app.extensions[NAME].database, job_list, now)
+    return app.jinja_env.get_template("summary.html").render(overview=overview, now=now)
+
+
+@blueprint.get("/summary")
+def summary_html() -> Response:
+    """The top of the progress page, for pages that poll."""
+    return _tagged(summary(current_app._get_current_object(), page_query.job_list()).encode(), "text/html")  # type: ignore[attr-defined]
+
+
 @blueprint.get("/live")
 def numbers() -> Response:
-    """The overview of a list."""
+    """The numbers of a list, for programs."""
     return _tagged(
         encode(reports.overview(services().database, page_query.job_list(), now_ms()).as_answer()), "application/json"
     )
@@ -58,16 +71,16 @@ def numbers() -> Response:
 
 @blueprint.get("/rows")
 def rows() -> Response:
-    """The tables of the progress page, as they are in it."""
-    return _tagged(render_template("rows.html", **tables.of(page_query.job_list())).encode(), "text/html")
+    """The tables of the progress page."""
+    return _tagged(render_template("rows.html", **tables.tables(page_query.job_list())).encode(), "text/html")
 
 
 @blueprint.get("/chart")
 def chart() -> Response:
-    """How many jobs went through each working stage, by slots of time: {step_ms, starts, stages: {stage: jobs}}."""
+    """How many jobs completed each working stage, by slots of time: {step_ms, starts, stages: {stage: jobs}}."""
     job_list, name, now = page_query.job_list(), request.args.get("span", "hour"), now_ms()
     if name not in (*SPANS, "all"):
-        raise BadRequest(f"span is one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
+        raise BadRequest(f"span must be one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
     database = services().database
     if name == "all":
         first = database.look(lambda connection: statistics.span(connection.all, job_list.id)).first
@@ -80,14 +93,10 @@ def chart() -> Response:
     starts = list(range(since, now, step_ms))
     stages = {stage: [0] * len(starts) for stage in sorted({slot.stage for slot in slots})}
     for slot in slots:
-        stages[slot.stage][(slot.start - since) // step_ms] += slot.jobs
-    told = {"step_ms": step_ms, "starts": starts, "stages": {str(stage): jobs for stage, jobs in stages.items()}}
-    return _tagged(encode(told), "application/json")
-
-
-def _sid() -> str:
-    found: str = request.sid  # type: ignore[attr-defined]
-    return found
+        if since <= slot.start < now:  # else the server's clock was set back
+            stages[slot.stage][(slot.start - since) // step_ms] += slot.jobs
+    data = {"step_ms": step_ms, "starts": starts, "stages": {str(stage): jobs for stage, jobs in stages.items()}}
+    return _tagged(encode(data), "application/json")
 
 
 def _steps() -> list[int]:

@@ -1,4 +1,4 @@
-"""Which list a page is about, and which jobs of it: read from the address, so that a view can be sent to somebody."""
+"""The list, filter, order and position of a page, read from its address: a view can be sent to a colleague."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MAX_TEXT = 200
 
 
 def job_list() -> JobList:
-    """The list that `list=` names."""
+    """The list that `list=` names; raises NoSuchList."""
     name = request.values.get("list", "").replace("\x00", "\ufffd")
     found = lists.by_name(services().database.read, name)
     if found is None:
@@ -24,7 +24,7 @@ def job_list() -> JobList:
 
 
 def which(source: Any = None) -> Filter:
-    """The filter of the address, or of a form."""
+    """The filter of the address, or of a form; raises BadRequest."""
     values = request.args if source is None else source
     state = values.get("state") or None
     if state is not None and state not in STATES:
@@ -39,7 +39,7 @@ def which(source: Any = None) -> Filter:
 
 
 def sort() -> Sort:
-    """The order of the address."""
+    """The order of the address; raises BadRequest."""
     by = request.args.get("sort") or "job"
     if by not in SORTS:
         raise BadRequest(f"sort is one of {', '.join(SORTS)}, not {by[:40]!r}.")
@@ -47,21 +47,19 @@ def sort() -> Sort:
 
 
 def after() -> int:
-    """The id after which the page begins."""
+    """The job id after which the page begins; -1 for the first page."""
     text = request.args.get("after", "")
     return parsing.whole(text, "after") if text else -1
 
 
 def value_after(order: Sort) -> tuple[Any, int] | None:
-    """The place in a sorted view after which the page begins."""
+    """The value and job id after which a page of a sorted view begins; None for the first page."""
     if not request.args.get("after"):
         return None
     text = request.args.get("value", "")
     if order.by == "worker":
         return text.replace("\x00", ""), after()
-    negative = text.startswith("-")
-    number = parsing.whole(text.removeprefix("-"), "value")
-    return -number if negative else number, after()
+    return parsing.signed(text, "value"), after()
 
 
 def _number(values: Any, name: str, highest: int = 2**63 - 1) -> int | None:

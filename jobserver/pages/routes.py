@@ -1,4 +1,4 @@
-"""What a person sees, and the line at `/`."""
+"""The pages of lists, jobs, lifetimes and workers, and the line at `/`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from jobserver.core import durations, progress
+from jobserver.core import durations
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
@@ -15,7 +15,7 @@ from jobserver.core.progress import Progress
 from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
-from jobserver.pages import page_query, tables
+from jobserver.pages import live_data, page_query, tables
 from jobserver.store.queries import listing, lists, reports, statistics
 from jobserver.web import auth, parsing
 from jobserver.web.errors import wants_html
@@ -24,14 +24,15 @@ from jobserver.web.responses import json_response
 from jobserver.web.services import services
 
 blueprint = Blueprint("pages", __name__)
-SHOWN = 50  # workers on a page
-MOST_PAST = 200  # entries of a job's history
-MOST_TEXT = 100_000  # characters of a jobcmd or result
+WORKERS_PER_PAGE = 50
+MAX_STAGES = 200  # on the page of lifetimes
+MAX_HISTORY = 200  # entries on the page of a job
+MAX_TEXT = 100_000  # characters of a jobcmd or result
 
 
 @dataclass(frozen=True)
 class StageRow:
-    """What the page of lifetimes tells of one stage."""
+    """One stage on the page of lifetimes. `took`: a histogram of durations, by bucket."""
 
     stage: int
     lifetime: Lifetime
@@ -41,13 +42,13 @@ class StageRow:
 
     @property
     def proposal_ms(self) -> int | None:
-        """The lifetime that the durations speak for."""
+        """The lifetime that fits the durations, in ms."""
         return durations.proposal_ms(self.took)
 
 
 @blueprint.get("/")
 def hello() -> AnyResponse:
-    """A plain line; a browser goes to the progress page."""
+    """Name and version; browsers are redirected to the pages."""
     if wants_html():
         return redirect(url_for("pages.progress_page"))
     return Response(f"job_manager {__version__}\n", mimetype="text/plain")
@@ -55,62 +56,58 @@ def hello() -> AnyResponse:
 
 @blueprint.get("/get")
 def progress_page() -> AnyResponse:
-    """How far a list is, or all of them."""
-    return _page(_progress_of, _progress_json)
+    """The progress of one list, or of all lists."""
+    return _page_or_json(_progress_html, _progress_json)
 
 
 @blueprint.get("/lifetime")
 def lifetime_page() -> AnyResponse:
     """The lifetimes of a list's stages."""
-    return _page(_lifetimes_of, _lifetimes_json)
+    return _page_or_json(_lifetimes_html, _lifetimes_json)
 
 
 @blueprint.get("/job/<jobid>")
 def job_page(jobid: str) -> Response:
-    """One job, and its history."""
+    """One job with its history."""
     job_list, number = page_query.job_list(), parsing.whole(jobid, "A job's id")
     database = services().database
-    job = database.look(lambda connection: listing.one(connection.all, job_list.id, number, MOST_PAST))
+    job = database.look(lambda connection: listing.one(connection.all, job_list.id, number, MAX_HISTORY))
     if job is None:
         raise NoSuchJob(f"The list {job_list.name} has no job {number}.")
-    shown = reports.progress(database, job_list)
-    return _html(render_template("job.html", progress=shown, job=job, now=now_ms(), most=MOST_TEXT))
+    return _html("job.html", job_list, job=job, now=now_ms(), most=MAX_TEXT)
 
 
 @blueprint.get("/workers")
 def workers_page() -> Response:
-    """Who works on a list."""
-    job_list, heard = page_query.job_list(), request.args.get("heard", "")
-    after = (parsing.whole(heard, "heard"), request.args.get("name", "").replace("\x00", "")) if heard else None
-    known, held = services().database.look(
-        lambda one: (
-            statistics.workers(one.all, job_list.id, SHOWN + 1, after),
-            statistics.held(one.all, job_list.id),
+    """The workers of a list, those seen last first."""
+    job_list, seen = page_query.job_list(), request.args.get("heard", "")
+    after = (parsing.whole(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
+    workers, held = services().database.look(
+        lambda connection: (
+            statistics.workers(connection.all, job_list.id, WORKERS_PER_PAGE + 1, after),
+            statistics.held(connection.all, job_list.id),
         )
     )
-    shown = reports.progress(services().database, job_list)
-    return _html(
-        render_template(
-            "workers.html", progress=shown, workers=known, held=held, now=now_ms(), shown=SHOWN, first=not after
-        )
-    )
+    page = {"workers": workers, "held": held, "now": now_ms(), "shown": WORKERS_PER_PAGE, "first": not after}
+    return _html("workers.html", job_list, **page)
 
 
-def _page(one: Callable[[JobList], str], for_programs: Callable[[Call], Any]) -> AnyResponse:
+def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[Call], Any]) -> AnyResponse:
+    """The page of the list in the address, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
         return json_response(for_programs(Call(request.environ, services())))
     if request.args.get("list") is not None:
-        return _html(one(page_query.job_list()))
-    database = services().database
-    found = lists.all_lists(database.read)
-    if len(found) == 1:
-        return redirect(url_for(request.endpoint or "pages.progress_page", list=found[0].name))
-    here = request.endpoint or "pages.progress_page"
-    return _html(render_template("lists.html", lists=[reports.progress(database, one) for one in found], here=here))
+        return page(page_query.job_list())
+    database, endpoint = services().database, request.endpoint or "pages.progress_page"
+    known = lists.all_lists(database.read)
+    if len(known) == 1:
+        return redirect(url_for(endpoint, list=known[0].name))
+    progress = [reports.progress(database, job_list) for job_list in known]
+    return _no_store(render_template("lists.html", lists=progress, here=endpoint))
 
 
 def _progress_json(call: Call) -> Any:
-    """How far the list is, for programs: `/get` without a stage."""
+    """The progress of a list for programs: `/get` without a stage."""
     job_list = call.services.keys.look_up(auth.secret(call))
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
@@ -119,55 +116,56 @@ def _progress_json(call: Call) -> Any:
 
 
 def _lifetimes_json(call: Call) -> Any:
-    """The list's lifetimes, for programs: `/lifetime` without a stage."""
+    """The lifetimes of a list for programs: `/lifetime` without a stage."""
     job_list = auth.found(call, auth.secret(call))
     kept = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
     return {str(stage): lifetime.as_answer() for stage, lifetime in kept.items()}
 
 
-def _progress_of(job_list: JobList) -> str:
-    shown = reports.overview(services().database, job_list, now_ms())
-    return render_template("progress.html", overview=shown, **tables.of(job_list))
+def _progress_html(job_list: JobList) -> Response:
+    now = now_ms()
+    overview = reports.overview(services().database, job_list, now)
+    page = tables.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
+    return _no_store(render_template("progress.html", **page))
 
 
-def _lifetimes_of(job_list: JobList) -> str:
+def _lifetimes_html(job_list: JobList) -> Response:
     database = services().database
-    shown = reports.progress(database, job_list)
+    progress = reports.progress(database, job_list)
     kept, took, expired = database.look(
-        lambda one: (
-            lists.lifetimes(one.all, job_list.id),
-            statistics.durations(one.all, job_list.id),
-            statistics.expired(one.all, job_list.id),
+        lambda connection: (
+            lists.lifetimes(connection.all, job_list.id),
+            statistics.durations(connection.all, job_list.id),
+            statistics.expired(connection.all, job_list.id),
         )
     )
-    stages = sorted({*range(min(shown.last_stage, progress.MANY_STAGES) + 1), *shown.stages, *kept})
-    table = [
+    known = {*progress.stages, *kept}
+    rows = [
         StageRow(
             stage,
             kept.get(stage, Lifetime(stage)),
-            shown.stages.get(stage),
+            progress.stages.get(stage),
             took.get(stage, {}),
             expired.get(stage, 0),
         )
-        for stage in stages
+        for stage in _shown_stages(known, progress.last_stage)
     ]
-    return render_template("lifetime.html", progress=shown, rows=table)
+    return _html("lifetime.html", job_list, rows=rows, more=max(0, len(known) - MAX_STAGES))
 
 
-def _html(page: str) -> Response:
-    response = Response(page, mimetype="text/html")
+def _shown_stages(known: set[int], last_stage: int) -> list[int]:
+    """The stages that have jobs or a lifetime, then the others up to the last; at most MAX_STAGES."""
+    unused = [stage for stage in range(min(last_stage, MAX_STAGES) + 1) if stage not in known]
+    return sorted([*sorted(known), *unused][:MAX_STAGES])
+
+
+def _html(template: str, job_list: JobList, **values: Any) -> Response:
+    """A page of one list."""
+    progress = reports.progress(services().database, job_list)
+    return _no_store(render_template(template, job_list=job_list, progress=progress, **values))
+
+
+def _no_store(html: str) -> Response:
+    response = Response(html, mimetype="text/html")
     response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-@blueprint.after_app_request
-def _guarded(response: Response) -> Response:
-    """No page takes anything from elsewhere, or stands in somebody else's frame."""
-    if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:;"
-            " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
     return response

@@ -1,106 +1,117 @@
-"""Who may steer a list from a page: whoever signed in with its jobix. The session keeps the list, never the secret."""
+"""Sign-in with a list's secret key (jobix). The right belongs to the list's id and is kept on the server."""
 
-import secrets
 from datetime import timedelta
-from hmac import compare_digest
 
-from flask import Blueprint, Flask, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response
 
-from jobserver.core.errors import BadRequest, CsrfMismatch, JobixUnknown, NotSignedIn
+from jobserver.core.errors import BadRequest, JobixUnknown, NotSignedIn
 from jobserver.core.lists import JobList
+from jobserver.jobs import page_sessions
 from jobserver.pages import page_query
+from jobserver.pages.security import return_path
 from jobserver.web import auth, parsing
+from jobserver.web.errors import wants_html
 from jobserver.web.request import Call
 from jobserver.web.services import services
 
 blueprint = Blueprint("signin", __name__)
 MAX_NAME = 40
-DAYS = 7
+SESSION_ID = "id"  # its key in the cookie
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Flask's signed cookies; only over TLS where the page came over TLS."""
+    """Flask's signed cookies; marked Secure if the page came over TLS."""
 
     def get_cookie_secure(self, _app: Flask) -> bool:
-        """Whether the cookie is for TLS alone."""
+        """Returns whether browsers may send the cookie over TLS only."""
         return request.is_secure
 
 
-def prepare(app: Flask) -> None:
-    """How the sessions are kept."""
+def register(app: Flask) -> None:
+    """Configures the session cookie. It holds a session id and the key of form tokens, nothing else."""
     app.session_interface = Sessions()
     app.config.update(
         SESSION_COOKIE_NAME="job_manager",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=timedelta(days=DAYS),
-        SESSION_REFRESH_EACH_REQUEST=False,  # else an answer for the tables undoes what a form did meanwhile
+        PERMANENT_SESSION_LIFETIME=timedelta(days=page_sessions.DAYS),
+        SESSION_REFRESH_EACH_REQUEST=False,  # else the response to a table would undo what a form set meanwhile
     )
-    app.jinja_env.globals.update(person=person, csrf=csrf)
+    app.jinja_env.globals.update(person=person)
 
 
-def person(name: str) -> str | None:
-    """Who is signed in to the list of that name, by the name given then; None: nobody."""
-    found: str | None = session.get("lists", {}).get(name)
-    return found
-
-
-def csrf() -> str:
-    """What a form must bring back, so that no other site can send it."""
-    token: str = session.setdefault("csrf", secrets.token_urlsafe(24))
-    return token
+def person(job_list: JobList) -> str | None:
+    """The name under which this browser is signed in to the list; None if it is not."""
+    session_id = session.get(SESSION_ID)
+    if session_id is None:
+        return None
+    people: dict[int, str | None] = g.setdefault("people", {})
+    if job_list.id not in people:
+        people[job_list.id] = page_sessions.person(services().database, session_id, job_list)
+    return people[job_list.id]
 
 
 def require_person(job_list: JobList) -> str:
-    """Who is signed in, for a form that was sent; NotSignedIn or CsrfMismatch."""
-    found = person(job_list.name)
-    if found is None:
-        raise NotSignedIn("Sign in with the list's jobix first.")
-    require_csrf()
-    return found
-
-
-def require_csrf() -> None:
-    """CsrfMismatch unless the form is one of ours."""
-    kept = session.get("csrf")
-    if not kept or not compare_digest(kept.encode(), request.form.get("csrf", "").encode()):
-        raise CsrfMismatch("This form is too old, or not from this page. Load the page again.")
+    """The name under which this browser is signed in to the list; raises NotSignedIn if it is not."""
+    name = person(job_list)
+    if name is None:
+        raise NotSignedIn("Sign in with the secret key (jobix) of the list first.")
+    return name
 
 
 @blueprint.get("/signin")
-def ask() -> str:
-    """The form."""
-    return render_template("signin.html", job_list=page_query.job_list())
+def form() -> str:
+    """The sign-in form."""
+    return _form(page_query.job_list())
 
 
 @blueprint.post("/signin")
-def sign_in() -> Response:
+def sign_in() -> Response | tuple[str, int]:
     """Signs in to one list."""
     job_list = page_query.job_list()
-    require_csrf()
-    call = Call(request.environ, services())
-    auth.require_patience(call)
-    name = " ".join(request.form.get("name", "").split()) or "somebody"
-    if len(name) > MAX_NAME or not name.isprintable():
-        raise BadRequest(f"A name is at most {MAX_NAME} printable characters.")
-    found = services().keys.find(parsing.jobix(request.form.get("jobix")))
-    if found is None or found.id != job_list.id:
-        auth.count_wrong(call)
-        raise JobixUnknown(f"This is not the jobix of {job_list.name}.")
-    kept = dict(session.get("lists", {}))
+    try:
+        _require_key(job_list)
+    except JobixUnknown as error:
+        if not wants_html():
+            raise
+        return _form(job_list, str(error)), 403
+    name = _name()
+    new_id = page_sessions.sign_in(services().commit_queue, session.get(SESSION_ID, ""), job_list, name)
     session.clear()
     session.permanent = True
-    session["lists"] = kept | {job_list.name: name}
-    csrf()
+    session[SESSION_ID] = new_id
     flash(f"Signed in as {name}.")
-    return redirect(url_for("pages.progress_page", list=job_list.name), 303)
+    here = url_for("pages.progress_page", list=job_list.name)
+    return redirect(return_path(request.form.get("back", ""), here), 303)
 
 
 @blueprint.post("/signout")
 def sign_out() -> Response:
-    """Signs out of every list."""
-    require_csrf()
+    """Signs out of every list; copies of the cookie lose their rights too."""
+    page_sessions.sign_out(services().commit_queue, session.get(SESSION_ID, ""))
     session.clear()
     return redirect(url_for("pages.progress_page", list=request.form.get("list")), 303)
+
+
+def _form(job_list: JobList, error: str = "") -> str:
+    """The page with the form; what was typed stays in it, except the key."""
+    return render_template("signin.html", job_list=job_list, error=error, values=request.values)
+
+
+def _require_key(job_list: JobList) -> None:
+    """Raises JobixUnknown unless the form holds the list's secret key."""
+    call = Call(request.environ, services())
+    auth.require_patience(call)
+    found = services().keys.find(parsing.jobix(request.form.get("jobix")))
+    if found is None or found.id != job_list.id:
+        auth.count_wrong(call)
+        raise JobixUnknown("Wrong key.")
+
+
+def _name() -> str:
+    name = " ".join(request.form.get("name", "").split()) or "somebody"
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise BadRequest(f"A name has at most {MAX_NAME} printable characters.")
+    return name

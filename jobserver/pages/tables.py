@@ -1,4 +1,4 @@
-"""The tables of the progress page: what needs somebody, what is being worked on, and all jobs by the filter."""
+"""The tables of the progress page: jobs that need attention, running jobs, and all jobs by the filter."""
 
 from typing import Any
 
@@ -13,25 +13,37 @@ from jobserver.store.queries import listing, reports, sorting
 from jobserver.store.queries.listing import Page
 from jobserver.web.services import services
 
-SHOWN = 50  # jobs on a page
+JOBS_PER_PAGE = 50
 
 
-def of(job_list: JobList) -> dict[str, Any]:
-    """What rows.html shows."""
+def tables(job_list: JobList) -> dict[str, Any]:
+    """The variables of jobs.html and rows.html, by the filter and order of the address."""
     database, which, order, after = services().database, page_query.which(), page_query.sort(), page_query.after()
-    shown, place = reports.progress(database, job_list), None if order == Sort("job") else page_query.value_after(order)
+    progress = reports.progress(database, job_list)
+    place = None if order == Sort("job") else page_query.value_after(order)
 
-    def look(one: Connection) -> Page:
+    def read(connection: Connection) -> Page:
+        rows, last_stage = connection.all, progress.last_stage
         if order == Sort("job"):
-            return listing.page(one.all, job_list.id, which, shown.last_stage, after, SHOWN)
-        return sorting.sorted_page(one, job_list.id, shown.jobs, which, shown.last_stage, order, place, SHOWN)
+            return listing.page(rows, job_list.id, which, last_stage, after, JOBS_PER_PAGE)
+        jobs = progress.jobs
+        return sorting.sorted_page(connection, job_list.id, jobs, which, last_stage, order, place, JOBS_PER_PAGE)
 
-    page = database.look(look, long=True)
-    top = after < 0 and not which
-    trouble = database.look(lambda one: listing.flagged(one.all, job_list.id, SHOWN)) if top else []
-    at_work = database.look(lambda one: listing.at_work(one.all, job_list.id, SHOWN)) if top else []
+    page = database.look(read, long=True)
+    trouble, at_work = [], []
+    if after < 0 and not which:
+        trouble = database.look(lambda connection: listing.flagged(connection.all, job_list.id, JOBS_PER_PAGE))
+        at_work = database.look(lambda connection: listing.at_work(connection.all, job_list.id, JOBS_PER_PAGE))
     return {
-        "progress": shown, "page": page, "trouble": trouble, "at_work": at_work, "which": which, "order": order,
-        "now": now_ms(), "shown": SHOWN, "first": after < 0,
+        "job_list": job_list,
+        "progress": progress,
+        "page": page,
+        "trouble": trouble,
+        "at_work": at_work,
+        "which": which,
+        "order": order,
+        "now": now_ms(),
+        "shown": JOBS_PER_PAGE,
+        "first": after < 0,
         "address": {name: value for name, value in request.args.items() if name not in ("after", "value") and value},
-    }  # fmt: skip
+    }

@@ -1,5 +1,6 @@
-"""How numbers, times and histograms look on a page."""
+"""How numbers, times and histograms look on a page. The browser draws none of these."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +9,14 @@ from flask import Flask
 
 from jobserver.core import durations
 from jobserver.core.lifetimes import minutes, timestamp
+from jobserver.core.overview import Overview
+from jobserver.pages import stage_bar
 
+FAR_MS = 32_503_680_000_000  # the year 3000
+_STEPS = (  # of the time left: below so many ms, in steps of so many
+    (60_000, 1000), (300_000, 5000), (1_200_000, 30_000), (7_200_000, 60_000), (86_400_000, 600_000),
+    (float("inf"), 3_600_000),
+)  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # HTML allows none of these
 
 
@@ -16,8 +24,10 @@ def register(app: Flask) -> None:
     """Gives the templates these filters."""
     app.jinja_env.finalize = lambda value: _CONTROL.sub("\ufffd", value) if type(value) is str else value
     app.jinja_env.filters.update(
-        minutes=minutes, timestamp=timestamp, duration=duration, number=number, clock=clock, histogram=histogram
-    )
+        age=age, bar=stage_bar.bar, clock=clock, duration=duration, histogram=histogram, key=stage_bar.key,
+        minutes=minutes, number=number, rate=rate, tenth=tenth, time_left=time_left, timestamp=timestamp,
+        version=version,
+    )  # fmt: skip
 
 
 def number(value: float) -> str:
@@ -39,11 +49,55 @@ def duration(ms: float | None) -> str:
     return f"{seconds} s"
 
 
+def rate(value: float | None) -> str:
+    """Jobs per minute; a dash if it is not known."""
+    return "–" if value is None else f"{number(value)}/min"
+
+
+def tenth(percent: float) -> str:
+    """A percentage with one decimal, so that its digits keep their places; 0 and 100 without."""
+    return f"{percent:g}" if percent in (0, 100) else f"{percent:.1f}"
+
+
+def age(ms: float) -> str:
+    """A span of time without tenths of seconds; from ten minutes on without seconds."""
+    return duration(ms // 60_000 * 60_000 if ms >= 600_000 else max(0, ms) // 1000 * 1000) if ms >= 1000 else "0 s"
+
+
+def time_left(overview: Overview) -> str:
+    """The range of the estimate, no finer than it can be known, or why there is none."""
+    left, progress = overview.estimate, overview.progress
+    if overview.paused:
+        return "paused"
+    if progress.done == progress.jobs:
+        return "all done"
+    if left.stalled:
+        return "stalled"
+    if left.least_ms is None or left.most_ms is None:
+        return "–"
+    least, most = _rough(left.least_ms), _rough(left.most_ms)
+    return least if least == most else f"{least} to {most}"
+
+
+def version(overview: Overview) -> str:
+    """Changes when the tables of jobs change, and not with the clock alone."""
+    limits = [pace.lifetime_ms for pace in overview.paces]
+    text = repr((sorted(overview.progress.stages.items()), overview.paused, limits))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def clock(ms: int) -> str:
     """The server's hour, with the day where it isn't today: 15:40, or 21 Nov 15:40."""
+    if ms >= FAR_MS:
+        return "far away"
     moment = datetime.fromtimestamp(ms / 1000)
     today = moment.date() == datetime.now().date()
     return moment.strftime("%H:%M" if today else "%-d %b %H:%M")
+
+
+def _rough(ms: int) -> str:
+    step = next(step for below, step in _STEPS if ms < below)
+    return duration(max(1000, round(ms / step) * step))
 
 
 def histogram(took: Mapping[int, int], lifetime_ms: int) -> dict[str, object]:

@@ -185,3 +185,14 @@ class Worker(Model):
     last_heard: Mapped[int] = mapped_column(BigInteger)
     done: Mapped[int] = mapped_column(BigInteger)
     failures: Mapped[int] = mapped_column(BigInteger)
+
+
+class PageSession(Model):
+    """The right of one browser session to change one list. The browser has the session's id; only a hash is kept."""
+
+    __tablename__ = "page_session"
+    __table_args__ = (Index("page_session_expires", "expires"),)
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(Text)
+    expires: Mapped[int] = mapped_column(BigInteger)

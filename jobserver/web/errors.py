@@ -4,6 +4,7 @@ import logging
 
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from jobserver.core import errors
 from jobserver.core.errors import JobServerError
@@ -29,7 +30,7 @@ def status(error: JobServerError) -> int:
 
 def register(app: Flask) -> None:
     """Has every exception answered in the table's way."""
-    app.register_error_handler(JobServerError, _known)
+    app.register_error_handler(JobServerError, respond)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unknown)
 
@@ -39,7 +40,8 @@ def wants_html() -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
-def _known(error: JobServerError) -> Response:
+def respond(error: JobServerError) -> Response:
+    """The response to an error: a page for browsers, JSON for programs."""
     headers = {}
     if isinstance(error, errors.TooManyWrongSecrets | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
@@ -63,6 +65,9 @@ def _unknown(error: Exception) -> Response:
 
 def _told(number: int, code: str, message: str, headers: dict[str, str]) -> Response:
     if wants_html():
-        page = render_template("error.html", status=number, message=message)
+        title = f"{number} {HTTP_STATUS_CODES.get(number, 'Error')}"
+        page = render_template(
+            "error.html", title=title, message=message, code=code, list=request.args.get("list", "")[:100]
+        )
         return Response(page, number, headers | {"Cache-Control": "no-store"})
     return json_response({"error": code, "message": message}, number, headers)

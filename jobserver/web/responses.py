@@ -13,6 +13,7 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     """A JSON response with `Cache-Control: no-store`."""
     response = Response(encode(value), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     if headers:
         response.headers.update(headers)
     return response

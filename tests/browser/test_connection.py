@@ -28,7 +28,7 @@ def test_a_killed_server_is_said_to_be_lost_and_found_again(shared: Server, jobi
     work(ask, 15, stage=2)
     page.wait_for_selector("#status.live", timeout=30_000)
     wait_for(page, "done", "15")
-    holds(page, "document.querySelector('#rows [data-key=all] .of-stage').innerText === '4 done'")
+    holds(page, "document.querySelector('#jobs-all .of-stage').innerText === '4 done'")
     assert page.evaluate("window.same")
 
 
@@ -39,7 +39,7 @@ def test_where_websockets_are_blocked_the_page_polls_and_is_still_live(shared: S
     page.reload()
     page.wait_for_selector("#status.polling")
     saved = []
-    page.on("response", lambda got: saved.append(got.status) if "/live" in got.url else None)
+    page.on("response", lambda got: saved.append(got.status) if "/summary" in got.url else None)
     work(ask, 6)
     work(ask, 6, stage=2)
     wait_for(page, "done", "6")
@@ -48,15 +48,22 @@ def test_where_websockets_are_blocked_the_page_polls_and_is_still_live(shared: S
     shoot(page, "polling")
 
 
-def test_a_page_without_the_library_polls_and_says_why(shared: Server, jobix: int, visit: Any) -> None:
+def test_a_page_without_socket_io_polls_and_says_why(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     page = visit(ask, live=False)
-    page.route("**/node_modules/**", lambda route: route.abort())
+    page.route("**/socket.io-client/**", lambda route: route.abort())
     page.reload()
     page.wait_for_selector("#status.polling")
+    assert "make setup" in page.get_attribute("#status", "title")
     work(ask, 3)
     wait_for(page, "available", "60")
-    assert "make setup" in page.inner_text("#chart")
+
+
+def test_a_page_without_htmx_loads_itself_again(shared: Server, jobix: int, visit: Any) -> None:
+    ask = make_list(shared, jobix)
+    page = visit(ask, live=False, java_script_enabled=False)
+    assert page.locator("meta[http-equiv=refresh]").count() == 1
+    assert page.inner_text("[data-n=available]") == "60"
 
 
 def test_numbers_are_the_same_by_either_way(shared: Server, jobix: int, visit: Any) -> None:

@@ -51,7 +51,7 @@ def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, v
     assert page.title().startswith("100 % · ")
     assert "data:image/svg" in page.get_attribute("link[rel=icon]", "href")
     assert page.inner_text("#key li:last-child b") == str(JOBS)
-    holds(page, "document.querySelectorAll('#rows [data-key=all] tbody tr').length === 50")
+    holds(page, "document.querySelectorAll('#jobs-all tbody tr').length === 50")
     holds(page, "[...document.querySelectorAll('#rows .of-stage')].every(one => one.innerText === '4 done')")
     paces = ask(f"/live?list={name_of(ask)}").json()["paces"]
     assert [row.split()[0] for row in page.locator("#paces tbody tr").all_inner_texts()] == [
@@ -62,16 +62,17 @@ def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, v
 
 def test_rows_come_by_themselves_and_keep_ticks_focus_and_place(shared: Server, ask: Asker, visit: Any) -> None:
     page = visit(ask)
-    page.focus("#rows [data-key='all'] tbody tr[data-key='20'] a")
+    page.focus("#all-20 a")
     page.evaluate("scrollTo(0, 700)")
     before = page.evaluate("document.activeElement.getBoundingClientRect().top")
     job = ask("/get/0", worker="node7:1").json()
-    page.wait_for_selector("#rows [data-key=working] tr")
-    assert page.inner_text("#rows [data-key=working] tbody .cut >> nth=0") == "node7:1"
-    assert page.evaluate("document.activeElement.closest('tr').dataset.key") == "20"
+    page.wait_for_selector("#jobs-working tr")
+    assert page.inner_text("#jobs-working tbody .cut >> nth=0") == "node7:1"
+    assert page.evaluate("document.activeElement.closest('tr').id") == "all-20"
     assert abs(page.evaluate("document.activeElement.getBoundingClientRect().top") - before) < 2
     ask(f"/update_job/{job['jobid']}/2", claim=job["claim"])
-    page.wait_for_selector("#rows [data-key=working]", state="detached")
+    page.wait_for_selector("#jobs-working tr", state="detached")
+    assert page.inner_text("#working") == "Running: 0"
 
 
 def test_a_list_that_was_empty_becomes_a_page_when_jobs_come(shared: Server, jobix: int, visit: Any) -> None:
@@ -99,12 +100,12 @@ def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask:
     make_list(shared, ask.jobix - 1)  # with one list alone, there is no page of lists
     lists, workers = visit(ask, live=False), visit(ask, "/workers", live=False)
     lists.goto(f"{shared.url}/get")
-    row = f"document.querySelector('[data-key={name_of(ask)}]')"
+    row = f"[...document.querySelectorAll('tbody tr')].find(row => row.cells[0].innerText === '{name_of(ask)}')"
     assert lists.evaluate(f"{row}.cells[1].innerText") == "0 %"
     work(ask, 30)
     work(ask, 30, stage=2)
     holds(lists, f"{row}.cells[1].innerText === '50 %'")
-    holds(workers, "document.querySelector('[data-key=\"node1:1\"]')?.cells[3].innerText === '60'")
+    holds(workers, "document.querySelector('tbody tr')?.cells[3].innerText === '60'")
     shoot(lists, "lists")
     lists.set_viewport_size({"width": 360, "height": 800})
     shoot(lists, "lists-360")

@@ -72,18 +72,18 @@ def test_the_keyboard_alone_is_enough(busy: Asker, visit: Any) -> None:
 
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
+    tab_to("[data-span=day]")
+    page.keyboard.press("Enter")
+    holds(page, "document.querySelector('[data-span=day]').getAttribute('aria-pressed') === 'true'")
     tab_to("[name=ask]")
     page.keyboard.press("Enter")
     assert page.evaluate("document.querySelector('dialog').open")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.textContent") == "Pause"
-    tab_to("[data-span=day]")
-    page.keyboard.press("Enter")
-    holds(page, "document.querySelector('[data-span=day]').getAttribute('aria-pressed') === 'true'")
     tab_to("[name=stage]")
     page.keyboard.type("4")
     page.keyboard.press("Enter")
-    holds(page, "document.querySelectorAll('#rows [data-key=all] tbody tr').length === 8")
+    holds(page, "document.querySelectorAll('#jobs-all tbody tr').length === 8")
     tab_to("#rows tbody a")
     page.keyboard.press("Enter")
     page.wait_for_selector("h1 >> text=Job")

@@ -8,12 +8,12 @@ from tests.browser.conftest import holds, name_of, shoot, sign_in, wait_for, wor
 from tests.support.server import Asker, Server
 from tests.support.snapshot import rows
 
-FIRST = "#rows [data-key=all] tbody tr:first-child"
-IN_ALL = "document.querySelectorAll('#rows [data-key=all] tbody tr').length"
+FIRST = "#jobs-all tbody tr:first-child"
+IN_ALL = "document.querySelectorAll('#jobs-all tbody tr').length"
 
 
 def fail_all(ask: Asker, jobs: int) -> None:
-    """Has so many jobs fail for good, in stage 1."""
+    """Has so many jobs fail permanently, in stage 1."""
     ask("/lifetime/1/10?max_attempts=1")
     for job in ask(f"/get/0?n={jobs}", worker="node1:1").json():
         ask(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
@@ -39,7 +39,7 @@ def test_a_filter_is_in_the_address_and_the_back_button_undoes_it(ask: Asker, vi
     holds(page, f"{IN_ALL} === 50")
     assert page.evaluate("window.same")
     other = visit(ask, query="&state=available&stage=2&q=set%3D3/")
-    assert other.locator("#rows [data-key=all] tbody tr").count() == 1
+    assert other.locator("#jobs-all tbody tr").count() == 1
     assert other.input_value("[name=q]") == "set=3/"
 
 
@@ -47,11 +47,11 @@ def test_sorting_and_the_next_page_go_without_a_reload(ask: Asker, visit: Any) -
     page = visit(ask)
     page.evaluate("window.same = true")
     page.click("#rows th a:text-is('job')")
-    holds(page, f"document.querySelector('{FIRST}').dataset.key === '59'")
+    holds(page, f"document.querySelector('{FIRST}').id === 'all-59'")
     page.click("text=Next 50")
-    holds(page, f"document.querySelector('{FIRST}').dataset.key === '9'")
+    holds(page, f"document.querySelector('{FIRST}').id === 'all-9'")
     page.go_back()
-    holds(page, f"document.querySelector('{FIRST}').dataset.key === '59'")
+    holds(page, f"document.querySelector('{FIRST}').id === 'all-59'")
     assert page.evaluate("window.same")
 
 
@@ -59,7 +59,7 @@ def test_what_a_filter_can_t_be_is_said(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.fill("[name=stage]", "many")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#rows [role=alert]")
+    page.wait_for_selector("#complaint >> text=whole number")
     page.fill("[name=stage]", "0")
     page.keyboard.press("Enter")
     holds(page, f"{IN_ALL} === 50")
@@ -69,7 +69,7 @@ def test_a_wrong_secret_doesn_t_sign_in(ask: Asker, visit: Any) -> None:
     page = visit(ask, "/signin", live=False)
     page.fill("[name=jobix]", str(ask.jobix + 1))
     page.click("main button")
-    assert "is not the jobix" in page.inner_text("main")
+    assert "Wrong key" in page.inner_text("main")
     page.goto(f"{ask.url}/get?list={name_of(ask)}")
     assert page.locator("text=Pause").count() == 0
 
@@ -78,17 +78,17 @@ def test_pausing_asks_first_and_the_list_goes_on_later(ask: Asker, visit: Any) -
     page = visit(ask)
     sign_in(page, ask)
     page.click("text=Pause")
-    page.click("dialog >> text=No, go back")
+    page.click("dialog >> text=Cancel")
     assert page.evaluate("document.activeElement.textContent") == "Pause"
     assert ask("/get/0").json() != "nada"
     page.click("text=Pause")
     shoot(page, "asking")
-    page.click("dialog >> text=Yes")
+    page.click("dialog [value=yes]")
     page.wait_for_selector(".said >> text=Paused")
     holds(page, "document.querySelector('#left').innerText.startsWith('paused')")
     assert ask("/get/0").json() == "nada"
-    page.click("text=Go on handing out jobs")
-    page.wait_for_selector(".said >> text=handed out again")
+    page.click("button:text-is('Resume')")
+    page.wait_for_selector(".said >> text=Workers get jobs again")
     assert ask("/get/0").json() != "nada"
 
 
@@ -98,16 +98,16 @@ def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> 
     sign_in(page, ask)
     page.check("[name=jobs][value='1']")
     work(ask, 2)  # the tables come again, and the tick stays
-    holds(page, "document.querySelector('[data-key=all] tr[data-key=\"6\"] .of-stage').innerText.startsWith('2')")
+    holds(page, "document.querySelector('#all-6 .of-stage').innerText.startsWith('2')")
     assert page.is_checked("[name=jobs][value='1']")
     shoot(page, "chosen")
-    page.click("text=Send back the chosen")
-    page.click("dialog >> text=Yes")
-    page.wait_for_selector(".said >> text=1 job was sent back")
+    page.click("text=Retry selected")
+    page.click("dialog [value=yes]")
+    page.wait_for_selector(".said >> text=1 job was returned")
     wait_for(page, "failed", "4")
-    page.click("text=Send back all")
-    page.click("dialog >> text=Yes")
-    page.wait_for_selector(".said >> text=4 jobs were sent back")
+    page.click("text=Retry all 4")
+    page.click("dialog [value=yes]")
+    page.wait_for_selector(".said >> text=4 jobs were returned")
     wait_for(page, "failed", "0")
 
 
@@ -118,10 +118,10 @@ def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
     page = visit(ask)
     sign_in(page, ask)
     page.goto(f"{ask.url}/job/0?list={name_of(ask)}")
-    page.click("text=Fail")
+    page.click("button:text-is('Fail')")
     assert "loses it" in page.inner_text("dialog")
-    page.click("dialog >> text=Yes")
-    page.wait_for_selector(".said >> text=was failed")
+    page.click("dialog [value=yes]")
+    page.wait_for_selector(".said >> text=marked as failed")
     page.fill("[name=priority]", "7")
     page.click("text=Set priority")
     page.wait_for_selector(".said >> text=priority 7")
@@ -130,13 +130,13 @@ def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
     kept = f"""SELECT priority, jobstage, overdue + 2 * (outcome <> 'none') FROM job
         JOIN job_list ON job_list.id = list_id WHERE jobid = 0 AND name = '{name_of(ask)}'"""
     assert rows(shared, kept) == [(7, 1, 2)]
-    page.click("text=Send back")
-    assert "Send job 0 back" in page.inner_text("dialog")
-    page.click("dialog >> text=Yes")
-    page.wait_for_selector(".said >> text=1 job was sent back")
+    page.click("text=Retry")
+    assert "Retry job 0?" in page.inner_text("dialog")
+    page.click("dialog [value=yes]")
+    page.wait_for_selector(".said >> text=1 job was returned")
     assert rows(shared, kept)[0][:2] == (7, 0)
-    assert "sent back" in page.inner_text("main table tbody tr:first-child")
-    assert page.query_selector("text=Send back") is None
+    assert "requeued" in page.inner_text("main table tbody tr:first-child")
+    assert page.query_selector("text=Retry") is None
     assert ask("/get/0").json()["jobid"] == 0
 
 
@@ -150,8 +150,8 @@ def test_a_lifetime_is_set_and_the_proposal_taken(ask: Asker, visit: Any) -> Non
     page.click("[aria-label='Stage 3'] >> text=Set")
     page.wait_for_selector(".said >> text=2.5 minutes")
     assert ask("/lifetime/3").json()["minutes"] == 2.5
-    page.click("text=/^Take /")
-    page.wait_for_selector(".said >> text=Stage 1 has a lifetime")
+    page.click("text=/^Use /")
+    page.wait_for_selector(".said >> text=Lifetime of stage 1")
     assert ask("/lifetime/1").json()["minutes"] < 10
 
 
@@ -161,8 +161,8 @@ def test_without_javascript_the_server_asks(ask: Asker, visit: Any) -> None:
     page.fill("[name=jobix]", str(ask.jobix))
     page.click("main button")
     page.click("text=Pause")
-    assert "Hand out no more jobs" in page.inner_text("h1")
-    page.click("text=Yes")
+    assert "Running jobs will finish" in page.inner_text("h1")
+    page.click("main button")
     assert "Paused" in page.inner_text(".said")
     assert ask("/get/0").json() == "nada"
 

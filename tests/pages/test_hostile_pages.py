@@ -47,7 +47,7 @@ def no_markup_of_others(page: Page) -> None:
         assert one.tag != "script" or (one.attributes["src"].startswith("/static/") and not one.text)
         assert not [name for name in one.attributes if name.startswith("on") or name == "style"]
         for where in ("href", "src", "action", "formaction"):
-            assert one.attributes.get(where, "/")[0] in "/#", f"it leads elsewhere: {one.attributes}"
+            assert one.attributes.get(where, "/")[0] in "/#?", f"it leads elsewhere: {one.attributes}"
 
 
 @pytest.mark.parametrize("path", ["/get", "/lifetime", *OF_LIST])
@@ -120,7 +120,9 @@ def test_a_high_stage_does_not_make_an_endless_page(place: SimpleNamespace) -> N
         assert len(answer.content) < BOUND, f"{where}: {len(answer.content):,} bytes"
 
 
-@pytest.mark.parametrize("path", ["/get", "/lifetime", "/workers", "/rows", "/live", "/chart", "/job/1", "/signin"])
+@pytest.mark.parametrize(
+    "path", ["/get", "/lifetime", "/workers", "/rows", "/summary", "/live", "/chart", "/job/1", "/signin"]
+)
 def test_an_address_with_anything_in_it_is_answered(place: SimpleNamespace, path: str) -> None:
     names = (
         "q",

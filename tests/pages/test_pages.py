@@ -66,14 +66,14 @@ def section(page: Any, name: str) -> Any:
 
 def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
-    sums = """COUNT(*), SUM(jobstage = 4), SUM(jobstage % 2 AND outcome = 'none'), SUM(overdue = 1),
+    sums = """COUNT(*), SUM(jobstage = 4), SUM(jobstage % 2 AND outcome = 'none' AND NOT overdue), SUM(overdue = 1),
         SUM(outcome = 'failed')"""
     jobs, done, working, expired, failed = rows(place, f"SELECT {sums} FROM job")[0]
-    assert (jobs, done, working, expired, failed) == (71, 7, 10, 5, 1)
+    assert (jobs, done, working, expired, failed) == (71, 7, 5, 5, 1)
     shown = facts(page)
     assert {name: shown[name] for name in ("done", "available", "working", "expired", "failed", "workers")} == {
-        "done": f"{done} of {jobs}", "available": str(jobs - done - working - failed), "working": str(working),
-        "expired": str(expired), "failed": str(failed), "workers": "1",
+        "done": f"{done} of {jobs}", "available": str(jobs - done - working - failed - expired),
+        "working": str(working), "expired": str(expired), "failed": str(failed), "workers": "1",
     }  # fmt: skip
     assert page.all(kind="percent")[0].text == "9.8 %"  # 7 of 71, rounded down
     assert page.all("title")[0].text in ("9 % · gaia", "9.8 % · gaia")
@@ -82,8 +82,7 @@ def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
 def test_the_bar_is_cut_as_the_stages_are(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
     counted = rows(
-        place,
-        COUNTED,
+        place, "SELECT jobstage, COUNT(*), SUM(overdue = 1), SUM(outcome <> 'none') FROM job GROUP BY 1 ORDER BY 1"
     )
     assert len(counted) == 5
     pieces = [one for one in page.all("svg", "bar")[0].all("rect") if one.attributes["class"] != "paper"]
@@ -94,9 +93,10 @@ def test_the_bar_is_cut_as_the_stages_are(place: SimpleNamespace) -> None:
         at = start + width
         shown.append((piece.attributes["class"], pytest.approx(width, abs=0.01), piece.text))
     expected, keys = [], []
-    for stage, jobs, flagged in counted:
+    for stage, jobs, overdue, failed in counted:
+        flagged, late = overdue + failed, f"{overdue} expired" * bool(overdue) + f"{failed} failed" * bool(failed)
         kind, word = ("work", "working") if stage % 2 else ("done", "done") if stage == 4 else ("wait", "waiting")
-        keys.append((kind, f"{stage} {word}{jobs}" + (f"{flagged} expired or failed" if flagged else "")))
+        keys.append((kind, f"{stage} {word}{jobs}{late}"))
         expected.append((kind, 100 * jobs / 71, f"stage {stage}: {jobs}"))
         if flagged:
             expected.append(("late", 100 * flagged / 71, f"stage {stage}: {flagged} expired or failed"))
@@ -112,13 +112,9 @@ COLUMNS = """SELECT jobid, jobstage, overdue + 2 * (outcome <> 'none') AS flag, 
 @pytest.mark.parametrize(
     ("name", "heading", "order"),
     [
-        ("trouble", "Expired and failed 6", "AND (overdue = 1 OR outcome <> 'none') ORDER BY jobstage, jobid"),
-        (
-            "working",
-            "Being worked on 5",
-            "AND NOT (overdue OR outcome <> 'none') AND jobstage % 2 = 1 ORDER BY jobstage, jobid",
-        ),
-        ("all", "All jobs 71", "ORDER BY jobid LIMIT 50"),
+        ("trouble", "Needs attention: 6", "AND (overdue = 1 OR outcome <> 'none') ORDER BY jobstage, jobid"),
+        ("working", "Running: 5", "AND NOT overdue AND outcome = 'none' AND jobstage % 2 = 1 ORDER BY jobstage, jobid"),
+        ("all", "All jobs: 71", "ORDER BY jobid LIMIT 50"),
     ],
 )
 def test_each_job_is_shown_as_it_is(place: SimpleNamespace, name: str, heading: str, order: str) -> None:
@@ -135,7 +131,7 @@ def test_each_job_is_shown_as_it_is(place: SimpleNamespace, name: str, heading: 
         assert shown[1] == f"{stage} {'done' if stage == 4 else state}"
         assert seconds(shown[2]) == pytest.approx((now - since) / 1000, abs=20)
         if flag > 0 or deadline is None:
-            assert shown[3] == ("over" if flag > 0 else "–")
+            assert shown[3] == ("timed out" if flag == 1 else "–")
         else:
             assert seconds(shown[3]) == pytest.approx((deadline - now) / 1000, abs=80)
         about = "" if jobcmd == "null" else jobcmd
@@ -161,19 +157,19 @@ def test_the_page_of_lifetimes_is_the_databases(place: SimpleNamespace) -> None:
         lifetime, shown = kept[str(number)], facts(stage)
         word = "working" if number % 2 else "done" if number == 4 else "waiting"
         assert stage.all("h2")[0].text == f"{number} {word}"
-        assert shown["when it is over"] == ("flagged" if lifetime["minutes"] else "never")
+        assert shown["on timeout"] == ("marked as expired" if lifetime["minutes"] else "–")
         if lifetime["minutes"]:
             assert seconds(shown["lifetime"]) == pytest.approx(lifetime["minutes"] * 60)
         else:
-            assert shown["lifetime"] == "for ever"
-        assert shown.get("attempts before it fails") == (str(lifetime["max_attempts"]) if number % 2 else None)
+            assert shown["lifetime"] == "no limit"
+        assert shown.get("max attempts") == (str(lifetime["max_attempts"]) if number % 2 else None)
         assert shown["jobs now"] == str(counted[number][0])
         assert shown["expired or failed now"] == str(counted[number][1])
-        assert shown["expired so far"] == ("5" if number == 3 else "0")
+        assert shown["expired in total"] == ("5" if number == 3 else "0")
     Asker(place.url, 0)("/lifetime/1/10?requeue=0&max_attempts=0")  # the secret of the list "empty"
     other = facts(seen(f"{place.url}/lifetime?list=empty").all("section", "stage")[1])
-    assert (other["lifetime"], other["when it is over"]) == ("10 min", "goes back to 0")
-    assert other["attempts before it fails"] == "no bound"
+    assert (other["lifetime"], other["on timeout"]) == ("10 min", "returns to 0")
+    assert other["max attempts"] == "unlimited"
 
 
 @pytest.mark.parametrize("where", ["get", "lifetime"])
@@ -202,7 +198,7 @@ def test_empty_pages_say_what_to_do(server: Server) -> None:
     assert page.all("header")[0].all("b")[0].text == "only"  # the only list needs no table of lists
     assert len(seen(f"{server.url}/lifetime").all("section", "stage")) == 3
     ask("/set", {"1": {}})
-    assert section(seen(f"{server.url}/get"), "trouble").text.strip() == "Expired jobs 0"
+    assert section(seen(f"{server.url}/get"), "trouble").text.strip() == "Needs attention: 0"
     assert seen(f"{server.url}/get").all(kind="percent")[0].text == "0 %"
     ask("/update_job/1/2", claim=ask("/get/0").json()["claim"])
     assert seen(f"{server.url}/get").all(kind="percent")[0].text == "100 %"

@@ -1,9 +1,11 @@
 """Open pages without a browser: a Socket.IO client that keeps the events it received."""
 
+import re
 from typing import Any
 
 import socketio
 
+from tests.support.page import parsed
 from tests.support.server import Server
 
 NAME = "gaia"
@@ -13,31 +15,48 @@ LONG_S = 15
 class Page:
     """An open page: what it was told, in order."""
 
-    def __init__(self, server: Server, behind: bool = False, name: str = NAME) -> None:
+    def __init__(self, server: Server, hidden: bool = False, name: str = NAME) -> None:
         self.told: list[tuple[str, Any]] = []
-        self._look = {"list": name, "behind": behind}
+        self._look = {"list": name, "hidden": hidden}
         self.client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=0.5)
-        for event in ("whole", "change", "unknown"):
+        for event in ("summary", "unknown"):
             self.client.on(event, lambda *what, event=event: self.told.append((event, what[0] if what else None)))
         self.client.on("connect", self.look)
         self.client.connect(server.url, transports=["websocket"], wait_timeout=LONG_S)
 
-    def look(self, behind: bool | None = None) -> None:
+    def look(self, hidden: bool | None = None) -> None:
         """Says what it looks at."""
-        self._look["behind"] = self._look["behind"] if behind is None else behind
+        self._look["hidden"] = self._look["hidden"] if hidden is None else hidden
         self.client.emit("look", self._look)
 
     def events(self, kind: str) -> list[Any]:
         """What it was told by that name."""
         return [what for event, what in list(self.told) if event == kind]
 
+    def numbers(self) -> list[dict[str, Any]]:
+        """The numbers that it showed, in order."""
+        return [shown(html) for html in self.events("summary")]
 
-def merged(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """RFC 7386, as a page does it."""
-    new = dict(known)
-    for name, value in change.items():
-        if value is None:
-            new.pop(name, None)
-        else:
-            new[name] = merged(new.get(name, {}), value) if isinstance(value, dict) else value
-    return new
+
+def shown(html: str) -> dict[str, Any]:
+    """The numbers in a summary: by name, and `stages` as {stage: {jobs, flagged, failed}}."""
+    root = parsed(html)
+    numbers: dict[str, Any] = {
+        one.attributes["data-n"]: _number(one.text) for one in root.all() if "data-n" in one.attributes
+    }
+    stages = {}
+    for item in root.all("ul", "key")[0].all("li") if root.all("ul", "key") else []:
+        late = item.all("span")[0].text
+        expired, failed = (_before(word, late) for word in ("expired", "failed"))
+        jobs = int(_number(item.all("b")[0].text))
+        stages[item.text.split()[0]] = {"jobs": jobs, "flagged": expired + failed, "failed": failed}
+    return numbers | {"stages": stages}
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _before(word: str, text: str) -> int:
+    found = re.search(rf"([\d,]+) {word}", text)
+    return int(_number(found[1])) if found else 0

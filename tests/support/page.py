@@ -36,19 +36,15 @@ class Element:
         return [[" ".join(cell.text.split()) for cell in row.all("td")] for row in self.all("tr")[1:]]
 
 
-class Page(HTMLParser):
-    """One answer, parsed; every element that was opened is closed, in order."""
+class Parser(HTMLParser):
+    """HTML, parsed; every element that is opened is closed, in order."""
 
-    def __init__(self, answer: requests.Response) -> None:
+    def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.answer = answer
         self.root = self._open = Element("", {}, None)
-        self.feed(answer.content.decode())
+        self.feed(html)
         self.close()
         assert self._open is self.root, f"<{self._open.tag}> is never closed"
-        assert answer.text.endswith("</html>")
-        self.all = self.root.all
-        self.text = self.root.text
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs}, self._open)
@@ -67,6 +63,22 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self._open.inside.append(data)
+
+
+def parsed(html: str) -> Element:
+    """The element above all of a fragment."""
+    return Parser(html).root
+
+
+class Page(Parser):
+    """One response, parsed as a whole page."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__(answer.content.decode())
+        self.answer = answer
+        assert answer.text.endswith("</html>")
+        self.all = self.root.all
+        self.text = self.root.text
 
 
 def seen(url: str, status: int = 200, **headers: str) -> Page:

@@ -91,7 +91,7 @@ def steer(server: Server, ask: Asker) -> tuple[list[str], str]:
         def post(path: str, **more: object) -> None:
             answer = browser.post(server.url + path, data=fields | more, timeout=9)
             form = browser.get(f"{server.url}/signin?list=mine", timeout=9)
-            fields["csrf"] = re.findall(r'name="csrf" value="([^"]+)"', form.text)[0]
+            fields["csrf_token"] = re.findall(r'name="csrf_token" value="([^"]+)"', form.text)[0]
             shown.append(f"{answer.status_code} {answer.text} {answer.headers} {dict(browser.cookies)}")
 
         post("/signin", jobix=JOBIX)  # without the form's token
@@ -101,7 +101,7 @@ def steer(server: Server, ask: Asker) -> tuple[list[str], str]:
         token: str = ask("/get/0").json()["claim"]
         post("/act/lifetime", stage=1, minutes=1)
         post("/act/fail", jobs=5, ask="Fail job 5?")
-        for verb in ("fail", "send_back", "pause", "resume", "nothing"):
+        for verb in ("fail", "retry", "pause", "resume", "nothing"):
             post(f"/act/{verb}", jobs=5)
         post("/signout")
         post("/act/pause")

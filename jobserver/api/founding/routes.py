@@ -34,6 +34,11 @@ from jobserver.web.services import NAME, Services, services
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
+HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 CLOSED = "The server is shutting down; ask again in a moment."
 View = Callable[..., Any]
 _few_at_once = threading.BoundedSemaphore(2)  # large sets are read in the threads that commits need too
@@ -242,8 +247,5 @@ class FastPath:
         except Exception as error:
             with self._app.request_context(environ):
                 return self._app.make_response(self._app.handle_user_exception(error))(environ, start_response)
-        start_response(
-            "200 OK",
-            [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
-        )
+        start_response("200 OK", [*HEADERS, ("Content-Length", str(len(body)))])
         return [body]

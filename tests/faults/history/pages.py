@@ -8,7 +8,7 @@ import requests
 from tests.faults.history.counting import pages_say_what_the_database_holds
 from tests.faults.history.final import Final
 from tests.faults.history.story import Story
-from tests.support.live_page import Page, merged
+from tests.support.live_page import Page, shown
 from tests.support.server import Server
 
 TOLD_S = 8  # a page is told twice a second; after a restart it has to come back first
@@ -43,8 +43,6 @@ class Pages:
 
 
 def _numbers(page: Page) -> dict[str, Any]:
-    """What the page shows: all that it was told last, and the changes since."""
-    numbers: dict[str, Any] = {}
-    for event, what in list(page.told):
-        numbers = what if event == "whole" else merged(numbers, what) if event == "change" else numbers
-    return numbers
+    """What the page shows now."""
+    told = page.events("summary")
+    return shown(told[-1]) if told else {}

@@ -41,4 +41,4 @@ def open_page(told_server: Server) -> Iterator[Callable[..., Page]]:
             return page
 
         yield make
-        told_server.kill()  # else a client waits for seconds that it is let go
+        told_server.kill()  # else a client waits for seconds for its disconnection

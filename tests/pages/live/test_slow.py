@@ -48,9 +48,9 @@ class Deaf:
 def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
     told_server: Server, ask: Asker, open_page: Any
 ) -> None:
-    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # so that `whole` is large
+    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # so that a snapshot is large
     page = open_page()
-    until(lambda: page.events("whole"), "told all")
+    until(page.numbers, "a first snapshot")
     assert told_server.process is not None
     process = psutil.Process(told_server.process.pid)
     deaf = Deaf(told_server.port)
@@ -65,14 +65,14 @@ def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
     until(deaf.cut, "cut off")
     assert process.memory_info().rss - before < 30_000_000
     ask("/get/0")
-    until(lambda: page.events("change"), "the others are told")
+    until(lambda: page.numbers()[-1]["working"] == 1, "the other pages are updated")
 
 
 def test_a_page_that_never_stops_speaking_doesn_t_keep_the_others_waiting(
     told_server: Server, ask: Asker, open_page: Any
 ) -> None:
     page = open_page()
-    until(lambda: page.events("whole"), "told all")
+    until(page.numbers, "a first snapshot")
     loud = Deaf(told_server.port)
     text = b'42["look",{}]'
     words = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
@@ -93,4 +93,4 @@ def test_a_page_that_never_stops_speaking_doesn_t_keep_the_others_waiting(
     loud.socket.close()
     assert slowest < 2
     ask("/get/0")
-    until(lambda: page.events("change"), "told")
+    until(lambda: page.numbers()[-1]["working"] == 1, "a snapshot after the claim")

@@ -1,4 +1,4 @@
-"""What open pages are told by Socket.IO, in every async mode."""
+"""What open pages get by Socket.IO, in every async mode."""
 
 import json
 import os
@@ -10,72 +10,92 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_page import NAME, merged
+from tests.support.live_page import NAME
 from tests.support.server import Asker, Server
 from tests.support.waiting import until
 
 
-def test_a_page_is_told_all_then_only_what_changed_and_never_a_secret(ask: Asker, open_page: Any) -> None:
+def test_a_page_gets_a_snapshot_then_one_for_each_change_and_never_a_secret(ask: Asker, open_page: Any) -> None:
     page = open_page()
-    whole = until(lambda: page.events("whole"), "told all")[0]
-    assert whole == ask("/live?list=" + NAME).json()
+    first = until(page.numbers, "a first snapshot")[0]
+    now = ask("/live?list=" + NAME).json()
+    assert {name: first[name] for name in ("jobs", "done", "percent")} == {
+        name: now[name] for name in ("jobs", "done", "percent")
+    }
+    assert first["available"] == 10
     job = ask("/get/0", worker="node1:1").json()
-    change = until(lambda: page.events("change"), "told of the claim")[0]
-    assert change["stages"] == {"0": {"jobs": 9}, "1": {"jobs": 1, "flagged": 0, "failed": 0}}
-    assert {"list", "jobs", "done"}.isdisjoint(change)
+    change = until(lambda: [one for one in page.numbers() if one["working"]], "a snapshot after the claim")[0]
+    assert change["stages"] == {
+        "0": {"jobs": 9, "flagged": 0, "failed": 0}, "1": {"jobs": 1, "flagged": 0, "failed": 0}
+    }  # fmt: skip
     said = json.dumps(page.told)
     assert str(ask.jobix) not in said
     assert job["claim"] not in said
 
 
-def test_changes_come_at_most_twice_a_second_and_add_up(ask: Asker, open_page: Any) -> None:
+def test_a_poll_gives_the_same_fragment_with_an_etag(ask: Asker, open_page: Any) -> None:
     page = open_page()
-    numbers = until(lambda: page.events("whole"), "told all")[0]
-    begun = time.monotonic()
+    until(page.numbers, "a first snapshot")
+    response = ask("/summary?list=" + NAME)
+    assert page.events("summary")[0] == response.text
+    unchanged = ask("/summary?list=" + NAME, if_none_match=response.headers["ETag"])
+    assert (unchanged.status_code, unchanged.text) == (304, "")
+    ask("/get/0")
+    assert ask("/summary?list=" + NAME, if_none_match=response.headers["ETag"]).status_code == 200
+
+
+def test_changes_come_at_most_twice_a_second_and_the_last_one_is_right(ask: Asker, open_page: Any) -> None:
+    page = open_page()
+    until(page.numbers, "a first snapshot")
+    begun, before = time.monotonic(), len(page.numbers())
     for _ in range(10):
         job = ask("/get/0", worker="node1:1").json()
+        time.sleep(0.1)
         ask(f"/update_job/{job['jobid']}/2", claim=job["claim"])
-    until(lambda: any(change.get("done") == 10 for change in page.events("change")), "told the end")
-    changes = page.events("change")
-    assert len(changes) <= 2 * (time.monotonic() - begun) + 1
-    for change in changes:
-        numbers = merged(numbers, change)
+        time.sleep(0.1)
+    until(lambda: page.numbers()[-1]["done"] == 10, "a snapshot of the end")
+    assert len(page.numbers()) - before <= 2 * (time.monotonic() - begun) + 2
     now = ask("/live?list=" + NAME).json()
-    assert {name: numbers[name] for name in ("done", "available", "working", "percent", "stages")} == {
-        name: now[name] for name in ("done", "available", "working", "percent", "stages")
+    shown = page.numbers()[-1]
+    assert {name: shown[name] for name in ("done", "working", "percent", "stages")} == {
+        name: now[name] for name in ("done", "working", "percent", "stages")
     }
 
 
 @pytest.mark.parametrize("told_server", ["eventlet on postgresql"], indirect=True)
 def test_on_postgresql_it_is_the_same(ask: Asker, open_page: Any) -> None:
-    test_changes_come_at_most_twice_a_second_and_add_up(ask, open_page)
+    test_changes_come_at_most_twice_a_second_and_the_last_one_is_right(ask, open_page)
 
 
-def test_a_tab_behind_others_is_told_less_and_all_at_once_when_it_comes_forward(ask: Asker, open_page: Any) -> None:
-    front, behind = open_page(), open_page(behind=True)
-    until(lambda: front.events("whole") and behind.events("whole"), "both told all")
-    until(lambda: front.events("change") or ask("/get/0").json() == "nada", "told in front")
-    assert not behind.events("change")
-    behind.look(behind=False)
-    latest = until(lambda: behind.events("whole")[1:], "told all again")[-1]
-    assert latest["working"] == ask("/live?list=" + NAME).json()["working"]
+def test_a_hidden_tab_gets_fewer_snapshots_and_one_at_once_when_it_is_shown(ask: Asker, open_page: Any) -> None:
+    front, hidden = open_page(), open_page(hidden=True)
+    until(lambda: front.numbers() and hidden.numbers(), "a first snapshot for both")
+    time.sleep(1)
+    before = len(hidden.numbers())
+    for _ in range(4):
+        ask("/get/0")
+        time.sleep(0.6)
+    assert len(front.numbers()) >= 4
+    assert len(hidden.numbers()) <= before + 1  # one may be due
+    hidden.look(hidden=False)
+    until(lambda: hidden.numbers()[-1]["working"] == 4, "the latest snapshot", within_s=3)
 
 
 def test_a_page_comes_back_by_itself_after_a_restart(told_server: Server, ask: Asker, open_page: Any) -> None:
     page = open_page()
-    until(lambda: page.events("whole"), "told all")
+    until(page.numbers, "a first snapshot")
     told_server.kill()
     told_server.start()
     ask.session.close()
     job = ask("/get/0").json()
-    until(lambda: len(page.events("whole")) > 1, "told all again")
+    until(lambda: page.numbers()[-1]["working"] == 1, "a snapshot of the new server")
     ask(f"/update_job/{job['jobid']}/2", claim=job["claim"])
-    until(lambda: any(change.get("done") == 1 for change in page.events("change")), "told what is new")
+    until(lambda: page.numbers()[-1]["done"] == 1, "a snapshot of what is new")
 
 
 def test_open_pages_don_t_keep_a_server_from_stopping(told_server: Server, ask: Asker, open_page: Any) -> None:
     page = open_page()
-    until(lambda: page.events("whole"), "told all")
+    until(page.numbers, "a first snapshot")
     begun = time.monotonic()
     assert told_server.stop() == 0
     assert time.monotonic() - begun < 8  # it would wait 30 s for running requests
@@ -86,7 +106,7 @@ def test_a_list_that_is_not_there_is_said_to_be_unknown(ask: Asker, open_page: A
     until(lambda: page.events("unknown"), "told so")
     page.client.emit("look", ["nonsense"])
     page.client.emit("look", {"list": NAME})
-    until(lambda: page.events("whole"), "still answered")
+    until(page.numbers, "a snapshot in spite of it")
 
 
 def test_plain_wsgi_has_no_socket_io_and_says_so_to_the_page(tmp_path: Any) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import requests
 from simple_websocket import Client
 
-from tests.support.live_page import merged
+from tests.support.live_page import shown
 
 EVERY_S = 2.0
 TOLD_WITHIN_S = 5.0
@@ -93,7 +93,7 @@ class Wire:
         self._client.send("40")  # first: what came along with the handshake, the library hands over with what is next
         assert self._client.receive(20).startswith("0{")
         assert self._client.receive(20).startswith("40{")
-        self._client.send("42" + json.dumps(["look", {"list": name, "behind": False}]))
+        self._client.send("42" + json.dumps(["look", {"list": name, "hidden": False}]))
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -107,7 +107,7 @@ class Wire:
             self._client.send("3")
         elif word.startswith("42"):
             event, told = json.loads(word[2:])
-            self.shown = merged(self.shown, told) if event == "change" else told
+            self.shown = shown(told) if event == "summary" else self.shown
 
     def alive(self) -> bool:
         """Whether it stands."""
