@@ -8,6 +8,7 @@ MAX_FILENAME = 4096  # characters
 MAX_ERROR = 10_000  # characters; a longer error is cut
 MAX_TOGETHER = 1000  # jobs that one request claims
 MAX_WAIT_S = 60
+MAX_STAGES = 1000  # different stages of one list: pages and estimates look at each of them
 MB = 1_000_000
 MAX_REPORT_BYTES = 1 * MB  # the body of /update_job, after inflation
 MAX_REPORTS_BYTES = 16 * MB  # the body of /update_jobs, after inflation

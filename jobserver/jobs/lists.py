@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from jobserver.core.errors import NameTaken
+from jobserver.core.bounds import MAX_STAGES
+from jobserver.core.errors import BadRequest, NameTaken
 from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.core.lists import JobList
@@ -53,6 +54,9 @@ class Lists:
             now, added = now_ms(), Counter[int]()
             for chunk in chunks:
                 added.update(loading.add_jobs(tx, job_list.id, chunk, now))
+            stages = len(set(lists.counts(tx.all, job_list.id)) | set(added))
+            if added and stages > MAX_STAGES:
+                raise BadRequest(f"The list would have {stages} different stages; at most {MAX_STAGES} are allowed.")
             for stage, new in sorted(added.items()):
                 tx.record(Event(job_list.id, EventKind.SUBMITTED, (), new, None, stage), now)
             return added.total()

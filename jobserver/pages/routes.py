@@ -17,9 +17,9 @@ from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, page_query, tables
 from jobserver.store.queries import listing, lists, reports, statistics
-from jobserver.web import auth, parsing
+from jobserver.web import parsing
 from jobserver.web.errors import wants_html
-from jobserver.web.request import Call
+from jobserver.web.request import Call, job_list_of, jobix_of
 from jobserver.web.responses import json_response
 from jobserver.web.services import services
 
@@ -108,7 +108,7 @@ def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[C
 
 def _progress_json(call: Call) -> Any:
     """The progress of a list for programs: `/get` without a stage."""
-    job_list = call.services.keys.look_up(auth.secret(call))
+    job_list = call.services.keys.look_up(jobix_of(call))
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
     page = url_for("pages.progress_page", list=job_list.name)
@@ -117,7 +117,7 @@ def _progress_json(call: Call) -> Any:
 
 def _lifetimes_json(call: Call) -> Any:
     """The lifetimes of a list for programs: `/lifetime` without a stage."""
-    job_list = auth.found(call, auth.secret(call))
+    job_list = job_list_of(call, jobix_of(call))
     kept = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
     return {str(stage): lifetime.as_answer() for stage, lifetime in kept.items()}
 

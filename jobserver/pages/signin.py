@@ -11,9 +11,9 @@ from jobserver.core.lists import JobList
 from jobserver.jobs import page_sessions
 from jobserver.pages import page_query
 from jobserver.pages.security import return_path
-from jobserver.web import auth, parsing
+from jobserver.web import parsing
 from jobserver.web.errors import wants_html
-from jobserver.web.request import Call
+from jobserver.web.request import Call, count_wrong, require_patience
 from jobserver.web.services import services
 
 blueprint = Blueprint("signin", __name__)
@@ -103,10 +103,10 @@ def _form(job_list: JobList, error: str = "") -> str:
 def _require_key(job_list: JobList) -> None:
     """Raises JobixUnknown unless the form holds the list's secret key."""
     call = Call(request.environ, services())
-    auth.require_patience(call)
+    require_patience(call)
     found = services().keys.find(parsing.jobix(request.form.get("jobix")))
     if found is None or found.id != job_list.id:
-        auth.count_wrong(call)
+        count_wrong(call)
         raise JobixUnknown("Wrong key.")
 
 

@@ -1,30 +1,48 @@
-"""A worker's request as the protocol sees it: headers, parameters and a body; of Flask, or of WSGI alone."""
+"""A request of the worker protocol: its headers, parameters and body, and the list that its key opens."""
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 from werkzeug.wsgi import get_input_stream
 
+from jobserver.core.errors import JobixUnknown, NoSuchJob, TooManyWrongSecrets
+from jobserver.core.lists import JobList
+from jobserver.web import parsing
 from jobserver.web.services import Services
+
+MOST_REMEMBERED = 10_000  # pairs of address and key in each of the sets below
+SHORTEST_KEY = 2**40  # a lower jobix can be guessed
+GUESSES = RateLimitItemPerMinute(300)  # different unknown keys from one address, on an open server
+Pair = tuple[str | None, int]  # the address of a client, and a jobix that it sent
+_right: set[Pair] = set()
+_unknown: set[Pair] = set()
+_short: set[Pair] = set()
+_guesses = FixedWindowRateLimiter(MemoryStorage())
+_wrong = FixedWindowRateLimiter(MemoryStorage())
+log = logging.getLogger("jobserver")
 
 
 class Call:
-    """One request, and the parts of the server that it came to."""
+    """One request, and the parts of the server that handle it."""
 
     def __init__(self, environ: dict[str, Any], services: Services) -> None:
         self.environ = environ
         self.services = services
 
     def header(self, name: str) -> str | None:
-        """A header, as WSGI hands it over: Latin-1."""
+        """A header, in Latin-1 as WSGI has it."""
         value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
         return value
 
     @cached_property
     def args(self) -> Mapping[str, str]:
-        """The query's parameters; of one that is given twice, the first."""
+        """The parameters of the query; the first value of a repeated one."""
         query = self.environ.get("QUERY_STRING")
         if not query:
             return {}
@@ -33,21 +51,100 @@ class Call:
 
     @property
     def has_body(self) -> bool:
-        """Whether there may be one."""
+        """Whether there may be a body."""
         return self.environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in self.environ
 
     @property
     def stream(self) -> IO[bytes]:
-        """The body, as it comes."""
+        """The body as a stream."""
         return get_input_stream(self.environ)
 
     @property
     def max_bytes(self) -> int:
-        """How large the body may be, after inflation."""
+        """The largest size of the body after inflation."""
         return self.services.settings.max_body_mb * 1_000_000
 
     @property
     def address(self) -> str | None:
-        """Where it comes from."""
-        found: str | None = self.environ.get("REMOTE_ADDR")
-        return found
+        """The address of the client."""
+        address: str | None = self.environ.get("REMOTE_ADDR")
+        return address
+
+
+def jobix_of(call: Call) -> int:
+    """Parses the header jobix; JobixUnknown if the server is closed and no list has this key."""
+    number = parsing.jobix(call.header("jobix"))
+    _warn_if_short(call, number)
+    if not call.services.settings.open:
+        _require_known(call, number)
+    return number
+
+
+def job_list_of(call: Call, number: int) -> JobList | None:
+    """The list of that key; None if an open server has none yet. TooManyWrongSecrets for an address that sends many
+    different unknown keys; a worker that polls until its list is created counts once."""
+    keys = call.services.keys
+    if not call.services.settings.open or (call.address, number) in _right:
+        return keys.known.get(number) or keys.look_up(number)
+    address = call.address or "unknown"
+    if not _guesses.test(GUESSES, address):
+        raise TooManyWrongSecrets("Too many unknown keys from this address. Wait a minute, and check the jobix.")
+    known = keys.known.get(number) or keys.look_up(number)
+    if known is not None:
+        _remember(_right, (call.address, number))
+    elif (call.address, number) not in _unknown:
+        _remember(_unknown, (call.address, number))
+        _guesses.hit(GUESSES, address)
+        log.warning("a jobix of no list was sent from %s", address)
+    return known
+
+
+def _remember(known: set[Pair], pair: Pair) -> None:
+    if len(known) >= MOST_REMEMBERED:
+        known.clear()
+    known.add(pair)
+
+
+def _warn_if_short(call: Call, number: int) -> None:
+    if number < SHORTEST_KEY and (None, number) not in _short:
+        _remember(_short, (None, number))
+        log.warning(
+            "a jobix from %s is short and can be guessed: choose a random number above 2^40 (jm init does)",
+            call.address or "unknown",
+        )
+
+
+def job_list_of_job(call: Call, number: int, jobid: int) -> JobList:
+    """The list of that key, for a request about one of its jobs; NoSuchJob if there is no list."""
+    known = job_list_of(call, number)
+    if known is None:
+        raise NoSuchJob(f"This list has no job {jobid}: it is empty.")
+    return known
+
+
+def require_patience(call: Call) -> None:
+    """Raises TooManyWrongSecrets for an address that sent too many wrong keys within a minute."""
+    if not _wrong.test(_bound(call), call.address or "unknown"):
+        raise TooManyWrongSecrets("Too many wrong keys from this address. Wait a minute, and check the jobix.")
+
+
+def count_wrong(call: Call) -> None:
+    """Counts a wrong key of this address."""
+    _wrong.hit(_bound(call), call.address or "unknown")
+
+
+def _bound(call: Call) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(call.services.settings.wrong_secrets_per_minute)
+
+
+def _require_known(call: Call, number: int) -> None:
+    # An address that sent a right key before is not slowed by others there: a cluster may have one address.
+    pair = (call.address, number)
+    if pair in _right:
+        return
+    require_patience(call)
+    if call.services.keys.find(number) is None:
+        count_wrong(call)
+        log.warning("a jobix of no list was sent from %s", call.address or "unknown")
+        raise JobixUnknown("No list has this jobix, and this server accepts no new lists: ask its administrator.")
+    _remember(_right, pair)

@@ -151,3 +151,12 @@ def test_a_large_set_is_there_whole_or_not_at_all(ask, shared, jobix):
 
 def test_an_empty_set_is_a_set(ask):
     assert ask("/set", {}).json() == {"message": "Accepted: 0 new, 0 known", "new": 0, "known": 0}
+
+
+def test_a_list_has_at_most_1000_different_stages(ask, shared):
+    """A small body with many stages would make every page of the list slow."""
+    assert ask("/set", {str(stage): {"jobstage": stage} for stage in range(1000)}).status_code == 200
+    refused = ask("/set", {"5000": {"jobstage": 5000}, "5001": {}})
+    assert (refused.status_code, refused.json()["error"]) == (400, "bad_request")
+    assert "at most 1000" in refused.json()["message"]
+    assert ask("/set", {"5001": {}}).json() == {"message": "Accepted: 1 new, 0 known", "new": 1, "known": 0}

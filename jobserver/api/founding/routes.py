@@ -25,9 +25,9 @@ from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
 from jobserver.jobs.lists import UNCHANGED
 from jobserver.store.queries import lists
-from jobserver.web import auth, bodies, parsing
+from jobserver.web import bodies, parsing
 from jobserver.web.errors import status
-from jobserver.web.request import Call
+from jobserver.web.request import Call, job_list_of, job_list_of_job, jobix_of
 from jobserver.web.responses import encode, json_response
 from jobserver.web.services import NAME, Services, services
 
@@ -72,14 +72,14 @@ def _by_flask(*rules: str, methods: list[str] = BOTH) -> Callable[[View], View]:
 def init(call: Call, values: str = "") -> Any:
     """Makes a list, with the lifetimes of its stages in minutes."""
     given = lifetimes.from_init(values.rstrip("/").split("/") if values else [])
-    current = call.services.lists.init(auth.secret(call), given, messages.name(call))
+    current = call.services.lists.init(jobix_of(call), given, messages.name(call))
     return {str(stage): minutes(lifetime.lifetime_ms) for stage, lifetime in sorted(current.items())}
 
 
 @_by_flask("/set", methods=["POST"])
 def set_jobs(call: Call) -> Any:
     """Adds jobs."""
-    number = auth.secret(call)
+    number = jobix_of(call)
     with bodies.spool(call.stream, call.max_bytes) as body:
         large = body.seek(0, 2) > SMALL
         body.seek(0)
@@ -98,7 +98,7 @@ def set_jobs(call: Call) -> Any:
 @_by_flask("/get/<stage>", "/get/<stage>/<work>")
 def get(call: Call, stage: str, work: str | None = None) -> Any:
     """Claims the first available job of a stage, or several."""
-    number = auth.secret(call)
+    number = jobix_of(call)
     requested = messages.claim_request(call, stage, work, messages.token(call, "claim"))
     claimed = _claim(call, number, requested, messages.wait_s(call))
     if messages.together(call) is None:
@@ -110,7 +110,7 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
     """Claims what is requested, waiting up to wait_s for a first job; [] if there is none, or too many requests wait.
     The list may be created while the request waits."""
     claims, long_polls = call.services.claims, call.services.long_polls
-    job_list = auth.found(call, jobix)
+    job_list = job_list_of(call, jobix)
     if not wait_s:
         return claims.claim(job_list, requested) if job_list else []
     give_up = time.monotonic() + wait_s
@@ -124,20 +124,20 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
             if job_list:
                 long_polls.wake(job_list.id, requested.stage, 1)  # the job is another request's
             return []
-        job_list = auth.found(call, jobix)
+        job_list = job_list_of(call, jobix)
 
 
 @_by_flask("/update_job/<jobid>/<next_stage>")
 def update_job(call: Call, jobid: str, next_stage: str) -> Any:
     """Ends a claim."""
-    number, job = auth.secret(call), parsing.whole(jobid, "A job's id")
+    number, job = jobix_of(call), parsing.whole(jobid, "A job's id")
     with messages.body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
         given = body or messages.ReportBody()
         report = messages.report(given, job, parsing.stage(next_stage), messages.token(call, "claim"))
     following = messages.following(call)
     if messages.together(call) is not None:
         raise BadRequest("n is for /get and /update_jobs; /update_job claims one job.")
-    completion, claimed = call.services.claims.complete(auth.found_for_job(call, number, job), report, following)
+    completion, claimed = call.services.claims.complete(job_list_of_job(call, number, job), report, following)
     answer = messages.completion(completion)
     return answer if following is None else answer | {"next": messages.job_or_nada(claimed, number)}
 
@@ -145,14 +145,14 @@ def update_job(call: Call, jobid: str, next_stage: str) -> Any:
 @_by_flask("/update_jobs", methods=["POST"])
 def update_jobs(call: Call) -> Any:
     """Ends many claims, each judged alone."""
-    number = auth.secret(call)
+    number = jobix_of(call)
     with messages.body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
         return _complete_each(call, number, body or [])
 
 
 def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry]) -> Any:
     following = messages.following(call)
-    job_list = auth.found(call, number)
+    job_list = job_list_of(call, number)
     if job_list is None:
         return {"jobs": [_unknown(entry.jobid) for entry in entries]} | ({"next": []} if following else {})
     outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
@@ -168,22 +168,22 @@ def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry])
 @_by_flask("/heartbeat", methods=["POST"])
 def heartbeat(call: Call) -> Any:
     """Renews claims."""
-    number = auth.secret(call)
+    number = jobix_of(call)
     with messages.body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
         held = messages.held(body or [])
-    outcomes = call.services.claims.renew(auth.found(call, number), held)
+    outcomes = call.services.claims.renew(job_list_of(call, number), held)
     return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
 
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")
 def check_stages(call: Call, old: str | None = None, new: str | None = None) -> Any:
     """Flags what is overdue, and sends the flagged jobs of a stage back."""
-    number = auth.secret(call)
+    number = jobix_of(call)
     way = None if old is None or new is None else (parsing.stage(old), parsing.stage(new))
     if way:
         stages.require_lower(*way)
     call.services.expiry.sweep()
-    job_list = auth.found(call, number)
+    job_list = job_list_of(call, number)
     degraded = call.services.expiry.degrade(job_list, *way) if job_list and way else 0
     flagged = call.services.expiry.flagged(job_list) if job_list else 0
     return {"ok": flagged == 0, "flagged": flagged, "degraded": degraded}
@@ -192,13 +192,13 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 @_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
 def lifetime(call: Call, stage: str, value: str | None = None) -> Any:
     """Says, or sets, a stage's lifetime."""
-    number, which = auth.secret(call), stages.require_stage(parsing.stage(stage))
+    number, which = jobix_of(call), stages.require_stage(parsing.stage(stage))
     if value is None:
         if {"requeue", "max_attempts"} & set(call.args):
             raise BadRequest(
                 f"requeue and max_attempts are set together with a lifetime: /lifetime/{which}/<minutes>?…"
             )
-        job_list = auth.found(call, number)
+        job_list = job_list_of(call, number)
         current = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
         return current.get(which, Lifetime(which)).as_answer()
     text, attempts = call.args.get("requeue"), call.args.get("max_attempts")
