@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -18,6 +19,9 @@ from .output import NO_LIST
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+LONG_COMMANDS = ("set", "watch", "work")
+DEFAULT_RETRY_S = 300.0
+BRIEF_RETRY_S = 10.0
 MAX_FILE_BYTES = 10_000
 
 
@@ -73,7 +77,15 @@ def connect(arguments: argparse.Namespace) -> JobClient:
             f"no secret key (jobix) was given{reason}: use --jobix-file FILE (`init` creates it), JOBSERVER_JOBIX_FILE "
             "or JOBSERVER_JOBIX in the environment, or `jm login`"
         )
-    return JobClient(context.url, context.jobix, ca_file=context.ca_file, retry_for_s=arguments.retry_for_s)
+    return JobClient(context.url, context.jobix, ca_file=context.ca_file, retry_for_s=retry_for_s(arguments))
+
+
+def retry_for_s(arguments: argparse.Namespace) -> float:
+    """How long to retry: a person in front of a terminal does not wait long for a short command."""
+    if arguments.retry_for_s is not None:
+        return float(arguments.retry_for_s)
+    brief = arguments.command not in LONG_COMMANDS and sys.stderr.isatty()
+    return BRIEF_RETRY_S if brief else DEFAULT_RETRY_S
 
 
 def require_list(client: JobClient) -> Progress:

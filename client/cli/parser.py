@@ -18,7 +18,7 @@ from .context import DEFAULT_URL
 Run = Callable[[argparse.Namespace], int]
 
 NO_COMMAND = "after --, give the command that `work` runs for each job: work 0 -- fit {jobcmd[file]}"
-OPTIONS = {"url": None, "jobix": None, "jobix_file": None, "ca_file": None, "retry_for_s": 300.0, "json": False}
+OPTIONS = {"url": None, "jobix": None, "jobix_file": None, "ca_file": None, "retry_for_s": None, "json": False}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +83,10 @@ def _common() -> _Command:
     )
     ca_file.complete = shtab.FILE  # type: ignore[attr-defined]
     group.add_argument(
-        "--retry-for-s", type=float, metavar="S", help="how long to retry if the server is unreachable (default: 300)"
+        "--retry-for-s",
+        type=float,
+        metavar="S",
+        help="how long to retry if the server is unreachable (default: 300; 10 for short commands in a terminal)",
     )
     return common
 

@@ -18,7 +18,6 @@ from . import context, output
 Add = Callable[..., argparse.ArgumentParser]
 
 SHELLS = ("bash", "zsh", "fish")
-CHECK_FOR_S = 10.0  # a person waits
 
 
 def add_commands(add: Add) -> None:
@@ -39,7 +38,7 @@ def login(arguments: argparse.Namespace) -> int:
         jobix = context.parse_jobix(_read_key())
     assert jobix is not None
     url, ca_file = arguments.server, arguments.ca_file and os.path.abspath(arguments.ca_file)
-    retry_for_s = min(arguments.retry_for_s, CHECK_FOR_S)
+    retry_for_s = context.BRIEF_RETRY_S if arguments.retry_for_s is None else arguments.retry_for_s
     progress = JobClient(url, jobix, ca_file=ca_file, retry_for_s=retry_for_s).progress()
     path = context.save(context.Saved(url, jobix, ca_file))
     if progress.name:

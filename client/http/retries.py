@@ -47,6 +47,11 @@ class Retries:
         time.sleep(min(after_s + random.uniform(0, self._pause_s), self._give_up_at - now))
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
+    def end(self) -> None:
+        """Logs that the server can be reached again, if it could not."""
+        if self._give_up_at is not None:
+            log.warning("%s: connected again", self._shown_url)
+
 
 def new_token() -> str:
     """A claim token, 32 hex digits: 12 of the time in ms, so that tokens of the same time are neighbours in an index,

@@ -92,6 +92,7 @@ class Transport:
                 trouble = describe(problem)
             else:
                 if response.status not in RETRIED and not response.lost_behind_proxy:
+                    retries.end()
                     return response.decoded(self.without_secret)
                 handled = response.status not in NOT_HANDLED
                 trouble = self.without_secret(response.temporary_failure())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
 from ..api.types import Job
@@ -18,6 +19,8 @@ TARGET_S = 1.0  # work in a batch: lost if the worker is killed, and what others
 SLOW_S = 2.0  # twice the target
 MAX_SIZE = 1000  # the protocol's
 MAX_GROWTH = 8
+MAX_BYTES = 16 << 20  # of the jobcmds in a batch, well below the maximum size of a response
+SAMPLE = 10  # jobs whose size is measured
 NOT_STARTED = GivenBack()
 
 Endings = list[tuple[Job, Ending]]
@@ -28,11 +31,18 @@ class BatchSize:
 
     def __init__(self) -> None:
         self.n = 1
+        self._max = MAX_SIZE
+
+    def claimed(self, jobs: Sequence[Job]) -> None:
+        """Limits the size of the next batches if these jobs are large."""
+        sample = jobs[:: -(-len(jobs) // SAMPLE)]
+        mean_bytes = sum(len(json.dumps(job.jobcmd)) for job in sample) / len(sample)
+        self._max = max(1, min(MAX_SIZE, int(MAX_BYTES / mean_bytes)))
 
     def measured(self, done: int, seconds: float) -> None:
         """So many jobs were done in that time, from the request that claimed them to their end."""
         fitting = int(TARGET_S * done / seconds) if seconds > 0 else MAX_SIZE
-        self.n = max(1, min(fitting, MAX_GROWTH * self.n, MAX_SIZE))
+        self.n = max(1, min(fitting, MAX_GROWTH * self.n, self._max))
 
 
 class Batch:

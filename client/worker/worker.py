@@ -120,6 +120,7 @@ class Worker:
     def _do_batch(self, jobs: list[Job], renewal: Renewal, reporter: Reporter) -> list[Job]:
         """Does and reports the jobs of one claim. Returns the jobs that were claimed with the report."""
         started = time.monotonic()
+        self._size.claimed(jobs)
         batch = Batch(renewal.hold(jobs))
         try:
             with SlowBatch(batch, reporter.report) as slow:

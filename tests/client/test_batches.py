@@ -23,6 +23,13 @@ def test_a_batch_is_about_a_second_of_work_and_grows_step_by_step():
         assert pace.n == n
 
 
+def test_a_batch_of_large_jobs_stays_below_the_maximum_size_of_a_response(client, monkeypatch):
+    monkeypatch.setattr("client.http.limits.MAX_BODY_MB", 1)
+    monkeypatch.setattr("client.worker.batch.MAX_BYTES", 500_000)
+    client.set({jobid: {"jobcmd": "x" * 50_000} for jobid in range(80)})
+    assert Worker(client, 0, lambda job: None).run().done == 80
+
+
 def test_short_jobs_take_few_requests_and_each_is_done_once(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {"jobcmd": jobid} for jobid in range(1500)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,18 @@ def test_errors_are_coloured_in_a_terminal_unless_no_color_is_set(terminal, envi
     assert code == 3
     assert ("\x1b[1;31merror:" in shown) == coloured
     assert "error:" in shown
+
+
+def test_a_short_command_in_a_terminal_gives_up_soon(terminal):
+    terminal.environment["JOBSERVER_URL"] = "http://127.0.0.1:9"
+    process = terminal.start("get", "0")
+    assert "retrying for 300 s" in process.stderr.readline()
+    process.kill()
+    started = time.monotonic()
+    code, shown = terminal.run_in_a_pty("get", "0")
+    assert code == 5
+    assert "retrying for 10 s" in shown
+    assert time.monotonic() - started < 20
 
 
 def test_nothing_is_coloured_outside_of_a_terminal(terminal):

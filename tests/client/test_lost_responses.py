@@ -83,11 +83,12 @@ def test_an_update_without_a_claim_is_sent_once(through, proxy, client):
     assert proxy.count("/update_job") == 1
 
 
-def test_retry_after_is_honoured(through, proxy, client):
+def test_retry_after_is_honoured(through, proxy, client, caplog):
     client.set({1: {}})
     proxy.instead("/get/0", "503 SERVICE UNAVAILABLE", "Retry-After: 1\r\n")
     assert through.get(0).jobid == 1
     assert 1.0 <= proxy.seen_at[1] - proxy.seen_at[0] < 1.6
+    assert caplog.messages[-1] == f"{proxy.url}: connected again"
 
 
 def test_a_retry_after_beyond_retry_for_s_ends_the_retries(proxy, jobix):
