@@ -118,6 +118,8 @@ lint: setup-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs client call.py call2.py examples bench deploy
+	@$(BIN)/proselint --config .proselintrc.json check README.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/adr/*.md
 
 # The peers have an environment of their own: nothing else needs them.
 .venv-bench/installed: bench/requirements.txt requirements.txt | .venv/made
