@@ -13,17 +13,19 @@ from jobserver.core.lists import JobList
 from jobserver.core.logs import log_fault
 from jobserver.feed.live_rooms import Rooms, View
 from jobserver.store.database import Database
-from jobserver.store.queries import lists
+from jobserver.store.queries import events, lists
 
 log = logging.getLogger("jobserver.live")
 EVERY_S = 0.5
 HIDDEN_EVERY_S = 10.0  # for tabs in the background
+REFRESH_EVERY_S = 5.0  # of a list without events: its time left changes all the same
 MAX_PAGES = 1000  # that one process pushes to; the others poll
+MAX_PAGES_OF_ADDRESS = 200  # so that one visitor does not take all places
 
 
 class Live:
-    """The open pages and what they show. One background thread (or green thread) while pages are open. It compares
-    snapshots, so changes by other server processes are seen too.
+    """The open pages and what they show. One background thread (or green thread) while pages are open. The table of
+    events says which lists changed, by whichever server process.
 
     A page sends `look`: {list, hidden}. It gets `summary`: an HTML fragment, at once and after each change; in a
     hidden tab at most every 10 s. `unknown`: no list has that name.
@@ -35,18 +37,21 @@ class Live:
         self._rooms = Rooms(socketio)
         self._lock = threading.Lock()
         self._new: dict[str, View] = {}  # pages to answer in the next step, by sid
-        self._connected: set[str] = set()
+        self._connected: dict[str, str] = {}  # the address of each page, by sid
         self._running = False
         self._closed = False
         self._sent: dict[tuple[int, bool], str] = {}  # the last snapshot, by list and room
         self._hidden_due = 0.0
+        self._refresh_due: dict[int, float] = {}  # by list
+        self._latest_event = 0
 
-    def connect(self, sid: str) -> bool:
-        """Accepts a page; False if this process has too many."""
+    def connect(self, sid: str, address: str) -> bool:
+        """Accepts a page; False if this process has too many, or too many from this address."""
         with self._lock:
-            if self._closed or len(self._connected) >= MAX_PAGES:
+            of_address = sum(known == address for known in self._connected.values())
+            if self._closed or len(self._connected) >= MAX_PAGES or of_address >= MAX_PAGES_OF_ADDRESS:
                 return False
-            self._connected.add(sid)
+            self._connected[sid] = address
             start, self._running = not self._running, True
         if start:
             spawn(self._run, "live")
@@ -62,7 +67,7 @@ class Live:
     def leave(self, sid: str) -> None:
         """Forgets a page that disconnected."""
         with self._lock:
-            self._connected.discard(sid)
+            self._connected.pop(sid, None)
             self._new.pop(sid, None)
             self._rooms.leave(sid)
 
@@ -80,6 +85,7 @@ class Live:
                 if self._closed or not self._connected:
                     self._running = False
                     self._sent.clear()
+                    self._refresh_due.clear()
                     return
                 new, self._new = self._new, {}
                 connected = list(self._connected)
@@ -98,7 +104,11 @@ class Live:
         hidden = time.monotonic() >= self._hidden_due
         if hidden:
             self._hidden_due = time.monotonic() + HIDDEN_EVERY_S
+        changed = self._changed()
         for job_list in self._rooms.watched(hidden):
+            if not (hidden or job_list.id in changed or time.monotonic() >= self._refresh_due.get(job_list.id, 0.0)):
+                continue
+            self._refresh_due[job_list.id] = time.monotonic() + REFRESH_EVERY_S
             snapshot = self.render(job_list)
             self._send(job_list, False, snapshot)
             if hidden:
@@ -106,6 +116,11 @@ class Live:
         for name in {view.name for view in new.values()}:
             viewers = {sid: view for sid, view in new.items() if view.name == name}
             self._welcome(viewers, lists.by_name(self._database.read, name))
+
+    def _changed(self) -> set[int]:
+        """The ids of the lists with events since the last step."""
+        before, self._latest_event = self._latest_event, events.latest(self._database.read)
+        return events.changed_lists(self._database.read, before) if self._latest_event > before else set()
 
     def _welcome(self, viewers: dict[str, View], job_list: JobList | None) -> None:
         """Sends new pages of a list their first snapshot, and puts them into their room."""

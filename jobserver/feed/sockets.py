@@ -25,7 +25,7 @@ def register(live: Live) -> None:
         time.sleep(PACE_S)
         live.look(_sid(), message)
 
-    socketio.on_event("connect", lambda *_: live.connect(_sid()))
+    socketio.on_event("connect", lambda *_: live.connect(_sid(), request.remote_addr or ""))
     socketio.on_event("look", look)
     socketio.on_event("*", lambda *_: time.sleep(PACE_S))
     socketio.on_event("disconnect", lambda *_: live.leave(_sid()))
