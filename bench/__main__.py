@@ -11,12 +11,12 @@ import time
 
 from rich.console import Console
 
-from bench import asked, claim_cost, commits, performance, waiting
+from bench import claim_cost, commits, performance, request_rates, waiting
 from bench.drain import Drain
 from bench.rounds import Measure, Rounds
 from bench.system import found
 
-ROUNDS, SIZES, TEN_MILLION = 3, (10_000, 1_000_000), 10_000_000
+ROUNDS, SIZES, TEN_MILLION = 5, (10_000, 1_000_000), 10_000_000
 CLAIMS = "claims"
 
 
@@ -38,10 +38,10 @@ def main() -> int:
     systems, missing = found()
     for name, why in missing.items():
         console.print(f"[red]{name} is missing: {why}", highlight=False)
-    measures: dict[str, Measure] = {system.name: Drain(system) for system in systems} | {
-        "hello and one job a request": asked.one_a_request,
-        "founding workers": asked.among_few,
-        "a million jobs": asked.among_many,
+    measures: dict[str, Measure] = {
+        **{system.name: Drain(system) for system in systems},
+        **{rates.name: rates for rates in request_rates.RATES},
+        "a million jobs": request_rates.many_jobs,
         "waiting": waiting.measured,
         "commits": commits.measured,
     }

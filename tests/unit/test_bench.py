@@ -6,7 +6,7 @@ import time
 import pytest
 from rich.console import Console
 
-from bench import ours, performance
+from bench import ours, performance, request_rates
 from bench.gate import empty_s, race_s
 from bench.keepalive import NEXT
 from bench.rounds import Rounds
@@ -66,6 +66,19 @@ def test_the_durable_are_compared_with_the_quickest_durable_peer() -> None:
     assert "HyperQueue | 2.00 | 10 |" in told
     assert f"{MORE_WORKERS} where the others have 4 workers | 4.00 | 10 |" in told
     assert "| a claim among 1,000 jobs | 3.0 µs, 1.50 × |" in told
+
+
+def test_single_requests_are_compared_with_hello_on_the_same_web_server() -> None:
+    rounds, (eventlet, gevent) = Rounds(), request_rates.RATES
+    rounds.rounds = [
+        {eventlet.hello: 100, eventlet.one_job: 90, eventlet.founding: 20},
+        {gevent.hello: 1000, gevent.one_job: 500, gevent.founding: 300, gevent.founding_hello: 400},
+    ]
+    text = performance.goals(rounds, ours.SYSTEMS, {})
+    shares = [line.split(" | ")[1] for line in text.splitlines() if 'share of bare Flask "hello"' in line]
+    assert shares == ["0.90", "0.20", "0.50", "0.30"]
+    assert '"hello" under gevent twice a "job", jobs/s | 400 |' in performance.limits(rounds)
+    assert "eventlet twice" not in performance.limits(rounds)
 
 
 def ready(pause_s: float):
