@@ -6,7 +6,7 @@ It answers "hello" and does nothing else, so it shows what Flask and the web ser
 import sys
 from contextlib import AbstractContextManager
 
-from bench.started import program
+from bench.servers import program
 
 PATH = "/get"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.gate import race_s
 from bench.hello import PATH, hello
 from bench.keepalive import CONNECTIONS, hello_rate, job_rate
-from bench.started import SECRET, Asker, fill, server, server_process
+from bench.race import race_s
+from bench.servers import SECRET, JsonClient, fill, server, server_process
 from bench.system import WORKERS
 
 JOBS, MANY_JOBS, FOUNDING_JOBS, TURNS = 100_000, 1_000_000, 500, 2
@@ -68,7 +68,7 @@ class Rates:
             fill(port, JOBS, lifetimes="0/10")
             for _ in range(TURNS):
                 rates[self.hello].append(hello_rate(hello_port))
-                claims = [(job["jobid"], job["claim"]) for job in Asker(port)(f"/get/0?n={CONNECTIONS}")]
+                claims = [(job["jobid"], job["claim"]) for job in JsonClient(port)(f"/get/0?n={CONNECTIONS}")]
                 rates[self.one_job].append(job_rate(port, claims))
                 rates[self.founding_hello].append(founding_rate(hello_worker, hello_port))
                 rates[self.founding].append(founding_rate(founding_worker, port))
@@ -145,7 +145,7 @@ def many_jobs() -> dict[str, float]:
     """Sets a million jobs by one `/set`: its seconds, and the growth of the server's memory. Then measures founding
     workers among these jobs, in the default async mode."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, server_process(Path(folder)) as (port, pid):
-        Asker(port)("/init/0/10?name=bench")  # the memory that a first request needs is not counted
+        JsonClient(port)("/init/0/10?name=bench")  # the memory that a first request needs is not counted
         with MemoryGrowth(pid) as growth:
             set_s = fill(port, MANY_JOBS, lifetimes="0/10")
         time.sleep(1)
