@@ -1,1 +1,1 @@
-"""What the project costs, measured: python -m bench.<name>."""
+"""Measurements of speed and memory: python -m bench.<name>."""

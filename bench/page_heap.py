@@ -1,7 +1,7 @@
-"""Whether an open page's heap is flat: python -m bench.page_heap [MINUTES]
+"""The JavaScript heap of an open page over time: python -m bench.page_heap [MINUTES]
 
-A real Chromium has the live page open for ten minutes, while 200 changes a second are made; its JavaScript heap is
-collected and read every half minute. The result is put into docs/pages.md.
+A real Chromium shows the live page for ten minutes, while workers make 200 changes a second. Every half minute its
+garbage is collected and its heap is read. The result is written to docs/pages.md.
 """
 
 import shutil
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from bench.started import ROOT, beside, change, fill, server
-from bench.tables import machine, put, table
+from bench.servers import ROOT, change, fill, in_background, server
+from bench.tables import machine, table, write_section
 
 MINUTES, EVERY_S, JOBS, CHANGES = 10.0, 30.0, 200_000, 200
 
@@ -29,32 +29,34 @@ def main(minutes: float) -> None:
         page.wait_for_selector("#status.live")
         inspector = page.context.new_cdp_session(page)
         inspector.send("Performance.enable")
-        begun = time.perf_counter()
-        with beside(change, port, CHANGES):
+        started = time.perf_counter()
+        with in_background(change, port, CHANGES):
             for number in range(round(minutes * 60 / EVERY_S) + 1):
-                time.sleep(max(0.0, begun + number * EVERY_S - time.perf_counter()))
-                passed = time.perf_counter() - begun
+                time.sleep(max(0.0, started + number * EVERY_S - time.perf_counter()))
+                elapsed = time.perf_counter() - started
                 inspector.send("HeapProfiler.collectGarbage")
-                found = {one["name"]: one["value"] for one in inspector.send("Performance.getMetrics")["metrics"]}
+                metrics = {
+                    metric["name"]: metric["value"] for metric in inspector.send("Performance.getMetrics")["metrics"]
+                }
                 rows.append(
                     (
-                        passed / 60,
-                        found["JSHeapUsedSize"] / 1e6,
-                        int(found["Nodes"]),
+                        elapsed / 60,
+                        metrics["JSHeapUsedSize"] / 1e6,
+                        int(metrics["Nodes"]),
                         page.inner_text("#key li:nth-child(3) b"),
                     )
                 )
                 print(*rows[-1], flush=True)
         chromium.close()
-    shown = [row for row in rows if round(row[0] * 2) % 4 == 0]
-    told = table(
+    printed = [row for row in rows if round(row[0] * 2) % 4 == 0]
+    text = table(
         ("minute", "heap", "nodes", "jobs through stage 1, on the page"),
-        [(f"{minute:.0f}", f"{mb:.2f} MB", nodes, done) for minute, mb, nodes, done in shown],
+        [(f"{minute:.0f}", f"{mb:.2f} MB", nodes, done) for minute, mb, nodes, done in printed],
     )
-    told += f"\n\nMeasured by `bench/page_heap.py` with {JOBS:,} jobs and {CHANGES} changes a second: {machine()}."
-    print(told)
+    text += f"\n\nMeasured by `bench/page_heap.py` with {JOBS:,} jobs and {CHANGES} changes a second: {machine()}."
+    print(text)
     if minutes == MINUTES:
-        put(ROOT / "docs/pages.md", "bench/page_heap.py", told)
+        write_section(ROOT / "docs/pages.md", "bench/page_heap.py", text)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The tables of docs/performance.md, from what was measured."""
+"""Renders the tables of docs/performance.md from the measured figures."""
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from bench import asked, commits, ours, waiting
+from bench import commits, job_manager, request_rates, waiting
 from bench.databases import versions
 from bench.rounds import Rounds
-from bench.started import ROOT
+from bench.servers import ROOT
 from bench.system import MORE_WORKERS, WORKERS, System
-from bench.tables import machine, put, table
+from bench.tables import machine, table, write_section
 
 PAGE = ROOT / "docs/performance.md"
 TEN_TIMES = ("RQ", "Celery", "Dramatiq", "Procrastinate", "dask.distributed", "HyperQueue")
@@ -17,27 +17,27 @@ Row = tuple[str, ...]
 
 
 def number(value: float | None) -> str:
-    """As a person reads it: three figures at least."""
+    """Formats a number with at least three digits."""
     return UNKNOWN if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def spread(values: Sequence[float]) -> str:
-    """From the least to the most."""
+    """Formats the minimum and the maximum."""
     return f"{number(min(values))} to {number(max(values))}" if values else UNKNOWN
 
 
 def times(ratio: float | None) -> str:
-    """A ratio, as a cell."""
+    """Formats a ratio."""
     return UNKNOWN if ratio is None else f"{ratio:.2f}"
 
 
-def of_those_measured(heads: Row, rows: Sequence[Row]) -> str:
-    """A table without the rows that were not measured; the table of drains says why."""
-    return table(heads, [row for row in rows if not row[1].startswith(UNKNOWN)])
+def table_of_measured(header: Row, rows: Sequence[Row]) -> str:
+    """A table without the rows that were not measured. The table of drains states the reasons."""
+    return table(header, [row for row in rows if not row[1].startswith(UNKNOWN)])
 
 
 def drains(rounds: Rounds, systems: Sequence[System], missing: dict[str, str]) -> str:
-    """All systems, the quickest first; then those that are missing."""
+    """The table of all systems, the fastest first; then those that are missing."""
     measured = sorted(systems, key=lambda system: -(rounds.median(system.name) or 0))
     rows: list[Row] = []
     for system in measured:
@@ -49,94 +49,107 @@ def drains(rounds: Rounds, systems: Sequence[System], missing: dict[str, str]) -
                     system.durable,
                     number(rounds.median(system.name)),
                     spread(rounds.values(system.name)),
-                    times(rounds.ratio(ours.SQLITE, system.name)),
-                    times(rounds.ratio(ours.POSTGRESQL, system.name)),
+                    times(rounds.ratio(job_manager.SQLITE, system.name)),
+                    times(rounds.ratio(job_manager.POSTGRESQL, system.name)),
                 )
             )
-    rows += [(name, "", "", "missing", why[:120].replace("|", "/"), "", "") for name, why in missing.items()]
-    heads = (
+    rows += [(name, "", "", "missing", reason[:120].replace("|", "/"), "", "") for name, reason in missing.items()]
+    header = (
         "system",
-        "keeps jobs in",
+        "storage",
         "durable",
         "jobs/s",
-        "least to most",
+        "minimum to maximum",
         "job_manager, SQLite: ×",
         "PostgreSQL: ×",
     )
-    return table(heads, rows)
+    return table(header, rows)
 
 
 def limits(rounds: Rounds) -> str:
-    """What the parts do by themselves."""
-    named = {
-        'bare Flask "hello", answers/s': asked.HELLO,
-        f'{WORKERS} founding workers that ask bare Flask twice a "job", jobs/s': asked.FOUNDING_HELLO,
-        "… that ask our web server alone, without Flask or a database": asked.FOUNDING_ALONE,
-        "… that ask a bare loop with one UPDATE a request, and commits that are shared": asked.FOUNDING_LEAST,
-        "SQLite, commits/s": commits.SQLITE,
-        "PostgreSQL, commits/s": commits.POSTGRESQL,
-    }
-    return of_those_measured(
-        ("limit", "median", "least to most"),
-        [(what, number(rounds.median(figure)), spread(rounds.values(figure))) for what, figure in named.items()],
+    """The table of upper limits: the parts measured alone."""
+    named: dict[str, str] = {}
+    for rates in request_rates.RATES:
+        named[f'bare Flask "hello" under {rates.async_mode}, responses/s'] = rates.hello
+        named[f'{WORKERS} founding workers that request "hello" under {rates.async_mode} twice a "job", jobs/s'] = (
+            rates.founding_hello
+        )
+    named |= {"SQLite, commits/s": commits.SQLITE, "PostgreSQL, commits/s": commits.POSTGRESQL}
+    return table_of_measured(
+        ("limit", "median", "minimum to maximum"),
+        [(label, number(rounds.median(figure)), spread(rounds.values(figure))) for label, figure in named.items()],
     )
 
 
-def least(ratios: Iterable[float | None]) -> float | None:
-    """The least of those that are known."""
+def minimum(ratios: Iterable[float | None]) -> float | None:
+    """The smallest known ratio."""
     return min((ratio for ratio in ratios if ratio is not None), default=None)
 
 
 def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[float, float]]) -> str:
-    """Each goal, and what was measured."""
-    peers = [system for system in systems if system.module != ours.__name__]
-    durable = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.durable == "yes")
-    heavy = least(rounds.ratio(ours.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
-    threads = rounds.ratio(ours.SQLITE, MORE_WORKERS)
-    on_postgresql = rounds.ratio(ours.POSTGRESQL, "Procrastinate")
-    cpu, one = rounds.median(waiting.CPU), rounds.median(asked.ONE)
-    hello = rounds.median(asked.SHARE)
+    """The table of goals and measured figures."""
+    peers = [system for system in systems if system.module != job_manager.__name__]
+    durable = minimum(rounds.ratio(job_manager.SQLITE, peer.name) for peer in peers if peer.durable == "yes")
+    heavy = minimum(rounds.ratio(job_manager.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
+    threads = rounds.ratio(job_manager.SQLITE, MORE_WORKERS)
+    on_postgresql = rounds.ratio(job_manager.POSTGRESQL, "Procrastinate")
+    cpu = rounds.median(waiting.CPU)
     rows = [
-        (f"drain, {WORKERS} workers, SQLite", f"{number(rounds.median(ours.SQLITE))} jobs/s", "30,000"),
-        ("… × the quickest durable peer", times(durable), "4"),
-        (f"… × the quickest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
+        (
+            f"drain, {WORKERS} workers, SQLite",
+            f"{number(rounds.median(job_manager.SQLITE))} jobs/s",
+            "26,750: 0.9 × 29,725, measured when the project had its own HTTP server",
+        ),
+        ("… × the fastest durable peer", times(durable), "4"),
+        (f"… × the fastest of {', '.join(TEN_TIMES)}", times(heavy), "10"),
         (f"… × {MORE_WORKERS} where the others have {WORKERS} workers", times(threads), "10"),
-        ("drain on PostgreSQL × Procrastinate", times(on_postgresql), "10"),
-        ("one job a request, 16 connections", f"{number(one)} jobs/s", ""),
-        ('… as a share of bare Flask "hello"', times(hello), "0.65"),
-        *(
-            (f"{WORKERS} founding workers, among {jobs:,} jobs", f"{number(rounds.median(figure))} jobs/s", "1,500")
-            for jobs, figure in ((asked.FEW, asked.FOUNDING_FEW), (asked.MANY, asked.FOUNDING_MANY))
-        ),
         (
-            f'… among {asked.FEW:,}, as a share of bare Flask "hello"',
-            times(rounds.ratio(asked.FOUNDING_FEW, asked.HELLO)),
-            "0.21, as 1,500 of 7,200",
+            f"drain, {WORKERS} workers, PostgreSQL",
+            f"{number(rounds.median(job_manager.POSTGRESQL))} jobs/s",
+            "14,600: 0.9 × 16,235",
         ),
+        ("… × Procrastinate", times(on_postgresql), "10"),
+    ]
+    for rates in request_rates.RATES:
+        rows += [
+            (f"one job a request, {rates.async_mode}", f"{number(rounds.median(rates.one_job))} jobs/s", ""),
+            ('… as a share of bare Flask "hello"', times(rounds.ratio(rates.one_job, rates.hello)), "0.9"),
+            (
+                f"{WORKERS} founding workers, {rates.async_mode}",
+                f"{number(rounds.median(rates.founding))} jobs/s",
+                "",
+            ),
+            ('… as a share of bare Flask "hello"', times(rounds.ratio(rates.founding, rates.hello)), "0.2"),
+        ]
+    rows += [
         (
-            f"… among {asked.FEW:,}, as a share of what a bare loop gives them",
-            times(rounds.ratio(asked.FOUNDING_FEW, asked.FOUNDING_LEAST)),
+            f"{WORKERS} founding workers, among {request_rates.MANY_JOBS:,} jobs",
+            f"{number(rounds.median(request_rates.FOUNDING_MANY))} jobs/s",
             "",
         ),
-        (f"{asked.MANY:,} jobs by one `/set`", f"{number(rounds.median(asked.SET_S))} s", "15"),
-        ("… the server's memory grows by", f"{number(rounds.median(asked.SET_MB))} MB", "200"),
+        (f"{request_rates.MANY_JOBS:,} jobs by one `/set`", f"{number(rounds.median(request_rates.SET_S))} s", "15"),
+        ("… growth of the server's memory", f"{number(rounds.median(request_rates.SET_MB))} MB", "200"),
         (
-            f"{waiting.WAITING} workers waiting, CPU",
+            f"{waiting.WAITING} waiting workers, CPU of the server",
             UNKNOWN if cpu is None else f"{cpu:.1%} of a core",
             "less than 2 %",
         ),
-        ("… one job set, until one has it", f"{number(rounds.median(waiting.WOKEN_MS))} ms", "less than 20"),
+        (
+            "… time from `/set` of one job until a worker has it",
+            f"{number(rounds.median(waiting.WOKEN_MS))} ms",
+            "less than 20",
+        ),
     ]
     sizes = list(claims_us)
     rows += [
         (
             f"a claim among {size:,} jobs",
             f"{claims_us[size][0]:.1f} µs, {claims_us[size][0] / claims_us[sizes[0]][0]:.2f} ×",
-            "" if size == sizes[0] else "as quick",
+            "" if size == sizes[0] else "as fast",
         )
         for size in sizes
     ]
-    return of_those_measured(("job_manager", "measured", "goal"), rows)
+    return table_of_measured(("job_manager", "measured", "goal"), rows)
 
 
 def page(
@@ -147,8 +160,8 @@ def page(
     minutes: float,
     load: float,
 ) -> str:
-    """All of it. load: the machine's, before."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("flask", "eventlet", "psycopg"))
+    """Renders the generated section of the page. load: the load average of the machine before the run."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("flask", "eventlet", "gevent", "psycopg"))
     return "\n\n".join(
         (
             "### Goals",
@@ -157,13 +170,13 @@ def page(
             drains(rounds, systems, missing),
             "### Limits",
             limits(rounds),
-            f"Medians of {len(rounds.rounds)} rounds in turns, ratios as medians of each round's; in"
-            f" {minutes:.0f} minutes, by `make bench`, beside a load of {load:.1f} that the machine had before (an idle"
-            f" one has 0): {machine()}, {versions()}, {packages}.",
+            f"Medians of {len(rounds.rounds)} interleaved rounds; ratios are computed in each round. Measured in"
+            f" {minutes:.0f} minutes, by `make bench`, with a load average of {load:.1f} before the run:"
+            f" {machine()}, {versions()}, {packages}.",
         )
     )
 
 
-def write(told: str) -> None:
-    """Puts it into the page."""
-    put(PAGE, "bench", told)
+def write(text: str) -> None:
+    """Writes the generated section of the page."""
+    write_section(PAGE, "bench", text)

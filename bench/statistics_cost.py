@@ -1,7 +1,7 @@
-"""What the statistics (throughput, durations, workers) cost a claim: python -m bench.statistics_cost
+"""The cost of statistics (throughput, durations, workers) for a claim: python -m bench.statistics_cost
 
-Claims and ends as many jobs as one commit holds, with the commit, on a real SQLite file that is flushed as the server
-does it; in turns with the same without statistics. The result is put into docs/architecture.md.
+Claims and completes as many jobs as share one commit, on a real SQLite file that is flushed as in the server, with and
+without statistics in turns. The result is written to docs/architecture.md.
 """
 
 import statistics
@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from bench.claim_cost import filled
-from bench.started import ROOT
-from bench.tables import machine, put, table
+from bench.servers import ROOT
+from bench.tables import machine, table, write_section
 from jobserver.core.claims import ClaimRequest, Report
 from jobserver.jobs.claims import new_token
 from jobserver.jobs.clock import now_ms
@@ -33,14 +33,14 @@ class WithoutStatistics(Transaction):
 
 
 def round_us(connection: Connection, together: int, counted: bool) -> float:
-    """Microseconds a job: claimed in one commit, and ended in another."""
+    """Microseconds a job: claimed in one commit, completed in another."""
     jobs: list[tuple[int, str]] = []
-    begun = time.perf_counter()
-    for end in (False, True):
+    started = time.perf_counter()
+    for completes in (False, True):
         now = now_ms()
         connection.begin()
         transaction = Transaction(connection) if counted else WithoutStatistics(connection)
-        if end:
+        if completes:
             for jobid, claim in jobs:
                 completing.end_claim(transaction, 1, Report(jobid, 2, claim), False, now)
         else:
@@ -50,7 +50,7 @@ def round_us(connection: Connection, together: int, counted: bool) -> float:
                 jobs.append((claiming.claim_jobs(transaction, 1, request, claim, now)[0].jobid, claim))
         transaction.flush()
         connection.commit()
-    return (time.perf_counter() - begun) / together * 1e6
+    return (time.perf_counter() - started) / together * 1e6
 
 
 def main() -> None:
@@ -64,13 +64,13 @@ def main() -> None:
             ]
             with_all, without = (statistics.median(column) for column in zip(*pairs, strict=True))
             rows.append((together, f"{without:.0f} µs", f"{with_all:.0f} µs", f"{with_all / without:.2f}"))
-    told = table(("jobs a commit", "without statistics", "with them", "ratio"), rows)
-    told += (
-        "\n\nA job claimed and ended, with both commits; medians of rounds in turns. Measured by"
+    text = table(("jobs a commit", "without statistics", "with them", "ratio"), rows)
+    text += (
+        "\n\nA job is claimed and completed in two commits; medians of rounds in turns. Measured by"
         f" `bench/statistics_cost.py`: {machine()}."
     )
-    print(told)
-    put(ROOT / "docs/architecture.md", "bench/statistics_cost.py", told)
+    print(text)
+    write_section(ROOT / "docs/architecture.md", "bench/statistics_cost.py", text)
 
 
 if __name__ == "__main__":

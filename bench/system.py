@@ -1,4 +1,4 @@
-"""What keeps jobs and hands them to workers: this server and its peers, all drained in the same way."""
+"""The systems to compare: job_manager and its peers, all drained in the same way."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 WORKERS = 4
-MORE_WORKERS = "Dramatiq, 32 threads"  # in four processes, as it comes
+MORE_WORKERS = "Dramatiq, 32 threads"  # in four processes, its default
 MODULES = (
-    "bench.ours",
+    "bench.job_manager",
     "bench.peers.with_huey",
     "bench.peers.with_rq",
     "bench.peers.with_celery",
@@ -22,11 +22,11 @@ MODULES = (
 
 @dataclass(frozen=True)
 class System:
-    """One of them, on one storage.
+    """One system on one storage.
 
-    module: where it is defined. package: the distribution, if it is not this project. durable: whether an acknowledged
-    job survives kill -9 and loss of power, and why not. jobs: for a first drain of some seconds. drain: enqueues so
-    many jobs into the folder, and drains them; the seconds of the drain alone.
+    module: where it is defined. package: the distribution; empty for this project. durable: whether an acknowledged job
+    survives kill -9 and loss of power, or why not. jobs: the number for the first drain. drain: enqueues this many jobs
+    with data in the folder, drains them, and returns the seconds of the drain alone.
     """
 
     module: str
@@ -39,13 +39,13 @@ class System:
 
     @property
     def versioned(self) -> str:
-        """The name with the version that is installed."""
+        """The name with the installed version."""
         short = self.name.partition(",")[0]
         return f"{short} {version(self.package)}" if self.package else short
 
 
-def found(modules: Sequence[str] = MODULES) -> tuple[list[System], dict[str, str]]:
-    """The systems that can be had, and by name why others can't."""
+def load_systems(modules: Sequence[str] = MODULES) -> tuple[list[System], dict[str, str]]:
+    """The systems that can be imported, and the errors of the others by name."""
     systems: list[System] = []
     missing: dict[str, str] = {}
     for module in modules:

@@ -1,1 +1,1 @@
-"""Other systems that hand out jobs, each used as its documentation recommends where throughput counts."""
+"""Other job queues, each used as its documentation recommends for throughput."""

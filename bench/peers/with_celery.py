@@ -1,4 +1,4 @@
-"""Celery: four processes of its prefork pool, acknowledging late (else a killed worker loses its jobs)."""
+"""Celery: four processes of its prefork pool, acknowledging late (otherwise a killed worker loses its jobs)."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ from celery import Celery
 from redis import Redis
 
 from bench.databases import redis
-from bench.gate import empty_s
-from bench.started import ROOT
+from bench.race import time_until_empty_s
+from bench.servers import ROOT
 from bench.system import WORKERS, System
 
 QUEUE, BROKER = "bench", "BENCH_BROKER"
@@ -20,7 +20,7 @@ app = Celery("bench", broker=os.environ.get(BROKER))
 app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
-    worker_prefetch_multiplier=128,  # what its documentation says for many short tasks
+    worker_prefetch_multiplier=128,  # its documentation recommends this for many short tasks
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
 )
@@ -42,22 +42,22 @@ def drain(folder: Path, jobs: int) -> float:
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         worker = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=os.environ | {BROKER: url})
         try:
-            return _told_s(Redis.from_url(url), jobs)
+            return _drain_s(Redis.from_url(url), jobs)
         finally:
             worker.kill()
 
 
-def _told_s(broker: Any, jobs: int) -> float:
+def _drain_s(broker: Any, jobs: int) -> float:
     for _ in range(30):
         if app.control.ping(timeout=1):
             break
     else:
         raise RuntimeError("the worker does not answer")
     app.control.add_consumer(QUEUE)
-    while broker.llen(QUEUE) == jobs:  # it may sleep for a second before it hears
+    while broker.llen(QUEUE) == jobs:  # it may sleep for a second before it receives the command
         time.sleep(0.001)
-    # What is prefetched stays under `unacked` until it is acknowledged.
-    return empty_s(lambda: broker.llen(QUEUE) + broker.hlen("unacked"))
+    # Prefetched jobs stay under `unacked` until it is acknowledged.
+    return time_until_empty_s(lambda: broker.llen(QUEUE) + broker.hlen("unacked"))
 
 
 SYSTEMS = [System(__name__, "Celery", "celery", "Redis", "no: Redis without append-only file", 4_000, drain)]

@@ -12,23 +12,23 @@ def noop(_number: int, _begun: object) -> None:
     """The job."""
 
 
-def opened() -> None:
+def wait_for_go() -> None:
     """Waits for `go`; every job depends on it."""
     Event("go").wait()
 
 
 def drain(folder: Path, jobs: int) -> float:
-    """Seconds from `go` until the client has heard of every result."""
+    """Seconds from `go` until the client has every result."""
     with (
         LocalCluster(
             n_workers=WORKERS, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
         ) as cluster,
         Client(cluster) as client,
     ):
-        begun = client.submit(opened)
-        futures = client.map(noop, range(jobs), _begun=begun)
+        started = client.submit(wait_for_go)
+        futures = client.map(noop, range(jobs), _begun=started)
         go = Event("go", client=client)
-        time.sleep(1)  # the scheduler knows all of them
+        time.sleep(1)  # until the scheduler knows all jobs
         at = time.perf_counter()
         go.set()
         wait(futures)

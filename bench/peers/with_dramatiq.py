@@ -1,4 +1,4 @@
-"""Dramatiq: four processes of one thread, as many workers as the others have; and of eight threads, as it comes."""
+"""Dramatiq: four processes of one thread, as many workers as the others have; and of eight threads, its default."""
 
 import threading
 from collections.abc import Callable
@@ -9,20 +9,20 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
 from bench.databases import redis
-from bench.gate import race_s
+from bench.race import race_s
 from bench.system import MORE_WORKERS, WORKERS, System
 
 
-def declared(url: str) -> tuple[RedisBroker, dramatiq.Actor]:
-    """The broker, and the job as its actor."""
+def declare(url: str) -> tuple[RedisBroker, dramatiq.Actor]:
+    """Creates the broker, and the job as its actor."""
     broker = RedisBroker(url=url)
     dramatiq.set_broker(broker)
     return broker, dramatiq.actor(lambda: None, actor_name="noop", broker=broker)
 
 
-def ready(url: str, threads: int) -> Callable[[], object]:
-    """A worker, which works until it is killed."""
-    worker = dramatiq.Worker(declared(url)[0], worker_threads=threads)
+def prepare(url: str, threads: int) -> Callable[[], object]:
+    """A worker that runs until it is killed."""
+    worker = dramatiq.Worker(declare(url)[0], worker_threads=threads)
 
     def work() -> None:
         worker.start()
@@ -32,12 +32,12 @@ def ready(url: str, threads: int) -> Callable[[], object]:
 
 
 def drain(threads: int, folder: Path, jobs: int) -> float:
-    """Seconds until every message is acknowledged: until then it counts."""
+    """Seconds until every message is acknowledged."""
     with redis(folder) as url:
-        broker, actor = declared(url)
+        broker, actor = declare(url)
         for _ in range(jobs):
             actor.send()
-        return race_s(ready, (url, threads), WORKERS, left=lambda: broker.do_qsize(actor.queue_name))
+        return race_s(prepare, (url, threads), WORKERS, remaining=lambda: broker.do_qsize(actor.queue_name))
 
 
 def _system(name: str, storage: str, threads: int, jobs: int) -> System:

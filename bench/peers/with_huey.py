@@ -8,7 +8,7 @@ from typing import Any
 from huey import Huey, RedisHuey, SqliteHuey
 
 from bench.databases import redis
-from bench.gate import empty_s
+from bench.race import time_until_empty_s
 from bench.system import WORKERS, System
 
 
@@ -17,37 +17,37 @@ def noop() -> None:
 
 
 def enqueue(huey: Huey, jobs: int) -> None:
-    """Enqueues so many."""
+    """Enqueues this many jobs."""
     task = huey.task(name="noop")(noop)
     for _ in range(jobs):
         task()
 
 
-def consumed_s(huey: Huey) -> float:
+def consume_s(huey: Huey) -> float:
     """Seconds from the consumer's start, which forks its workers, until the queue is empty."""
     consumer = huey.create_consumer(workers=WORKERS, worker_type="process", periodic=False)
     consumer.start()
     try:
-        return empty_s(huey.pending_count)
+        return time_until_empty_s(huey.pending_count)
     finally:
         consumer.stop(graceful=True)
 
 
 def drain_sqlite(fsync: bool, folder: Path, jobs: int) -> float:
-    """On SQLite: enqueued without fsync, which is quicker, and drained as asked."""
+    """Drains on SQLite: enqueues without fsync, which is faster, and drains with or without it."""
     file = str(folder / "huey.db")
     enqueue(SqliteHuey(filename=file, fsync=False), jobs)
     huey = SqliteHuey(filename=file, fsync=fsync)
     huey.task(name="noop")(noop)
-    return consumed_s(huey)
+    return consume_s(huey)
 
 
 def drain_redis(folder: Path, jobs: int) -> float:
-    """On Redis."""
+    """Drains on Redis."""
     with redis(folder) as url:
         huey = RedisHuey(url=url)
         enqueue(huey, jobs)
-        return consumed_s(huey)
+        return consume_s(huey)
 
 
 def _system(storage: str, durable: str, jobs: int, drain: Callable[[Path, int], Any]) -> System:

@@ -1,4 +1,4 @@
-"""HyperQueue: a server and four workers, as its wheel brings them; each job is a program, /bin/true."""
+"""HyperQueue: a server and four workers, from its wheel; each job runs the program /bin/true."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from bench.system import WORKERS, System
 
 
 def drain(folder: Path, jobs: int) -> float:
-    """Seconds from the workers' start, which takes milliseconds, until the client has heard that all is done."""
+    """Seconds from the workers' start, which takes milliseconds, until the client knows that all jobs are done."""
     logging.disable(logging.INFO)
     with LocalCluster(str(folder / "server")) as cluster:
         client = cluster.client()
@@ -19,11 +19,11 @@ def drain(folder: Path, jobs: int) -> float:
         for _ in range(jobs):
             job.program(["/bin/true"], stdout=None, stderr=None)
         submitted = client.submit(job)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for _ in range(WORKERS):
             cluster.start_worker(WorkerConfig(cores=1))
         client.wait_for_jobs([submitted])
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 SYSTEMS = [System(__name__, "HyperQueue", "hyperqueue", "memory", "no: in the server's memory", 1_500, drain)]

@@ -7,14 +7,14 @@ import psycopg
 from procrastinate import App, BaseConnector, PsycopgConnector, SyncPsycopgConnector
 
 from bench.databases import postgresql
-from bench.gate import race_s
+from bench.race import race_s
 from bench.system import WORKERS, System
 
 CONCURRENCY = 20
 
 
-def declared(connector: BaseConnector) -> App:
-    """The application, with the job as its task."""
+def declare(connector: BaseConnector) -> App:
+    """Creates the application, with the job as its task."""
     app = App(connector=connector)
 
     @app.task(name="noop")
@@ -24,9 +24,9 @@ def declared(connector: BaseConnector) -> App:
     return app
 
 
-def ready(uri: str) -> Callable[[], object]:
-    """A worker that ends when no job is left."""
-    app = declared(PsycopgConnector(conninfo=uri))
+def prepare(uri: str) -> Callable[[], object]:
+    """A worker that ends when no job remains."""
+    app = declare(PsycopgConnector(conninfo=uri))
     return lambda: app.run_worker(
         wait=False, concurrency=CONCURRENCY, listen_notify=False, install_signal_handlers=False
     )
@@ -35,14 +35,16 @@ def ready(uri: str) -> Callable[[], object]:
 def drain(_folder: Path, jobs: int) -> float:
     """Drains once."""
     with postgresql() as uri:
-        with declared(SyncPsycopgConnector(conninfo=uri)).open() as app:
+        with declare(SyncPsycopgConnector(conninfo=uri)).open() as app:
             app.schema_manager.apply_schema()
             app.tasks["noop"].batch_defer(*({} for _ in range(jobs)))
-        seconds = race_s(ready, (uri,), WORKERS)
+        seconds = race_s(prepare, (uri,), WORKERS)
         with psycopg.connect(uri) as connection:
-            left = connection.execute("SELECT count(*) FROM procrastinate_jobs WHERE status <> 'succeeded'").fetchone()
-        if left != (0,):
-            raise RuntimeError(f"{left} jobs are not done")
+            unfinished = connection.execute(
+                "SELECT count(*) FROM procrastinate_jobs WHERE status <> 'succeeded'"
+            ).fetchone()
+        if unfinished != (0,):
+            raise RuntimeError(f"{unfinished} jobs are not done")
         return seconds
 
 

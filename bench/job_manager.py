@@ -1,15 +1,15 @@
-"""This server over HTTP, and four processes of the client's Worker, which do nothing with each job."""
+"""job_manager as a system to compare: its server, and four processes of the client's Worker with empty jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.databases import postgresql
-from bench.gate import race_s
-from bench.started import SECRET, Asker, fill, server
+from bench.race import race_s
+from bench.servers import SECRET, JsonClient, fill, server
 from bench.system import WORKERS, System
 
 
-def ready(port: int) -> Callable[[], object]:
+def prepare(port: int) -> Callable[[], object]:
     """A Worker that works until no job is left."""
     from client import JobClient, Worker
 
@@ -17,18 +17,18 @@ def ready(port: int) -> Callable[[], object]:
 
 
 def drain(folder: Path, jobs: int, uri: str = "") -> float:
-    """Seconds from `go` until the last worker learned that no job remains."""
+    """Seconds from the start signal until the last worker learned that no job remains."""
     with server(folder, DATABASE_URI=uri) as port:
         fill(port, jobs, lifetimes="0/10")
-        seconds = race_s(ready, (port,), WORKERS)
-        states = Asker(port)("/get")
+        seconds = race_s(prepare, (port,), WORKERS)
+        states = JsonClient(port)("/get")
         if states["done"] != jobs:
             raise RuntimeError(f"{states['done']} of {jobs} jobs are done")
         return seconds
 
 
 def drain_on_postgresql(folder: Path, jobs: int) -> float:
-    """The same on PostgreSQL."""
+    """Drains on PostgreSQL."""
     with postgresql() as uri:
         return drain(folder, jobs, uri)
 
