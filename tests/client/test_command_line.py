@@ -31,7 +31,7 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
     code, out, _ = run("update", "3", "2", "--claim", job["claim"], "--filename", "3.npy", "--result", "1.5", "--json")
     assert (code, json.loads(out)["jobstage"]) == (0, 2)
     code, out, _ = run("get", "0")
-    assert re.search(r"^jobid: 4\njobcmd: .*\nwhen done: \S+ -m client update 4 2 --claim \w+$", out, re.S)
+    assert re.search(r"^jobid: 4\njobcmd: .*\nwhen done: (\S+ -m client|jm) update 4 2 --claim \w+$", out, re.S)
     told = re.search(r"update .*", out)[0].split()
     assert run(*told) == (0, "Success, job 4 was updated to stage 2!\n", "")
     assert run("get", "0") == (1, "no job available\n", "")

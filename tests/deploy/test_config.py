@@ -24,6 +24,7 @@ GOOD = {
     "HOST": ("0.0.0.0", "'0.0.0.0'", "0.0.0.0"),
     "PORT": ("8000", "8000", 8000),
     "ALLOWED_HOSTS": ("jobs.example.org,.b.org", "'jobs.example.org,.b.org'", "jobs.example.org,.b.org"),
+    "PROXIES": ("1", "1", 1),
     "PUSH": ("1", "True", True),
     "PUSH_PORT": ("8822", "8822", 8822),
     "MAX_WAITING": ("3", "3", 3),

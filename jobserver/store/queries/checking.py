@@ -31,6 +31,7 @@ _CONTRADICTIONS = {
 }
 INDEXES = {
     "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
+    "page_session_expires",
     "worker_heard",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from tests.support.workers import Team
 def test_a_founding_configuration_serves(start, jobix):
     """The founding document's lines alone: the application is loaded by the first request."""
     text = ROOT.joinpath("deploy/apache/plain.conf").read_text()
-    ours = text[text.index("    WSGIDaemonProcess") : text.index("    # Without what")]
+    ours = text[text.index("    WSGIDaemonProcess") : text.index("    # Chunked bodies")]
     founding = """
     WSGIDaemonProcess job_man_app user=job_man_user group=job_man_group threads=5 python-home=/srv/job_manager/.venv
     WSGIScriptAlias / /srv/job_manager/job_manager_app.wsgi

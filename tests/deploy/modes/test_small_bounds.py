@@ -14,7 +14,7 @@ from tests.support.oversized import Memory
 
 MB = 1_000_000
 ENTRY = b'{"jobid":1,"claim":""},'
-MAX_WAIT_S = 1.0  # beside other tests on the same machine
+MAX_WAIT_S = 3.0  # beside other tests on a busy machine; without the bounds it was 4.7 s and more
 
 
 def packed(start: bytes, middle: bytes, times: int, end: bytes) -> bytes:
