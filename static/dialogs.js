@@ -35,8 +35,13 @@ dialog.addEventListener("close", () => {
   const { form, button } = pending;
   if (dialog.returnValue !== "yes") return button.focus();
   form.dataset.confirmed = "yes";
-  form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" }));
+  const confirmed = Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" });
+  form.append(confirmed);
   form.requestSubmit(button);
+  setTimeout(() => { // an updated page may keep the form: its next action must ask again
+    confirmed.remove();
+    delete form.dataset.confirmed;
+  });
 });
 
 // A click beside the question cancels.
