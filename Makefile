@@ -70,7 +70,7 @@ worker: static/jm.pyz
 	@:
 
 BUILT = .venv/built
-static/jm.pyz: $(wildcard client/*.py client/*/*.py) deploy/build_jm_pyz.py $(PROJECT) | .venv/installed
+static/jm.pyz: $(wildcard client/*.py client/*/*.py job_manager_wire/*.py) deploy/build_jm_pyz.py $(PROJECT) | .venv/installed
 	@rm -rf build $(BUILT)
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILT) .
 	@$(BIN)/python deploy/build_jm_pyz.py $(BUILT)/*.whl $@

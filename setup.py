@@ -5,6 +5,7 @@ from setuptools import find_packages, setup
 FOLDERS = {  # package in the wheel: folder in the checkout
     "jobserver": "jobserver",
     "job_manager_client": "client",
+    "job_manager_wire": "job_manager_wire",
     "jobserver.migrations": "migrations",
     "jobserver.static": "static",
     "jobserver.templates": "templates",

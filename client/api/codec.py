@@ -1,6 +1,7 @@
 """Encodes requests and decodes responses: the only place that knows the keys of the protocol's JSON.
 
-Decoders raise KeyError, TypeError, ValueError, AttributeError or OverflowError for JSON of another shape.
+The types of parameters state what the protocol promises, which a server may break: decoders raise KeyError, TypeError,
+ValueError, AttributeError or OverflowError for JSON of another shape.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import BadSource
 from ..http.failures import printable
@@ -27,7 +28,10 @@ from .types import (
     as_json,
 )
 
-NO_JOB = "nada"
+if TYPE_CHECKING:  # a copy of this folder alone must work
+    from job_manager_wire import shapes
+
+NO_JOB: Final = "nada"
 STATES = ("held", "lost", "cancel")
 JOBS_PER_BODY = 10_000
 BYTES_PER_BODY = 1 << 20
@@ -74,7 +78,7 @@ def _seconds_left(deadline: datetime | None, now: datetime) -> float | None:
     return None if deadline is None else (deadline - now).total_seconds()
 
 
-def decode_job(item: dict[str, Any], working_stage: int | None, now: datetime) -> Job:
+def decode_job(item: shapes.ClaimedJob, working_stage: int | None, now: datetime) -> Job:
     """A claimed job. Its `jobix`, which workers without this client expect in the response, is ignored on purpose."""
     stage = int(item["jobstage"])
     deadline = decode_time(item.get("deadline"))
@@ -93,14 +97,14 @@ def decode_job(item: dict[str, Any], working_stage: int | None, now: datetime) -
     )
 
 
-def decode_jobs(value: Any, working_stage: int | None, now: datetime) -> list[Job]:
+def decode_jobs(value: shapes.ClaimResponse | None, working_stage: int | None, now: datetime) -> list[Job]:
     """The response to a claim: "nada", a job, or a list of jobs."""
     if value is None or value == NO_JOB:
         return []
     return [decode_job(item, working_stage, now) for item in (value if isinstance(value, list) else [value])]
 
 
-def decode_update(value: dict[str, Any], now: datetime) -> UpdateResponse:
+def decode_update(value: shapes.UpdateResponse, now: datetime) -> UpdateResponse:
     """The response of `/update_job`."""
     claimed = decode_jobs(value.get("next"), None, now)
     return UpdateResponse(
@@ -112,7 +116,7 @@ def decode_update(value: dict[str, Any], now: datetime) -> UpdateResponse:
     )
 
 
-def decode_outcomes(value: dict[str, Any], now: datetime, count: int) -> tuple[list[Outcome], list[Job]]:
+def decode_outcomes(value: shapes.UpdateJobsResponse, now: datetime, count: int) -> tuple[list[Outcome], list[Job]]:
     """The response of `/update_jobs` to `count` reports."""
     outcomes = [_outcome(item) for item in value["jobs"]]
     if len(outcomes) != count:
@@ -120,18 +124,14 @@ def decode_outcomes(value: dict[str, Any], now: datetime, count: int) -> tuple[l
     return outcomes, decode_jobs(value.get("next"), None, now)
 
 
-def _outcome(value: dict[str, Any]) -> Outcome:
-    return Outcome(
-        jobid=int(value["jobid"]),
-        status=int(value["status"]),
-        message=printable(str(value.get("message", ""))),
-        jobstage=value.get("jobstage"),
-        failed=bool(value.get("failed", False)),
-        error=value.get("error"),
-    )
+def _outcome(value: shapes.ReportOutcome) -> Outcome:
+    jobid, status, message = int(value["jobid"]), int(value["status"]), printable(str(value.get("message", "")))
+    if "error" in value:
+        return Outcome(jobid, status, message, error=value["error"])
+    return Outcome(jobid, status, message, int(value["jobstage"]), bool(value.get("failed", False)))
 
 
-def decode_renewed(value: dict[str, Any], now: datetime, jobs: Sequence[Job]) -> list[Renewed]:
+def decode_renewed(value: shapes.HeartbeatResponse, now: datetime, jobs: Sequence[Job]) -> list[Renewed]:
     """The response of `/heartbeat` for these jobs, in the same order."""
     renewed = [_renewed(item, now) for item in value["jobs"]]
     if [item.jobid for item in renewed] != [job.jobid for job in jobs]:
@@ -139,29 +139,29 @@ def decode_renewed(value: dict[str, Any], now: datetime, jobs: Sequence[Job]) ->
     return renewed
 
 
-def _renewed(value: dict[str, Any], now: datetime) -> Renewed:
+def _renewed(value: shapes.RenewedClaim, now: datetime) -> Renewed:
     deadline = decode_time(value.get("deadline"))
     if value["state"] not in STATES:
         raise ValueError("state")
     return Renewed(int(value["jobid"]), value["state"], deadline, _seconds_left(deadline, now))
 
 
-def decode_set(value: dict[str, Any]) -> SetResponse:
+def decode_set(value: shapes.SetResponse) -> SetResponse:
     """The response of `/set`."""
     return SetResponse(int(value["new"]), int(value["known"]))
 
 
-def decode_check(value: dict[str, Any]) -> CheckResponse:
+def decode_check(value: shapes.CheckStagesResponse) -> CheckResponse:
     """The response of `/check_stages`."""
     return CheckResponse(bool(value["ok"]), int(value["flagged"]), int(value["degraded"]))
 
 
-def decode_lifetimes(value: dict[str, Any]) -> dict[int, float]:
+def decode_lifetimes(value: dict[str, float]) -> dict[int, float]:
     """The response of `/init`: minutes by stage."""
     return {int(stage): _finite(minutes) for stage, minutes in value.items()}
 
 
-def decode_lifetime(value: dict[str, Any]) -> Lifetime:
+def decode_lifetime(value: shapes.StageLifetime) -> Lifetime:
     """The response of `/lifetime/<stage>`."""
     requeue = value["requeue"]
     return Lifetime(
@@ -172,7 +172,7 @@ def decode_lifetime(value: dict[str, Any]) -> Lifetime:
     )
 
 
-def decode_progress(value: dict[str, Any]) -> Progress:
+def decode_progress(value: shapes.ListProgress) -> Progress:
     """The response of `/get` to a program."""
     stages = {
         int(stage): StageCount(int(count["jobs"]), int(count["flagged"]), int(count["failed"]))

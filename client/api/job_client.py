@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ClaimSpent, ClientError
 from ..http.response import Decoded
@@ -11,6 +11,9 @@ from ..http.retries import with_fresh_token
 from . import codec
 from .list_client import ListClient
 from .types import UNSET, Job, Outcome, Renewed, Report, UpdateResponse, as_json
+
+if TYPE_CHECKING:  # a copy of this folder alone must work
+    from job_manager_wire import shapes
 
 RELEASE_FOR_S = 1.0  # a person who pressed Ctrl-C waits for this
 
@@ -126,6 +129,6 @@ class JobClient(ListClient):
     def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
         """`heartbeat` with the new deadlines, in the order of the jobs."""
         jobs = list(jobs)
-        body = as_json([{"jobid": job.jobid, "claim": job.claim} for job in jobs])
-        response = self._transport.request("POST", "/heartbeat", body=body)
+        held: list[shapes.HeldClaim] = [{"jobid": job.jobid, "claim": job.claim} for job in jobs]
+        response = self._transport.request("POST", "/heartbeat", body=as_json(held))
         return response.into(lambda value, now: codec.decode_renewed(value, now, jobs))

@@ -7,7 +7,10 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:  # a copy of this folder alone must work
+    from job_manager_wire import shapes
 
 
 class Unset(enum.Enum):
@@ -74,9 +77,21 @@ class Report:
     result: Any = UNSET
     error: str | None = None
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> shapes.UpdateBody:
         """What the report has beside job, stage and claim: the body of `/update_job`."""
-        body: dict[str, Any] = {}
+        body: shapes.UpdateBody = {}
+        self._fill(body)
+        return body
+
+    def entry(self) -> shapes.ReportEntry:
+        """The report as an entry of `/update_jobs`."""
+        entry: shapes.ReportEntry = {"jobid": self.jobid, "jobstage": self.jobstage}
+        if self.claim is not None:
+            entry["claim"] = self.claim
+        self._fill(entry)
+        return entry
+
+    def _fill(self, body: shapes.UpdateBody) -> None:
         if self.filename is not None:
             body["filename"] = self.filename
         if self.error is not None:
@@ -85,15 +100,6 @@ class Report:
             body["jobcmd"] = self.jobcmd
         if self.result is not UNSET:
             body["result"] = self.result
-        return body
-
-    def entry(self) -> dict[str, Any]:
-        """The report as an entry of `/update_jobs`."""
-        entry = self.body()
-        entry["jobid"], entry["jobstage"] = self.jobid, self.jobstage
-        if self.claim is not None:
-            entry["claim"] = self.claim
-        return entry
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from job_manager_wire import shapes
 from jobserver.core.errors import BadRequest
 from jobserver.core.stages import require_lower
 
@@ -24,7 +25,7 @@ class Lifetime:
     requeue: int | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
 
-    def as_answer(self) -> dict[str, int | float | None]:
+    def as_answer(self) -> shapes.StageLifetime:
         """The answer of `/lifetime/<stage>`."""
         return {
             "stage": self.stage,

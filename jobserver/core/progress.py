@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from job_manager_wire import shapes
 from jobserver.core import stages
 from jobserver.core.lists import Count
 
@@ -91,11 +92,14 @@ class Progress:
                 left[stage] = jobs
         return left
 
-    def as_answer(self) -> dict[str, object]:
+    def as_answer(self) -> shapes.ListProgress:
         """What programs are told."""
         return {
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
             "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,
             "failed": self.failed,
-            "stages": {str(stage): count._asdict() for stage, count in self.stages.items()},
+            "stages": {
+                str(stage): {"jobs": count.jobs, "flagged": count.flagged, "failed": count.failed}
+                for stage, count in self.stages.items()
+            },
         }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from job_manager_wire import shapes
 from jobserver.core import durations
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
@@ -106,16 +107,16 @@ def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[C
     return _no_store(render_template("lists.html", lists=progress, here=endpoint))
 
 
-def _progress_json(call: Call) -> Any:
+def _progress_json(call: Call) -> shapes.ListProgress:
     """The progress of a list for programs: `/get` without a stage."""
     job_list = call.services.keys.look_up(jobix_of(call))
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
     page = url_for("pages.progress_page", list=job_list.name)
-    return reports.progress(call.services.database, job_list).as_answer() | {"page": page}
+    return {**reports.progress(call.services.database, job_list).as_answer(), "page": page}
 
 
-def _lifetimes_json(call: Call) -> Any:
+def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
     """The lifetimes of a list for programs: `/lifetime` without a stage."""
     job_list = job_list_of(call, jobix_of(call))
     kept = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}

@@ -6,6 +6,7 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from job_manager_wire import shapes
 from jobserver.core import errors
 from jobserver.core.errors import JobServerError
 from jobserver.core.logs import log_fault
@@ -70,4 +71,5 @@ def _told(number: int, code: str, message: str, headers: dict[str, str]) -> Resp
             "error.html", title=title, message=message, code=code, list=request.args.get("list", "")[:100]
         )
         return Response(page, number, headers | {"Cache-Control": "no-store"})
-    return json_response({"error": code, "message": message}, number, headers)
+    body: shapes.Error = {"error": code, "message": message}
+    return json_response(body, number, headers)

@@ -21,7 +21,7 @@ from jobserver.core.version import __version__
 from jobserver.pages.live_data import LIBRARIES
 from tests.conftest import ROOT
 
-SOURCES = ("client", "deploy", "jobserver", "migrations", "static", "templates")
+SOURCES = ("client", "deploy", "job_manager_wire", "jobserver", "migrations", "static", "templates")
 FILES = ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE")
 START_S = 30
 FIRST_TABLES = """

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.paths import ROOT
 from tests.support.server import Server
 
-PARTS = ("app.py", "jobserver", "migrations", "templates", "static")
+PARTS = ("app.py", "jobserver", "job_manager_wire", "migrations", "templates", "static")
 ADDS_A_TABLE = """op.create_table("extra", sa.Column("id", sa.Integer(), primary_key=True))"""
 MIGRATION = '''"""What tomorrow adds."""
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from job_manager_wire import shapes
 from jobserver.core.bounds import (
     HIGHEST_NUMBER,
     MAX_ENTRIES,
@@ -34,6 +35,9 @@ _TOKEN = re.compile(r"[0-9A-Za-z]{16,64}", re.ASCII)
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
 RawJson = msgspec.Raw | msgspec.UnsetType
+
+
+# These structs have the keys of the shapes, and refuse unknown keys, which a TypedDict cannot.
 
 
 class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -200,7 +204,7 @@ def _text(value: RawJson) -> str | None:
     return None if value is msgspec.UNSET else bytes(value).decode()
 
 
-def job(claimed: ClaimedJob, jobix: int) -> dict[str, Any]:
+def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
     """A claimed job, as the founding workers expect it, and more."""
     return {
         "jobid": claimed.jobid,
@@ -213,12 +217,12 @@ def job(claimed: ClaimedJob, jobix: int) -> dict[str, Any]:
     }
 
 
-def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> dict[str, Any] | str:
+def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> shapes.ClaimedJob | shapes.NoJob:
     """The only job, or "nada"."""
     return job(claimed[0], jobix) if claimed else "nada"
 
 
-def completion(outcome: Completion) -> dict[str, Any]:
+def completion(outcome: Completion) -> shapes.UpdatedJob:
     """The end of a claim."""
     if outcome.failed:
         message = f"Job {outcome.jobid} failed for the last time, and stays in stage {outcome.stage}."
@@ -227,11 +231,11 @@ def completion(outcome: Completion) -> dict[str, Any]:
     return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage}
 
 
-def refusal(error: JobServerError) -> dict[str, Any]:
+def refusal(error: JobServerError) -> shapes.Error:
     """The body of an error."""
     return {"error": error.code, "message": str(error)}
 
 
-def renewal(outcome: Renewal) -> dict[str, Any]:
+def renewal(outcome: Renewal) -> shapes.RenewedClaim:
     """The answer to a heartbeat for one claim."""
     return {"jobid": outcome.jobid, "state": outcome.state, "deadline": timestamp(outcome.deadline)}

