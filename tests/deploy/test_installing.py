@@ -150,6 +150,13 @@ def test_the_libraries_of_the_pages_are_in_the_wheel(wheel: Path) -> None:
         assert f"jobserver/static/{path}" in names
 
 
+def test_wheel_and_jm_contain_the_shapes_of_the_protocol(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        assert "job_manager_wire/py.typed" in files.namelist()
+        jm = files.extract("jobserver/static/jm.pyz", tmp_path)
+    assert "job_manager_wire/shapes.py" in zipfile.ZipFile(jm).namelist()
+
+
 def test_an_installed_server_upgrades_an_older_database(programs: Path, tmp_path: Path) -> None:
     (tmp_path / "instance").mkdir()
     checked(run(programs / "python", "-c", FIRST_TABLES, cwd=tmp_path))
