@@ -129,7 +129,7 @@ def test_cancel_of_what_nobody_holds_says_so(place: SimpleNamespace, jobid: int)
     said = run_here(place.server, "cancel", "gaia", str(jobid))
     assert "Traceback" not in said.stderr
     assert said.returncode in (1, 2)
-    assert "Nobody holds that job" in said.stdout or said.stderr.count("\n") <= 3
+    assert "No worker holds that job" in said.stdout or said.stderr.count("\n") <= 3
 
 
 def test_sweep_flags_now_what_is_overdue(place: SimpleNamespace) -> None:
