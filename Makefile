@@ -1,24 +1,24 @@
-# Each target sets up what it needs, once: .venv, with what the requirements name.
+# Each target installs its requirements in .venv, once.
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev .venv-anew run demo test check coverage soak lint lock worker wheel bench clean
+.PHONY: help setup setup-dev .venv-create run demo test check coverage soak lint lock worker wheel bench clean
 
 help:
 	@echo "make run        start a server from this folder, at http://127.0.0.1:5000/get"
 	@echo "make demo       run a first list: four workers, one killed, no job lost (INPUT=dir for other files)"
 	@echo "make worker     build static/jm.pyz, the client as one file for machines that have only Python"
-	@echo "make wheel      build dist/*.whl, which holds server, pages and client: pip install 'job_manager-….whl[server]'"
+	@echo "make wheel      build dist/*.whl, which contains server, pages and client: pip install 'job_manager-….whl[server]'"
 	@echo "make test       run the tests (ARGS='-k name' for a part)"
 	@echo "make lint       check style, types and import rules"
-	@echo "make check      run what takes longer: load tests, planted faults, other Python versions, a soak of minutes"
-	@echo "make coverage   run the tests and measure which lines they reach (ARGS=tests/unit for a part)"
+	@echo "make check      run the long tests: load tests, planted faults, other Python versions, a short soak"
+	@echo "make coverage   run the tests and measure their line coverage (ARGS=tests/unit for a part)"
 	@echo "make soak       run servers, workers and faults under the history checker (MINUTES=60, SEED=n)"
-	@echo "make bench      compare this server with its peers and limits, in docs/performance.md (ARGS='--only RQ' for a part)"
+	@echo "make bench      compare this server with other queues, in docs/performance.md (ARGS='--only RQ' for a part)"
 	@echo "make lock       update the pinned versions of setup-dev, in requirements-dev.lock"
 	@echo "make setup      install the dependencies, jobserver and jm into .venv; run and demo call it"
-	@echo "make setup-dev  install also what tests and lint need; test, lint and others call it"
-	@echo "make clean      delete all that these targets made, except dist/ and the data in instance/"
+	@echo "make setup-dev  also install the requirements of tests and lint; test, lint and others call it"
+	@echo "make clean      delete the files that these targets created, except dist/ and the data in instance/"
 
 setup: .venv/installed .venv/page
 	@:
@@ -26,14 +26,14 @@ setup: .venv/installed .venv/page
 setup-dev: .venv/installed-dev .venv/page .venv/page-dev
 	@:
 
-# A .venv that is half made (a kill in the middle) has no whole pip, and is made anew.
+# An incomplete .venv (after a kill during its creation) has no complete pip, and is created again.
 .venv/made:
-	@$(BIN)/python -c 'import importlib.metadata as m; assert m.files("pip")' 2>/dev/null || $(MAKE) --no-print-directory .venv-anew
+	@$(BIN)/python -c 'import importlib.metadata as m; assert m.files("pip")' 2>/dev/null || $(MAKE) --no-print-directory .venv-create
 	@touch $@
 
-.venv-anew:
-	@test -w . || { echo "this folder can't be written: .venv would be made here"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+.venv-create:
+	@test -w . || { echo "this folder cannot be written: .venv would be created here"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "job_manager needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Choose another: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 	@echo "setting up .venv …"
 	@rm -rf .venv && $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
@@ -59,7 +59,7 @@ lock: .venv/made
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --upgrade --annotation-style=line \
 		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock $(REQUIREMENTS)
 
-# What the live page takes from others, by npm; without it the page polls, and says so.
+# The JavaScript libraries of the live page, by npm; without them the page polls, and shows that.
 .venv/page: static/package.json static/package-lock.json | .venv/installed
 	@! sh static/install.sh static || touch $@
 
@@ -85,8 +85,8 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
-# Three at a time: tests wait for a third of their time. Without Chromium, Apache or a compiler some are skipped, and
-# the last line says so; with REQUIRE_ALL=1 they fail.
+# Three processes: tests wait for a third of their time. Without Chromium, Apache or a compiler some tests are skipped,
+# and the last line reports that; with REQUIRE_ALL=1 they fail.
 LOAD = tests/deploy/apache/test_load.py
 test: setup-dev lint
 ifdef ARGS
@@ -95,7 +95,7 @@ else
 	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore $(LOAD)
 endif
 
-# The load tests need the machine for themselves.
+# The load tests need an otherwise idle machine.
 check: setup-dev lint
 	@$(BIN)/python -m pytest $(LOAD)
 	@$(BIN)/python -W ignore -m tests.faults.mutation
@@ -103,7 +103,7 @@ check: setup-dev lint
 	@$(MAKE) --no-print-directory coverage
 	@$(BIN)/python -W ignore -m tests.faults.history.soak 5
 
-# Without the test that measures time and memory: the measurement itself costs both.
+# Without the test that measures time and memory: coverage costs both.
 COVERAGE_FLOOR = 80
 BOUNDED = tests/protocol/test_odd_sets.py::test_a_job_of_very_many_values_is_refused_in_bounded_memory_and_time
 coverage: setup-dev
@@ -118,10 +118,11 @@ lint: setup-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs client call.py call2.py examples bench deploy
+	@$(BIN)/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md Makefile docs client call.py call2.py examples bench deploy \
+		jobserver static templates app.py
 	@$(BIN)/proselint --config .proselintrc.json check README.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/adr/*.md
 
-# The peers have an environment of their own: nothing else needs them.
+# The compared queues have their own environment.
 .venv-bench/installed: bench/requirements.txt requirements.txt | .venv/made
 	@echo "setting up .venv-bench …"
 	@rm -rf .venv-bench && $(BIN)/python -m venv .venv-bench

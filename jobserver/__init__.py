@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     db.init_app(app)
     migrate.init_app(app, db, directory=str(resource("migrations")))
-    if concurrency.is_own_server():  # elsewhere, behind Apache for example, pages poll
+    if concurrency.is_own_server():  # otherwise, for example behind Apache, pages poll
         sockets.socketio.init_app(app, async_mode=concurrency.mode(), **sockets.OPTIONS)
     with app.app_context():
         database = Database(db.engine, settings)
@@ -108,7 +108,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def __getattr__(name: str) -> Any:
-    """`from jobserver import app`, for WSGI: created on first use, so that importing the package does nothing."""
+    """`from jobserver import app`, for WSGI: created on first use, so that an import of the package has no effect."""
     if name == "app":
         from jobserver.server import hosting, logs
         from jobserver.server.settings import load
@@ -119,7 +119,7 @@ def __getattr__(name: str) -> Any:
         created = create_app(settings)
         if hosting.threads() is not None:
             hosting.at_end(created.extensions[NAME].drain)
-            created.extensions[NAME].start()  # jobs expire also while no request comes
+            created.extensions[NAME].start()  # jobs expire even without requests
         globals()["app"] = created
         return created
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

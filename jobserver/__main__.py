@@ -4,7 +4,7 @@ import sys
 
 from jobserver import create_app
 
-CANNOT = 2  # exit code
+CANNOT = 2  # exit code: the command failed
 
 
 def main() -> int:

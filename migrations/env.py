@@ -1,4 +1,4 @@
-"""Alembic's environment: jobserver.schema hands over a connection that is in a transaction."""
+"""Alembic's environment. jobserver.store.schema passes a connection with an open transaction."""
 
 from alembic import context
 

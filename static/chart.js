@@ -5,7 +5,7 @@ const EVERY_MS = { "15min": 10e3, hour: 20e3, day: 120e3, all: 120e3 };
 const WORDS = { "15min": "15 minutes", hour: "hour", day: "day", all: "whole time" };
 const number = value => Math.round(value).toLocaleString("en-US");
 const rate = value => (value < 10 ? value.toFixed(1) : number(value));
-const HEIGHT = 190, HALF_A_LABEL = 28; // px; the last label of the time axis stands half beyond its end
+const HEIGHT = 190, HALF_A_LABEL = 28; // px; half of the last label of the time axis is beyond its end
 const FEWEST = 18; // slots
 
 function library(address) {
@@ -16,32 +16,32 @@ function library(address) {
   });
 }
 
-// Jobs a minute, by stage; the slot that is under way counts for the time that it has had.
+// Jobs per minute, by stage. The rate of the current slot uses its elapsed time.
 function perMinute(data) {
   const now = Date.now(), { step_ms: step } = data;
   const minutes = data.starts.map(start => Math.min(step, Math.max(1, now - start)) / 60e3);
   let length = data.starts.length;
-  const stages = Object.keys(data.stages).map(Number).sort((one, other) => one - other);
+  const stages = Object.keys(data.stages).map(Number).sort((first, second) => first - second);
   const begun = Math.min(...stages.map(stage => data.stages[stage].findIndex(jobs => jobs > 0)).filter(at => at >= 0));
-  if (begun < length - 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1; // too young to tell a rate
-  const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // what was before the list's first job is left out
+  if (begun < length - 1 && minutes.at(-1) * 60e3 < step / 2) length -= 1; // too short for a rate
+  const from = Math.max(0, Math.min(begun - 1, length - FEWEST)); // omit the time before the first job of the list
   const times = data.starts.slice(from, length).map(start => start / 1000);
   const rates = stages.map(stage => data.stages[stage].slice(from, length).map((jobs, at) => jobs / minutes[from + at]));
   return { times, stages, rates, step };
 }
 
-// A mark of the time axis whose marks are `step` seconds apart.
+// The text of a tick of the time axis; `step`: seconds between two ticks.
 function moment(seconds, step) {
   const time = new Date(seconds * 1000);
   if (step >= 86400) return time.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
   return time.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(step < 60 ? { second: "2-digit" } : {}) });
 }
 
-// uPlot draws the last series above the others: so the sums come first, the lowest stage last.
+// uPlot draws the last series on top, so the highest sum is the first series, and the lowest stage the last.
 function stacked({ times, rates }) {
   const sums = [];
-  rates.forEach((one, at) => sums.push(one.map((value, slot) => value + (at ? sums[at - 1][slot] : 0))));
-  return [times, ...sums.reverse().map(one => one.map(sum => sum || null))];
+  rates.forEach((series, at) => sums.push(series.map((value, slot) => value + (at ? sums[at - 1][slot] : 0))));
+  return [times, ...sums.reverse().map(series => series.map(sum => sum || null))];
 }
 
 export function startChart(list, address) {
@@ -61,18 +61,18 @@ export function startChart(list, address) {
       const mark = document.createElement("i");
       mark.style.background = colours[at];
       const values = rates[at];
-      const value = slot === null ? values.reduce((sum, one) => sum + one, 0) / Math.max(1, values.length - idle) : values[slot];
+      const value = slot === null ? values.reduce((sum, rateOfSlot) => sum + rateOfSlot, 0) / Math.max(1, values.length - idle) : values[slot];
       item.append(mark, `stage ${stage}: `, Object.assign(document.createElement("b"), { textContent: `${rate(value)}/min` }));
       return item;
     }), slot === null ? "(average)" : `at ${moment(times[slot], data.step / 1000)}`);
   }
 
-  // Bars so thin that the line around them would cover them.
+  // Returns whether bars are so thin that their outline would cover them.
   const isThin = () => place.clientWidth / data.times.length < 6;
 
   function options() {
     const colours = palette(place, data.stages.length).reverse();
-    const [ink, line, card] = ["--soft", "--line", "--card"].map(name => palette.one(place, name));
+    const [ink, line, card] = ["--soft", "--line", "--card"].map(name => palette.named(place, name));
     const font = "12px system-ui, sans-serif";
     const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
     const bars = UPlot.paths.bars({ size: [0.86, 40], align: 1 });
@@ -116,17 +116,17 @@ export function startChart(list, address) {
   async function load() {
     timer = 0;
     last = performance.now();
-    const asked = span;
+    const requested = span;
     try {
-      const answer = await fetch(`chart?list=${encodeURIComponent(list)}&span=${span}`,
+      const response = await fetch(`chart?list=${encodeURIComponent(list)}&span=${span}`,
         { cache: "no-store", headers: etag ? { "If-None-Match": etag } : {} });
-      if (!answer.ok || asked !== span) return;
-      const found = await answer.json();
-      etag = answer.headers.get("ETag");
-      if (asked !== span) return;
-      data = perMinute(found);
+      if (!response.ok || requested !== span) return;
+      const json = await response.json();
+      etag = response.headers.get("ETag");
+      if (requested !== span) return;
+      data = perMinute(json);
       const slots = data.times.filter((_, slot) => data.rates.some(values => values[slot] > 0)).length;
-      if (!chosen && slots < 12) choose("15min"); // a list that has just begun
+      if (!chosen && slots < 12) choose("15min"); // a list with few data
       else draw();
       chosen = true;
     } catch { /* the next change tries again */ }
@@ -141,7 +141,7 @@ export function startChart(list, address) {
 
   function changed() {
     if (timer || !UPlot) return;
-    const every = plot ? EVERY_MS[span] : 1000; // the first bar comes at once
+    const every = plot ? EVERY_MS[span] : 1000; // load the first bar at once
     timer = setTimeout(() => (document.hidden ? (timer = 0) : load()), Math.max(500, every - (performance.now() - last)));
   }
 

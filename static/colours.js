@@ -1,15 +1,15 @@
-// The page's own colours, as a canvas needs them: resolved for light or dark.
+// The colours of the page for a canvas, resolved for the light or dark theme.
 
 const resolved = (element, colour) => {
   const probe = document.createElement("span");
   probe.style.color = colour;
   element.append(probe);
-  const found = getComputedStyle(probe).color;
+  const colourValue = getComputedStyle(probe).color;
   probe.remove();
-  return found;
+  return colourValue;
 };
 
-// One colour a stage: from the colour of work to that of what is done, which the last stage makes.
+// One colour for each stage: a gradient from the colour of working to that of done.
 export function palette(element, stages) {
   return Array.from({ length: stages }, (_, at) => {
     const done = stages === 1 ? 100 : (100 * at) / (stages - 1);
@@ -17,9 +17,9 @@ export function palette(element, stages) {
   });
 }
 
-palette.one = (element, name) => resolved(element, `var(${name})`);
+palette.named = (element, name) => resolved(element, `var(${name})`);
 
-// Neighbours differ by more than colour: every other one is striped.
+// Every second stage has stripes, so that neighbours differ by more than colour.
 export function stripes(colour, paper) {
   const size = 8 * devicePixelRatio, tile = document.createElement("canvas");
   tile.width = tile.height = size;

@@ -1,4 +1,4 @@
-// Confirmation of harmful actions: a button named `ask` has the question as its value. Without JavaScript the server asks.
+// Confirmation of harmful actions: a button named `ask` has the question as its value. Without JavaScript the server shows the question.
 
 const dialog = document.createElement("dialog");
 dialog.className = "ask";
@@ -14,7 +14,7 @@ function ask(form, button, question) {
   dialog.querySelector("#question").textContent = question;
   dialog.querySelector("[value=yes]").textContent = button.dataset.confirm ?? button.textContent;
   dialog.showModal();
-  dialog.querySelector("[value=no]").focus(); // the harmless answer
+  dialog.querySelector("[value=no]").focus(); // the safe choice
 }
 
 document.addEventListener("submit", event => {
@@ -44,6 +44,6 @@ dialog.addEventListener("close", () => {
   });
 });
 
-// A click beside the question cancels.
+// A click outside the question cancels.
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close("no"); });
 export const isAsking = () => dialog.open;

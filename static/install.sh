@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh FOLDER: what its package-lock.json names, by this machine's npm or one from pip. It fails where there is none.
+# install.sh FOLDER: installs the packages of its package-lock.json, with this machine's npm or one from pip. Fails without npm.
 cd "$(dirname "$0")/.." || exit 1
 python=$PWD/.venv/bin/python
 log=$(mktemp)
@@ -13,6 +13,6 @@ npm_of_pip() {
 npm=npm_of_pip
 if npm --version >/dev/null 2>&1; then npm=npm; fi
 if (cd "$1" && $npm ci --no-audit --no-fund --omit=optional --fetch-retries=0 --loglevel=error) >"$log" 2>&1; then exit 0; fi
-echo "what $1/package.json names could not be installed; all else works without:" >&2
+echo "the packages of $1/package.json could not be installed; the server works without them:" >&2
 tail -n 2 "$log" >&2
 exit 1

@@ -1,4 +1,4 @@
-// Keeps a page current. htmx fetches the elements marked data-refresh; this module says when it may, and shows whether it works.
+// Keeps a page current. htmx fetches the elements marked data-refresh; this module delays refreshes and shows the connection state.
 import { isAsking } from "./dialogs.js";
 
 const status = document.getElementById("status");
@@ -23,7 +23,7 @@ if (document.getElementById("content")) say("polling");
 
 export const isLive = () => status.dataset.state === "live";
 
-// A refresh must not disturb: a hidden tab, an open question, or selected text.
+// No refresh in a hidden tab, during a question, or while text is selected.
 function isBusy(target) {
   const selection = getSelection();
   return document.hidden || isAsking() || (!selection.isCollapsed && target.contains(selection.anchorNode));
@@ -51,7 +51,7 @@ export function refresh(selector) {
   for (const element of document.querySelectorAll(selector)) htmx.trigger(element, "refresh");
 }
 
-// The server writes hours of its own time zone.
+// The server renders times in its own time zone; convert them to the local one.
 export function useLocalTime() {
   for (const time of document.querySelectorAll("time[data-ms]")) {
     const moment = new Date(Number(time.dataset.ms));
@@ -62,14 +62,14 @@ export function useLocalTime() {
 useLocalTime();
 document.addEventListener("htmx:afterSwap", useLocalTime);
 
-// What a person typed or ticked stays, and so does what this page drew itself.
+// Keep the input of the user, and the elements drawn by this page.
 Object.assign(Idiomorph.defaults.callbacks, {
   beforeNodeMorphed: old => !old.matches?.("[data-keep]"),
   beforeAttributeUpdated: (name, element) => name !== "style" && !(["value", "checked"].includes(name)
     && element.matches("#content input:not([type=hidden]), #rows input:not([type=hidden])")),
 });
 
-// The section with the focus, or the one that fills most of the window, keeps its place when tables above it change.
+// The section with the focus, or else the largest visible one, keeps its position when tables above it change.
 let anchor = null, top = 0;
 const sections = () => [...document.querySelectorAll("#rows section")];
 const topOf = element => element.getBoundingClientRect().top;
@@ -80,11 +80,11 @@ function visible(section) {
 }
 
 document.addEventListener("htmx:beforeSwap", () => {
-  const largest = sections().sort((one, other) => visible(other) - visible(one))[0];
+  const largest = sections().sort((first, second) => visible(second) - visible(first))[0];
   anchor = scrollY > 0 ? document.activeElement.closest("#rows section") ?? largest : null;
   if (anchor) top = topOf(anchor);
 });
 document.addEventListener("htmx:afterSwap", () => {
-  for (const section of sections().slice(0, -1)) section.style.minHeight = `${section.offsetHeight}px`; // a table that shrinks moves nothing
+  for (const section of sections().slice(0, -1)) section.style.minHeight = `${section.offsetHeight}px`; // so that a smaller table moves nothing
   if (anchor?.isConnected) scrollBy(0, topOf(anchor) - top);
 });

@@ -36,7 +36,7 @@ document.addEventListener("htmx:afterSwap", event => {
   if (event.detail.target?.id === "summary") changed();
 });
 
-// A filter that the server refuses; htmx shows no errors itself.
+// Show the error of a refused filter; htmx shows no errors itself.
 const complaint = () => document.getElementById("complaint");
 document.addEventListener("htmx:responseError", event => {
   if (event.detail.elt.matches("[data-refresh]") || !complaint()) return;

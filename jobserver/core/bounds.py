@@ -1,4 +1,4 @@
-"""The bounds of numbers and texts that requests carry."""
+"""Limits of the numbers and texts in requests."""
 
 HIGHEST_NUMBER = 2**63 - 1  # of a jobid and of a jobix
 MAX_PRIORITY = 2**31 - 1
@@ -6,9 +6,9 @@ MAX_LIST_NAME = 100  # characters
 MAX_WORKER_NAME = 200  # characters
 MAX_FILENAME = 4096  # characters
 MAX_ERROR = 10_000  # characters; a longer error is cut
-MAX_TOGETHER = 1000  # jobs that one request claims
+MAX_TOGETHER = 1000  # jobs in one claim request
 MAX_WAIT_S = 60
-MAX_STAGES = 1000  # different stages of one list: pages and estimates look at each of them
+MAX_STAGES = 1000  # different stages of one list: pages and estimates process each of them
 MB = 1_000_000
 MAX_REPORT_BYTES = 1 * MB  # the body of /update_job, after inflation
 MAX_REPORTS_BYTES = 16 * MB  # the body of /update_jobs, after inflation

@@ -1,10 +1,10 @@
-"""The nouns of a claim: what a worker requests, holds and reports."""
+"""The types of a claim: request, claimed job, report, completion and renewal."""
 
 from typing import NamedTuple
 
 
 class ClaimRequest(NamedTuple):
-    """Which jobs a worker requests. `token`: the claim token that it chose, if it did."""
+    """A worker's request for `n` jobs of a stage. `token`: the claim token; None: the server chooses it."""
 
     stage: int
     working_stage: int
@@ -14,8 +14,8 @@ class ClaimRequest(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job that its worker now holds. `jobcmd` is JSON text; `deadline` in ms, None: no limit. `stage`: the stage it
-    was taken from."""
+    """A job that a worker holds. `jobcmd` is JSON text; `deadline` in ms, None: no limit. `stage`: the stage before the
+    claim."""
 
     row_id: int
     jobid: int
@@ -27,7 +27,7 @@ class ClaimedJob(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """How a claim ended: the job is in `stage` now; `failed`: it was its last attempt."""
+    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed."""
 
     jobid: int
     stage: int
@@ -35,7 +35,7 @@ class Completion(NamedTuple):
 
 
 class Renewal(NamedTuple):
-    """The answer to a heartbeat: `state` is held, lost or cancel; `deadline` in ms."""
+    """The response to a heartbeat for one claim: `state` is held, lost or cancel; `deadline` in ms."""
 
     jobid: int
     state: str
@@ -43,7 +43,7 @@ class Renewal(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a worker says at the end of a claim. `token` None: a founding worker. JSON is text; None: not given."""
+    """A worker's report at the end of a claim. `token` None: a founding worker. JSON is text; None: not given."""
 
     jobid: int
     target: int

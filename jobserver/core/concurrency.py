@@ -1,6 +1,6 @@
-"""How this process handles many requests at once: by threads, unless `server/async_modes.py` installs another mode.
+"""The concurrency mode of this process: threads, unless `server/async_modes.py` installs another mode.
 
-Everything else uses the names of `threading`, which are green after a server program has patched them, and
+Other modules use the names of `threading`, which are green after a server program has patched them, and
 `run_in_thread()` for work that would block an event loop.
 """
 
@@ -14,7 +14,7 @@ _BLOCKING_THREADS = 20  # each may hold a database connection
 
 
 class Event(Protocol):
-    """The part of threading.Event that is needed: one green thread waits until another one sets the event."""
+    """The part of threading.Event in use: one green thread waits until another one sets the event."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Returns whether the event was set within `timeout` seconds."""
@@ -32,7 +32,7 @@ class AsyncMode(Protocol):
     name: str
 
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:
-        """Calls work(*values) where it may block; returns its value or raises its exception."""
+        """Calls work(*values) in a thread that may block; returns its value or raises its exception."""
 
     def new_lock(self) -> AbstractContextManager[Any]:
         """Returns a lock for short sections that never wait for I/O."""
@@ -74,7 +74,7 @@ def use(mode: AsyncMode) -> None:
 
 
 def mode() -> str:
-    """The name of the mode: eventlet, gevent or threading."""
+    """Returns the name of the mode: eventlet, gevent or threading."""
     return _mode.name
 
 
@@ -84,12 +84,12 @@ def has_event_loop() -> bool:
 
 
 def is_own_server() -> bool:
-    """Returns whether this process is a server program of ours, which can hold connections open (not mod_wsgi)."""
+    """Returns whether job_manager started this server process, so that it can hold connections open (not mod_wsgi)."""
     return _own_server
 
 
 def run_in_thread(work: Callable[..., T], *values: Any) -> T:
-    """Calls work(*values) where it may block without blocking the event loop; returns its value."""
+    """Calls work(*values) without blocking the event loop; returns its value."""
     value: T = _mode.run_in_thread(work, *values)
     return value
 

@@ -1,36 +1,36 @@
-"""How long jobs took, kept as counts in buckets that grow by a factor: small, and exact enough for a person. Pure."""
+"""Histograms of job durations. Each bucket is wider than the last one by a constant factor. Pure."""
 
 import math
 from collections.abc import Mapping
 
 from jobserver.core.lifetimes import MS_PER_MINUTE
 
-A_DOUBLING = 4  # buckets: each is 19 % wider than the one before, so a quantile is off by that at most
-LEAST_MINUTES = 1  # a worker must be able to renew its claim though the network is away for a moment
+BUCKETS_PER_DOUBLING = 4  # each bucket is 19 % wider than the last one: the largest error of a quantile
+LEAST_MINUTES = 1  # a worker can still renew its claim after a short network failure
 NICE = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 Counts = Mapping[int, int]  # bucket -> jobs
 
 
 def bucket(ms: int) -> int:
-    """The bucket of a duration: 0 is below a millisecond."""
-    return math.floor(A_DOUBLING * math.log2(ms)) + 1 if ms >= 1 else 0
+    """Returns the bucket of a duration; 0: below a millisecond."""
+    return math.floor(BUCKETS_PER_DOUBLING * math.log2(ms)) + 1 if ms >= 1 else 0
 
 
 def upper_ms(number: int) -> float:
-    """Where a bucket ends."""
-    return math.pow(2, number / A_DOUBLING)
+    """Returns the upper limit of a bucket in ms."""
+    return math.pow(2, number / BUCKETS_PER_DOUBLING)
 
 
 def quantile_ms(counts: Counts, share: float) -> float | None:
-    """The duration that this share of the jobs did not exceed; None without jobs."""
+    """Returns the duration that this share of the jobs did not exceed; None without jobs."""
     total = sum(counts.values())
     if not total:
         return None
-    wanted, below = share * total, 0
+    target, below = share * total, 0
     for number, jobs in sorted(counts.items()):
-        if below + jobs >= wanted:
-            part = (wanted - below) / jobs
+        if below + jobs >= target:
+            part = (target - below) / jobs
             low = upper_ms(number - 1) if number else 0.0
             return low + part * (upper_ms(number) - low)
         below += jobs
@@ -38,7 +38,7 @@ def quantile_ms(counts: Counts, share: float) -> float | None:
 
 
 def proposal_ms(counts: Counts) -> int | None:
-    """A lifetime that 99 % of the jobs would have kept, rounded up to minutes as a person would choose them."""
+    """Returns a lifetime in ms that 99 % of the jobs did not exceed, rounded up to a round number of minutes."""
     longest = quantile_ms(counts, 0.99)
     if longest is None:
         return None

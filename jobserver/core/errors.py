@@ -1,49 +1,49 @@
-"""What can go wrong, as exceptions. No HTTP here: routes/errors.py holds the table from these to statuses.
+"""The exceptions of the server. web/errors.py maps them to HTTP statuses.
 
 JobServerError
-├── BadRequest              the request can't be read, or asks for what no stage allows
-│   └── BodyLost            the connection broke, or sent nonsense, in the middle of the body
+├── BadRequest              the request cannot be parsed, or breaks a rule of the stages
+│   └── BodyLost            the body ended early, or its framing is malformed
 ├── TooLarge                a body beyond max_body_mb, after inflation
 ├── Forbidden
-│   ├── HostNotAllowed      the request names a host that is not among the server's names
-│   ├── JobixMissing        no secret came with the request
-│   ├── JobixUnknown        the server is closed and knows no such list
-│   ├── NotSignedIn         a page's action without its person
-│   └── CsrfMismatch        a form that isn't ours
-├── TooManyWrongSecrets     one address guesses secrets
+│   ├── HostNotAllowed      the request names a host that is not a name of the server
+│   ├── JobixMissing        the request has no key
+│   ├── JobixUnknown        the server is closed and no list has this key
+│   ├── NotSignedIn         a page action by a browser that is not signed in
+│   └── CsrfMismatch        a form of another site, or an old one
+├── TooManyWrongSecrets     one address guesses keys
 ├── NotFound
 │   ├── NoSuchJob
-│   └── NoSuchList          for pages and commands, which know lists by name
+│   └── NoSuchList          for pages and commands, which name a list
 ├── Conflict
-│   ├── WrongStage          the job is not where the request thinks it is
+│   ├── WrongStage          the job is not in the expected stage
 │   ├── ClaimLost           the claim is no longer held
-│   ├── ClaimSpent          a token for claiming that was used before and holds nothing any more
+│   ├── ClaimSpent          a claim token that was used for an earlier claim
 │   └── NameTaken
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
 │   ├── DatabaseLost        the database file was deleted or replaced
 │   ├── DiskFull
-│   ├── ServerBusy          other requests use the memory, or the connections, that this one needs
-│   ├── OutcomeUnknown      the only one after which something may have changed
+│   ├── ServerBusy          other requests use the memory or the connections
+│   ├── OutcomeUnknown      the only one after which a change may have been made
 │   └── ShuttingDown
-└── CannotStart             a setting, a file or a database that the server refuses to start with
+└── CannotStart             a setting, a file or a database is unfit
 """
 
 
 class JobServerError(Exception):
-    """The root. Its message tells the caller what is wrong and what to do; it never holds a secret."""
+    """The base class. The message names the problem and the remedy; it never holds a secret."""
 
     code = "error"
 
 
 class BadRequest(JobServerError):
-    """The request can't be read."""
+    """The request cannot be parsed."""
 
     code = "bad_request"
 
 
 class BodyLost(BadRequest):
-    """The body's end can't be found, so nothing that comes after it on this connection can be read either."""
+    """The end of the body cannot be found, so the connection cannot be used for another request."""
 
 
 class TooLarge(JobServerError):
@@ -53,11 +53,11 @@ class TooLarge(JobServerError):
 
 
 class Forbidden(JobServerError):
-    """The request doesn't prove a right to a list."""
+    """The request proves no right to a list."""
 
 
 class HostNotAllowed(Forbidden):
-    """The header `Host` is not among the names of this server."""
+    """The header `Host` is not a name of this server."""
 
     code = "host_not_allowed"
 
@@ -75,7 +75,7 @@ class JobixUnknown(Forbidden):
 
 
 class NotSignedIn(Forbidden):
-    """A page's action, and nobody is signed in to the list."""
+    """The browser that sent a page's action is not signed in to the list."""
 
     code = "not_signed_in"
 
@@ -87,18 +87,18 @@ class CsrfMismatch(Forbidden):
 
 
 class TooManyWrongSecrets(JobServerError):
-    """One address sent too many unknown secrets within a minute."""
+    """One address sent too many unknown keys within a minute."""
 
     code = "too_many_wrong_secrets"
     retry_after_s = 60
 
 
 class NotFound(JobServerError):
-    """What the request names does not exist."""
+    """The list, job or page in the request does not exist."""
 
 
 class NoSuchJob(NotFound):
-    """The list has no job of that id."""
+    """The list has no job with that id."""
 
     code = "no_such_job"
 
@@ -110,23 +110,23 @@ class NoSuchList(NotFound):
 
 
 class Conflict(JobServerError):
-    """The request was understood, and is refused because of where things stand."""
+    """The request conflicts with the current state of the job or list."""
 
 
 class WrongStage(Conflict):
-    """The job is not in a stage from which this change is possible."""
+    """The stage of the job does not allow this change."""
 
     code = "wrong_stage"
 
 
 class ClaimLost(Conflict):
-    """The claim that the request proves itself with is not the one that holds the job."""
+    """The claim token of the request does not hold the job."""
 
     code = "claim_lost"
 
 
 class ClaimSpent(Conflict):
-    """A chosen token was used for an earlier claim, which has ended."""
+    """The claim token was used for an earlier claim, which has ended."""
 
     code = "claim_spent"
 
@@ -138,13 +138,13 @@ class NameTaken(Conflict):
 
 
 class Unavailable(JobServerError):
-    """The server can't do it now; nothing was changed (but see OutcomeUnknown)."""
+    """The server cannot handle the request now; nothing was changed (but see OutcomeUnknown)."""
 
     retry_after_s = 1
 
 
 class DatabaseBusy(Unavailable):
-    """The database is locked by somebody else, full, or out of reach."""
+    """The database is locked by another process, full, or unreachable."""
 
     code = "database_busy"
 
@@ -169,13 +169,13 @@ class DiskFull(Unavailable):
 
 
 class ServerBusy(Unavailable):
-    """Other requests use the memory, or the connections, that this one needs."""
+    """Other requests use the memory or the connections of the server."""
 
     code = "server_busy"
 
 
 class ShuttingDown(Unavailable):
-    """The server is ending."""
+    """The server is shutting down."""
 
     code = "shutting_down"
     retry_after_s = 2

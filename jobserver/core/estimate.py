@@ -1,4 +1,4 @@
-"""How fast a list goes, and when it will be done: a range, for the future is not known. Pure: `now` is passed in."""
+"""Estimates the rate of a list and the range of its time left. Pure: the caller passes `now`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ MS_PER_MINUTE = 60_000
 RECENT_MS = 5 * MS_PER_MINUTE
 WINDOWS_MS = (2 * MS_PER_MINUTE, 5 * MS_PER_MINUTE, 20 * MS_PER_MINUTE)
 STALLED_MS = 10 * MS_PER_MINUTE
-LEAST_MS = 10_000  # no rate is told from less
+LEAST_MS = 10_000  # the shortest span from which a rate is calculated
 
 
 class Slot(NamedTuple):
-    """What was finished in a working stage within a slot of time: from `start` (ms), `busy_ms` of work in all."""
+    """Jobs completed in a working stage within a slot of time. `start` in ms; `busy_ms`: the sum of their durations."""
 
     start: int
     stage: int
@@ -23,8 +23,8 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """`now` and `average`: jobs that went through a stage, a minute; None: too little is known. The time left is
-    between `least_ms` and `most_ms`; None where it can't be told. `stalled`: work is left, and nothing moves."""
+    """`now` and `average`: completed stages per minute; None: too few data. The time left is between `least_ms` and
+    `most_ms`; None: unknown. `stalled`: jobs are left, and none has moved for a while."""
 
     now: float | None
     average: float | None
@@ -36,10 +36,10 @@ class Estimate:
 def estimate(
     slots: Sequence[Slot], left: Mapping[int, int], first: int | None, last: int | None, total: int, now: int
 ) -> Estimate:
-    """What can be said of a list.
+    """Estimates rate and time left of a list.
 
-    slots: of the last 20 minutes at least, in any order. left: by working stage, how many jobs have still to go
-    through it. first, last: when (ms) the first and the latest job went through a stage, `total` how many did.
+    slots: of the last 20 minutes at least, in any order. left: the number of jobs that still need each working stage.
+    first, last: the times (ms) of the first and the latest completion; total: the number of completions.
     """
     todo = sum(left.values())
     if first is None or last is None:
@@ -60,8 +60,7 @@ def estimate(
 
 
 def _left_ms(slots: Sequence[Slot], left: Mapping[int, int], first: int, window_ms: int, now: int) -> float | None:
-    """The time left if work goes on as in the window: what is left, weighed by how long a job takes in its stage, over
-    the work that was done in a time."""
+    """The time left at the rate of the window. Each remaining job counts with the mean duration of its stage."""
     begun = max(first, now - window_ms)
     seen = [slot for slot in slots if slot.start + LEAST_MS > begun]
     jobs = sum(slot.jobs for slot in seen)

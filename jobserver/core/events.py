@@ -1,4 +1,4 @@
-"""What changed: the one description from which the history, the log line and the wake-up of long polls are made."""
+"""The description of a change, from which the history, the log line and the wake-up of long polls are derived."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from jobserver.core.states import EventKind
 
 
 class Move(NamedTuple):
-    """One job that a statement moved: the columns before and after, and the claim that ended."""
+    """A job moved by a statement: the columns before and after, and the claim that ended."""
 
     row_id: int
     list_id: int
@@ -22,7 +22,7 @@ class Move(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Jobs of one list that went the same way, or a change of the list. It holds no secret, token or job content."""
+    """The same change of one or more jobs of a list, or a change of the list. No secrets, tokens or job content."""
 
     list_id: int
     kind: EventKind

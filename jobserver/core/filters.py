@@ -1,4 +1,4 @@
-"""Which jobs of a list a page or a command shows, and in which order."""
+"""The filter and the order of the jobs on a page or in a command."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ SORTS = ("job", "stage", "since", "attempt", "priority", "worker")
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs: each part that is not None must hold. `text`: in jobcmd or path, case ignored for a to z."""
+    """A job matches if all conditions that are not None hold. `text`: in jobcmd or path, case ignored for a to z."""
 
     stage: int | None = None
     state: str | None = None
@@ -22,7 +22,7 @@ class Filter:
 
 
 class Sort(NamedTuple):
-    """In which order: one of SORTS, downwards or up."""
+    """The order: `by` is one of SORTS; `down`: descending."""
 
     by: str
     down: bool = False

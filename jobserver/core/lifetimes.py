@@ -1,4 +1,4 @@
-"""Lifetimes and deadlines. Pure: `now` is passed in. Times are whole milliseconds since 1970, UTC."""
+"""Lifetimes and deadlines. Pure: the caller passes `now`. Times are whole milliseconds since 1970, UTC."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MAX_ATTEMPTS = 1_000_000
 
 @dataclass(frozen=True)
 class Lifetime:
-    """What holds for one stage: `lifetime_ms` 0 is for ever; `requeue` None: expired jobs are flagged and stay."""
+    """The time limit of one stage. `lifetime_ms` 0: no limit; `requeue` None: expired jobs are flagged and stay."""
 
     stage: int
     lifetime_ms: int = 0
@@ -26,7 +26,7 @@ class Lifetime:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
 
     def as_answer(self) -> shapes.StageLifetime:
-        """The answer of `/lifetime/<stage>`."""
+        """Returns the response of `/lifetime/<stage>`."""
         return {
             "stage": self.stage,
             "minutes": minutes(self.lifetime_ms),
@@ -36,24 +36,24 @@ class Lifetime:
 
 
 def minutes(lifetime_ms: int) -> int | float:
-    """Minutes, as a whole number where they are one: 10, not 10.0."""
+    """Converts ms to minutes; whole minutes are an int: 10, not 10.0."""
     value = lifetime_ms / MS_PER_MINUTE
     return int(value) if value.is_integer() else value
 
 
 def milliseconds(text: str) -> int:
-    """A lifetime in minutes, as it stands in a URL, in ms. More than 0 stays more than 0."""
+    """Parses a lifetime in minutes from a URL; returns ms. A value above 0 stays above 0."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value <= MAX_MINUTES or "_" in text:
-        raise BadRequest(f"A lifetime is a number of minutes from 0 (for ever) to {MAX_MINUTES}, not {text[:40]!r}.")
+        raise BadRequest(f"A lifetime is a number of minutes from 0 (no limit) to {MAX_MINUTES}, not {text[:40]!r}.")
     return max(1, round(value * MS_PER_MINUTE)) if value else 0
 
 
 def from_init(values: list[str]) -> list[Lifetime]:
-    """The lifetimes that `/init/<m0>/<m1>/…` names. An even number of values leaves out the last stage, whose is 0."""
+    """Parses the lifetimes of `/init/<m0>/<m1>/…`. An even number of values omits the last stage, which gets 0."""
     lifetimes = [Lifetime(stage, milliseconds(value)) for stage, value in enumerate(values)]
     if lifetimes and len(lifetimes) % 2 == 0:
         lifetimes.append(Lifetime(len(lifetimes)))
@@ -61,7 +61,7 @@ def from_init(values: list[str]) -> list[Lifetime]:
 
 
 def requeue_stage(stage: int, text: str) -> int | None:
-    """The `requeue` of a stage as it stands in a URL; empty takes it away."""
+    """Parses the `requeue` of a stage from a URL; an empty text removes it."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
@@ -69,9 +69,9 @@ def requeue_stage(stage: int, text: str) -> int | None:
     return require_lower(stage, int(text))
 
 
-@lru_cache(1024)  # jobs of a batch have the same
+@lru_cache(1024)  # jobs of a batch have the same deadline
 def timestamp(ms: int | None) -> str | None:
-    """ISO 8601, UTC, with milliseconds: 2026-11-20T21:03:43.120Z; None stays None."""
+    """Formats a time as ISO 8601, UTC, with milliseconds: 2026-11-20T21:03:43.120Z; None stays None."""
     if ms is None:
         return None
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"

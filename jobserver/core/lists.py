@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class JobList(NamedTuple):
-    """A list: the id of its row, and its public name."""
+    """A list: the id of its row and its public name."""
 
     id: int
     name: str

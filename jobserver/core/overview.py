@@ -1,4 +1,4 @@
-"""All that the page of a list tells beside its jobs: counters, rates, the time left, durations, workers."""
+"""The overview of a list: counters, rates, time left, durations, workers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +11,19 @@ from jobserver.core.progress import Progress
 
 @dataclass(frozen=True)
 class Pace:
-    """How long jobs take in one working stage, in ms, and what its lifetime is (0: for ever)."""
+    """The durations of jobs in one working stage, in ms, and its lifetime (0: no limit)."""
 
     stage: int
     jobs: int
     median_ms: float
-    most_ms: float  # 95 % took less
+    most_ms: float  # the 95th percentile
     lifetime_ms: int
     expired: int
 
 
 @dataclass(frozen=True)
 class Overview:
-    """One list, at one moment. `workers`: how many hold a job."""
+    """One list at one moment. `workers`: the number of workers that hold a job."""
 
     progress: Progress
     estimate: Estimate
@@ -32,7 +32,7 @@ class Overview:
     paused: bool
 
     def as_answer(self) -> dict[str, Any]:
-        """For pages and programs. Times in ms."""
+        """Returns the JSON for pages and programs. Times in ms."""
         return self.progress.as_answer() | {
             "paused": self.paused,
             "workers": self.workers,
@@ -50,15 +50,15 @@ class Overview:
 
 
 def paces(took: dict[int, dict[int, int]], lifetimes: dict[int, Lifetime], expired: dict[int, int]) -> list[Pace]:
-    """How long jobs take, by working stage."""
-    found = []
+    """Returns the durations by working stage."""
+    rows = []
     for stage in sorted(took):
         median, most = durations.quantile_ms(took[stage], 0.5), durations.quantile_ms(took[stage], 0.95)
         assert median is not None
         assert most is not None
         lifetime_ms = lifetimes.get(stage, Lifetime(stage)).lifetime_ms
-        found.append(Pace(stage, sum(took[stage].values()), median, most, lifetime_ms, expired.get(stage, 0)))
-    return found
+        rows.append(Pace(stage, sum(took[stage].values()), median, most, lifetime_ms, expired.get(stage, 0)))
+    return rows
 
 
 def _rounded(rate: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""How far a list is: from the counters alone, so that it costs the same for ten jobs and ten million."""
+"""The progress of a list, calculated from its counters: the cost does not depend on the number of jobs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,8 @@ MANY_STAGES = 200
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a list is. `flagged` counts failed jobs too. Each job is available, working (in an odd stage), done (in
-    the last stage, or above) or failed."""
+    """The progress of a list. `flagged` counts failed jobs too. Each job is available, working (odd stage), done (last
+    stage or above) or failed."""
 
     name: str
     last_stage: int
@@ -26,22 +26,22 @@ class Progress:
 
     @cached_property
     def jobs(self) -> int:
-        """All of them."""
+        """The number of all jobs."""
         return sum(count.jobs for count in self.stages.values())
 
     @cached_property
     def working(self) -> int:
-        """In odd stages, and not failed."""
+        """Jobs in odd stages that have not failed."""
         return self._jobs(1, stages.MAX_STAGE + 1)
 
     @cached_property
     def available(self) -> int:
-        """In even stages below the last."""
+        """Jobs in even stages below the last."""
         return self._jobs(0, self.last_stage)
 
     @cached_property
     def waiting(self) -> int:
-        """In even stages below the last, and neither overdue nor failed."""
+        """Jobs in even stages below the last that are neither overdue nor failed."""
         return sum(
             count.jobs - count.flagged
             for stage, count in self.stages.items()
@@ -50,37 +50,37 @@ class Progress:
 
     @cached_property
     def expired(self) -> int:
-        """Overdue below the last stage. Waiting, in time, expired, failed and done add up to all jobs."""
+        """Overdue jobs below the last stage. Waiting, in time, expired, failed and done add up to all jobs."""
         return self.jobs - self.waiting - self.in_time - self.failed - self.done
 
     @cached_property
     def in_time(self) -> int:
-        """In odd stages, and not overdue."""
+        """Jobs in odd stages that are not overdue."""
         return sum(count.jobs - count.flagged for stage, count in self.stages.items() if stage % 2)
 
     @cached_property
     def done(self) -> int:
-        """In the last stage, or above it."""
+        """Jobs in the last stage or above it."""
         return self.jobs - self.working - self.available - self.failed
 
     @cached_property
     def flagged(self) -> int:
-        """Overdue or failed."""
+        """Jobs that are overdue or failed."""
         return sum(count.flagged for count in self.stages.values())
 
     @cached_property
     def failed(self) -> int:
-        """Given up."""
+        """Jobs that have failed or were cancelled."""
         return sum(count.failed for count in self.stages.values())
 
     @property
     def percent(self) -> float:
-        """Percent done, with one decimal, rounded down: 100 is all of them."""
+        """Percent done, with one decimal, rounded down: 100: all jobs are done."""
         return self.done * 1000 // self.jobs / 10 if self.jobs else 0.0
 
     def left(self) -> dict[int, int]:
-        """By working stage: how many jobs have still to go through it. Failed ones will not."""
-        far = self.last_stage > MANY_STAGES  # a list may number its stages by thousands
+        """Returns the number of jobs that still need each working stage, without failed jobs."""
+        far = self.last_stage > MANY_STAGES  # a list may have stage numbers in the thousands
         odd = {stage for stage in self.stages if stage % 2} if far else set(range(1, self.last_stage, 2))
         left: dict[int, int] = {}
         jobs, below = 0, sorted(self.stages.items(), reverse=True)
@@ -93,7 +93,7 @@ class Progress:
         return left
 
     def as_answer(self) -> shapes.ListProgress:
-        """What programs are told."""
+        """Returns the JSON for programs."""
         return {
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
             "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,

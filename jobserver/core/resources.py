@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_INSTALLED = (_PACKAGE / "templates").is_dir()  # a wheel has these folders in the package, a checkout beside it
+_INSTALLED = (_PACKAGE / "templates").is_dir()  # a wheel has these folders in the package, a checkout next to it
 
 CHECKOUT = None if _INSTALLED else _PACKAGE.parent
 """The folder of app.py; None if the package was installed from a wheel."""

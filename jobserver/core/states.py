@@ -1,7 +1,7 @@
 """The state of a job, as explicit columns, and the table of allowed transitions.
 
-A job's place is its stage (`stages.py`): even, it is available or done; odd, it is being worked on. The other columns
-say what the stage alone cannot. docs/states.md and a property test are derived from TRANSITIONS.
+A job's place is its stage (`stages.py`): even, it is available or done; odd, a worker holds it. The other columns
+hold the rest of the state. docs/states.md and a property test are derived from TRANSITIONS.
 """
 
 from enum import Enum
@@ -20,7 +20,7 @@ class Hold(str, Enum):
 
 
 class Phase(str, Enum):
-    """What the holder of a claim says it is doing."""
+    """The activity that the holder of a claim reports."""
 
     NONE = "none"
     ACCEPTED = "accepted"
@@ -32,8 +32,8 @@ class Phase(str, Enum):
 
 
 class Outcome(str, Enum):
-    """How a job ended without success. Success has no value here: a job is done in its list's last stage, and which
-    stage is the last one may change."""
+    """How a job ended without success. Success has no value here: a job is done in the last stage of its list,
+    and the last stage may change."""
 
     NONE = "none"
     FAILED = "failed"
@@ -45,21 +45,21 @@ class Condition(str, Enum):
 
     NONE = "none"
     ERROR = "error"  # its worker reported an error
-    TIMEOUT = "timeout"  # its lifetime in the stage was over
+    TIMEOUT = "timeout"  # its lifetime in the stage ended
     CANCELLED_BY_USER = "cancelled_by_user"
     FAILED_BY_USER = "failed_by_user"
 
 
 class EventKind(str, Enum):
-    """What changed. Each change of a job's state is one event."""
+    """The kind of a change. Each change of a job's state is one event."""
 
     CREATED = "created"  # a list
     SUBMITTED = "submitted"  # jobs; one event for each request and stage
     CLAIMED = "claimed"
     COMPLETED = "completed"
-    RELEASED = "released"  # given back by its worker
+    RELEASED = "released"  # returned by its worker
     RENEWED = "renewed"  # by a heartbeat, after it was overdue
-    EXPIRED = "expired"  # it is overdue, and stays where it is
+    EXPIRED = "expired"  # overdue, in the same stage
     REQUEUED = "requeued"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -73,7 +73,7 @@ class EventKind(str, Enum):
 class Status(Enum):
     """The states that the columns stage, overdue and outcome can express together."""
 
-    AVAILABLE = "available"  # even stage; also a job that is done
+    AVAILABLE = "available"  # even stage; also done jobs
     AVAILABLE_OVERDUE = "available, overdue"
     WORKING = "working"  # odd stage
     WORKING_OVERDUE = "working, overdue"
@@ -114,14 +114,14 @@ _AFTER = {(transition.kind, transition.before): transition.after for transition 
 
 
 def follow(kind: EventKind, before: Status) -> Status | None:
-    """The status after an event; None if the table does not allow the event in this status."""
+    """Returns the status after an event; None if the table does not allow the event in this status."""
     if kind in CHANGES_NO_STATUS:
         return before
     return _AFTER.get((kind, before))
 
 
 def status(stage: int, overdue: bool, outcome: Outcome) -> Status:
-    """The status that the columns of a job express."""
+    """Returns the status that the columns of a job express."""
     if outcome is not Outcome.NONE:
         return Status.FAILED if outcome is Outcome.FAILED else Status.CANCELLED
     if stage % 2:

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-SOCKET = "jobserver.socket"  # where the backends put it in a request's environ
+SOCKET = "jobserver.socket"  # its key in the environ of a request
 
 
 def connection(environ: Mapping[str, Any]) -> Any:
-    """The socket of a request; None if the server does not expose it."""
+    """Returns the socket of a request; None if the server does not expose it."""
     return environ.get("werkzeug.socket") or environ.get(SOCKET)
 
 

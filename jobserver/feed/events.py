@@ -1,4 +1,4 @@
-"""Publishes the events of a commit: a line in the log, and a wake-up for the long polls that wait for such jobs."""
+"""Publishes the events of a commit: a line in the log, and a wake-up for the long polls of the same stage."""
 
 import logging
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ log = logging.getLogger("jobserver")
 
 
 class Publisher:
-    """Publishes what was committed."""
+    """Publishes committed events."""
 
     def __init__(self, long_polls: LongPolls) -> None:
         self._long_polls = long_polls
@@ -33,7 +33,7 @@ class Publisher:
 
 
 def log_line(event: Event) -> str:
-    """An event in words: `list 1: job 17 completed, stage 1 to 2, by node3:812`."""
+    """Describes an event: `list 1: job 17 completed, stage 1 to 2, by node3:812`."""
     parts = [f"list {event.list_id}:"]
     if event.jobs:
         named = ", ".join(map(str, event.jobids[:NAMED])) + (", …" if len(event.jobids) > NAMED else "")

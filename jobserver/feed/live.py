@@ -18,14 +18,14 @@ from jobserver.store.queries import events, lists
 log = logging.getLogger("jobserver.live")
 EVERY_S = 0.5
 HIDDEN_EVERY_S = 10.0  # for tabs in the background
-REFRESH_EVERY_S = 5.0  # of a list without events: its time left changes all the same
-MAX_PAGES = 1000  # that one process pushes to; the others poll
-MAX_PAGES_OF_ADDRESS = 200  # so that one visitor does not take all places
+REFRESH_EVERY_S = 5.0  # of a list without events, because its time left changes
+MAX_PAGES = 1000  # of one process; other pages poll
+MAX_PAGES_OF_ADDRESS = 200  # so that one client cannot use all of them
 
 
 class Live:
-    """The open pages and what they show. One background thread (or green thread) while pages are open. The table of
-    events says which lists changed, by whichever server process.
+    """The open pages and their views. One background thread (or green thread) runs while pages are open. It reads from
+    the table of events which lists have changed, by any server process.
 
     A page sends `look`: {list, hidden}. It gets `summary`: an HTML fragment, at once and after each change; in a
     hidden tab at most every 10 s. `unknown`: no list has that name.
@@ -46,9 +46,9 @@ class Live:
         self._latest_event = 0
 
     def connect(self, sid: str, address: str) -> bool:
-        """Accepts a page; False if this process has too many, or too many from this address."""
+        """Accepts a page; returns False if this process has too many, or too many from this address."""
         with self._lock:
-            of_address = sum(known == address for known in self._connected.values())
+            of_address = sum(other == address for other in self._connected.values())
             if self._closed or len(self._connected) >= MAX_PAGES or of_address >= MAX_PAGES_OF_ADDRESS:
                 return False
             self._connected[sid] = address
@@ -58,21 +58,21 @@ class Live:
         return True
 
     def look(self, sid: str, message: object) -> None:
-        """Notes what a page shows; the next step sends its first snapshot."""
+        """Records the view of a page; the next step sends its first snapshot."""
         view = View.parse(message)
         with self._lock:
             if view is not None and sid in self._connected:
                 self._new[sid] = view
 
     def leave(self, sid: str) -> None:
-        """Forgets a page that disconnected."""
+        """Removes a page that disconnected."""
         with self._lock:
             self._connected.pop(sid, None)
             self._new.pop(sid, None)
             self._rooms.leave(sid)
 
     def close(self) -> None:
-        """Disconnects all pages: the server stops."""
+        """Disconnects all pages, because the server stops."""
         with self._lock:
             self._closed = True
             connected = list(self._connected)
@@ -118,12 +118,12 @@ class Live:
             self._welcome(viewers, lists.by_name(self._database.read, name))
 
     def _changed(self) -> set[int]:
-        """The ids of the lists with events since the last step."""
+        """Returns the ids of the lists with events since the last step."""
         before, self._latest_event = self._latest_event, events.latest(self._database.read)
         return events.changed_lists(self._database.read, before) if self._latest_event > before else set()
 
     def _welcome(self, viewers: dict[str, View], job_list: JobList | None) -> None:
-        """Sends new pages of a list their first snapshot, and puts them into their room."""
+        """Sends new pages of a list their first snapshot, and adds them to their room."""
         snapshot = self.render(job_list) if job_list else None
         for sid, view in viewers.items():
             self._rooms.send_to(sid, "summary" if job_list else "unknown", snapshot)

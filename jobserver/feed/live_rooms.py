@@ -1,4 +1,4 @@
-"""The open pages by list, as Socket.IO's rooms; and the bound on the messages that wait for one page."""
+"""The open pages by list, as Socket.IO's rooms; and the limit of queued messages for each page."""
 
 import socket
 import struct
@@ -19,14 +19,14 @@ _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: the list of that name; `hidden` if its tab is in the background."""
+    """The view of a page: the name of its list; `hidden`: the tab is in the background."""
 
     name: str
     hidden: bool
 
     @classmethod
     def parse(cls, message: object) -> "View | None":
-        """The view that a page's message `look` names; None if the message is malformed."""
+        """Parses the message `look` of a page; None if it is malformed."""
         if not isinstance(message, dict) or not isinstance(message.get("list"), str):
             return None
         if len(message["list"]) > MAX_NAME:
@@ -45,15 +45,15 @@ class Rooms:
         """Moves a page into a room."""
         self._leave_room(sid)
         self._pages[sid] = (job_list, hidden)
-        with suppress(ValueError, KeyError):  # the page has disconnected meanwhile
+        with suppress(ValueError, KeyError):  # the page has disconnected
             self._server.enter_room(sid, _room(job_list, hidden), namespace="/")
 
     def leave(self, sid: str) -> None:
-        """Forgets a page that disconnected; Socket.IO empties its rooms itself."""
+        """Removes a page that disconnected; Socket.IO updates its rooms itself."""
         self._pages.pop(sid, None)
 
     def watched(self, hidden: bool) -> set[JobList]:
-        """The lists with a visible page; with `hidden`, also those with pages in hidden tabs only."""
+        """Returns the lists with a visible page; with `hidden`, also those with pages in hidden tabs only."""
         return {job_list for job_list, is_hidden in list(self._pages.values()) if hidden or not is_hidden}
 
     def send(self, job_list: JobList, hidden: bool, event: str, data: object) -> None:
@@ -65,7 +65,7 @@ class Rooms:
         self._server.emit(event, data, to=sid, namespace="/")
 
     def drop_slow(self, sids: Iterable[str]) -> None:
-        """Disconnects pages that do not read: their messages fill the memory of this process."""
+        """Disconnects pages that do not read: their messages would fill the memory of this process."""
         for sid in sids:
             engine = self._engine(sid)
             if engine is not None and engine.queue.qsize() > MAX_QUEUED:
@@ -83,7 +83,7 @@ class Rooms:
         return self._socketio.server
 
     def _engine(self, sid: str) -> Any:
-        """The page's queue and connection in python-engineio."""
+        """Returns the page's queue and connection in python-engineio."""
         return self._server.eio.sockets.get(self._server.manager.eio_sid_from_sid(sid, "/"))
 
     def _abort(self, sid: str, engine: Any) -> None:
@@ -93,7 +93,7 @@ class Rooms:
         engine.close(wait=False, abort=True)
         if exposed is not None:
             with suppress(OSError):
-                exposed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)  # drop what the kernel holds too
+                exposed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)  # also drop the buffer of the kernel
                 exposed.shutdown(socket.SHUT_RDWR)  # wakes and ends a blocked writer
 
     def _leave_room(self, sid: str) -> None:

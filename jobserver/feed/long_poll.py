@@ -1,4 +1,4 @@
-"""Long polls: requests that wait for a job, woken when one comes, by this server process or another."""
+"""Long polls: requests that wait for a job of this server process or of another one."""
 
 import logging
 import time
@@ -13,41 +13,41 @@ from jobserver.store.database import Database
 from jobserver.store.queries import lists
 from jobserver.store.queries.lists import Stock
 
-LOOK_EVERY_S = 0.25  # for jobs that another process made available
+POLL_EVERY_S = 0.25  # for jobs of other server processes
 ANY_NEW_LIST = 0
-FEW = 20  # lists are looked up one by one
+FEW = 20  # lists that are looked up one by one
 EVERYONE = 1_000_000_000
 log = logging.getLogger("jobserver.long_poll")
 Place = tuple[int, int]  # list id, stage
 
 
 class LongPolls:
-    """The waiting requests, by list and stage, the longest waiting first. `bound`: how many may wait at once; None: any
-    number."""
+    """The waiting requests, by list and stage, oldest first. `limit`: the number that may wait at once; None: no
+    limit."""
 
-    def __init__(self, database: Database, bound: int | None = None) -> None:
+    def __init__(self, database: Database, limit: int | None = None) -> None:
         self._database = database
-        self._bound = bound
+        self._limit = limit
         self._lock = new_lock()
         self._places: dict[Place, deque[Event]] = defaultdict(deque)
         self._sleeping = 0
-        self._looking = False
+        self._polling = False
         self.closed = False
 
     @contextmanager
     def place(self, list_id: int | None, stage: int) -> Iterator[Callable[[float], bool]]:
-        """A place in the queue for jobs of that stage. Yields `wait(timeout_s)`; it returns False at once if no more
-        requests may wait. list_id None: a list that does not exist yet.
+        """Adds a place to the queue for jobs of that stage. Yields `wait(timeout_s)`, which returns False at once if
+        the limit of waiting requests is reached. list_id None: a list that does not exist yet.
 
-        Take the place before looking for a job, so that none can come unnoticed in between.
+        Take the place before the query for a job, so that no wake-up is missed between them.
         """
         key = (list_id, stage) if list_id is not None else (ANY_NEW_LIST, ANY_NEW_LIST)
         event = new_event()
         with self._lock:
             self._places[key].append(event)
-            start, self._looking = not self._looking, True
+            start, self._polling = not self._polling, True
         if start:
-            spawn(self._look, "long polls")
+            spawn(self._poll, "long polls")
         if self.closed:
             event.set()
         try:
@@ -67,7 +67,7 @@ class LongPolls:
     def wake_list(self, list_id: int) -> None:
         """Wakes every request that waits for a job of that list."""
         with self._lock:
-            stages = [stage for waited, stage in self._places if waited == list_id]
+            stages = [stage for waiting_id, stage in self._places if waiting_id == list_id]
         for stage in stages:
             self.wake(list_id, stage, EVERYONE)
 
@@ -76,7 +76,7 @@ class LongPolls:
         self.wake(ANY_NEW_LIST, ANY_NEW_LIST, EVERYONE)
 
     def close(self) -> None:
-        """Wakes every request, now and from now on: the server ends."""
+        """Wakes every waiting and every later request, because the server shuts down."""
         self.closed = True
         with self._lock:
             for queue in self._places.values():
@@ -88,8 +88,8 @@ class LongPolls:
         with self._lock:
             if event.is_set():
                 return True
-            if self._bound is not None and self._sleeping >= self._bound:
-                self._leave(key, event)  # so that no wake-up is spent on it
+            if self._limit is not None and self._sleeping >= self._limit:
+                self._leave(key, event)  # so that it does not consume a wake-up
                 return False
             self._sleeping += 1
         try:
@@ -106,27 +106,27 @@ class LongPolls:
         if queue is not None and not queue:
             del self._places[key]
 
-    def _look(self) -> None:
-        """Looks for jobs that other processes made available, as long as a request waits."""
+    def _poll(self) -> None:
+        """Polls the database for jobs of other server processes while requests wait."""
         while True:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_EVERY_S)
             with self._lock:
                 if self.closed or not self._places:
-                    self._looking = False
+                    self._polling = False
                     return
-                waited = {list_id for list_id, _stage in self._places}
+                list_ids = {list_id for list_id, _stage in self._places}
             try:
-                stock = self._stock(waited)
+                stock = self._stock(list_ids)
             except DatabaseBusy:
                 continue
             except Exception as error:
-                log_fault(log, "the look for jobs of other servers failed; it will be repeated", error)
+                log_fault(log, "the query for jobs of other servers failed; the next poll repeats it", error)
                 continue
             for place in stock:
                 self.wake(*place)
             self.wake_for_new_list()
 
-    def _stock(self, waited: set[int]) -> list[Stock]:
-        if len(waited) > FEW:
+    def _stock(self, list_ids: set[int]) -> list[Stock]:
+        if len(list_ids) > FEW:
             return lists.stock(self._database.read)
-        return [place for list_id in waited for place in lists.stock(self._database.read, list_id)]
+        return [place for list_id in list_ids for place in lists.stock(self._database.read, list_id)]

@@ -1,4 +1,4 @@
-"""Socket.IO, unbound: create_app() binds it if the server can hold connections open."""
+"""The Socket.IO server. create_app() binds it if the server can hold connections open."""
 
 import time
 
@@ -8,12 +8,12 @@ from flask_socketio import SocketIO
 from jobserver.feed.live import Live
 
 OPTIONS = {
-    "transports": ["websocket"],  # a page without one polls, with an ETag and without holding a thread
+    "transports": ["websocket"],  # without a WebSocket a page polls with an ETag, which occupies no thread
     "async_handlers": False,  # the messages of one page are handled in order
     "max_http_buffer_size": 10_000,  # bytes of a message from a page
     "manage_session": False,
 }
-PACE_S = 0.01  # between two messages of a page: reading buffered messages never yields to the event loop
+PACE_S = 0.01  # between two messages of a page: reads of buffered messages never yield to the event loop
 
 socketio = SocketIO()
 

@@ -1,7 +1,7 @@
-"""The verbs on claims: claim, complete, renew, cancel.
+"""The operations on claims: claim, complete, renew, cancel.
 
-Each is one transaction, handed to the commit queue. The promises are kept by the WHERE clauses of the queries; this
-module knows what a repeated request means, and what went wrong in a refused one.
+Each is one transaction of the commit queue. The WHERE clauses of the queries hold the guarantees; this module handles
+repeated and rejected requests.
 """
 
 import secrets
@@ -16,29 +16,29 @@ from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import claiming
 from jobserver.store.transaction import Transaction
 
-MANY = 500  # more reports or claims are handled beside the event loop
+MANY = 500  # larger batches run in a thread
 
 
 def new_token(now: int) -> str:
-    """A claim's token: 80 random bits behind the time, so that tokens of one time lie together in an index."""
+    """Returns a claim token: the time and 80 random bits. Tokens of the same time are neighbours in an index."""
     return f"{now:012x}{secrets.token_hex(10)}"
 
 
 class Claims:
-    """The verbs, over one commit queue."""
+    """The operations, over one commit queue."""
 
     def __init__(self, commit_queue: CommitQueue, require_claim: bool) -> None:
         self._commit_queue = commit_queue
         self._require_claim = require_claim
 
     def claim(self, job_list: JobList, request: ClaimRequest) -> list[ClaimedJob]:
-        """Claims what is requested; [] if no job is available. The same token again returns the same jobs."""
+        """Claims the requested jobs; [] if none is available. A repeated token returns the same jobs."""
         return self._commit_queue.run(lambda tx: _claim(tx, job_list.id, request))
 
     def complete(
         self, job_list: JobList, report: Report, following: ClaimRequest | None
     ) -> tuple[Completion, list[ClaimedJob]]:
-        """Ends a claim as reported and, in the same transaction, claims what is requested next."""
+        """Ends a claim as reported and, in the same transaction, claims the next job if requested."""
         return self._commit_queue.run(
             CompleteClaim(job_list.id, report, self._require_claim, lambda tx: _claim(tx, job_list.id, following))
         )
@@ -46,8 +46,8 @@ class Claims:
     def complete_each(
         self, job_list: JobList, reports: Sequence[Report | JobServerError], following: ClaimRequest | None
     ) -> tuple[list[Completion | JobServerError], list[ClaimedJob]]:
-        """Ends many claims, each judged alone: its outcome, or why it was refused, in order. A report that could not be
-        parsed stands among them as its error."""
+        """Ends many claims, each independent of the others; returns the outcome or the error of each, in order. Instead
+        of a report, `reports` may hold the error of its parser."""
 
         def work(tx: Transaction) -> tuple[list[Completion | JobServerError], list[ClaimedJob]]:
             outcomes = complete_each(tx, job_list.id, reports, self._require_claim)
@@ -56,8 +56,7 @@ class Claims:
         return self._commit_queue.run(work, bulk=len(reports) > MANY)
 
     def renew(self, job_list: JobList | None, held: Iterable[tuple[int, str]]) -> list[Renewal]:
-        """Sets the deadlines of claims, given as (jobid, token), anew from now; says of each whether it holds its
-        job."""
+        """Renews claims, given as (jobid, token); returns the new deadline or the loss of each."""
         held = list(held)
         if job_list is None:
             return [Renewal(jobid, "lost") for jobid, _ in held]
@@ -66,7 +65,7 @@ class Claims:
             now = _now_ms()
             renewed = {
                 number: _renew(tx, job_list.id, *held[number], now)
-                # in this order two server processes do not block each other
+                # sorted, so that two server processes do not deadlock
                 for number in sorted(range(len(held)), key=held.__getitem__)
             }
             return [renewed[number] for number in range(len(held))]
@@ -74,7 +73,8 @@ class Claims:
         return self._commit_queue.run(work, bulk=len(held) > MANY)
 
     def request_cancel(self, job_list: JobList, jobid: int, actor: str | None = None) -> bool:
-        """Asks the worker that holds the job, by its next heartbeat, to stop; returns whether there is one."""
+        """Requests, in the response to its next heartbeat, that the worker of a job stops; returns whether a worker
+        holds it."""
         return self._commit_queue.run(lambda tx: claiming.request_cancel(tx, job_list.id, jobid, actor, _now_ms()))
 
 
@@ -88,7 +88,7 @@ def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[
         if held:
             return held
         if claiming.is_spent(tx, list_id, request.token):
-            raise ClaimSpent("This claim token was used before and holds nothing any more. Send a new one.")
+            raise ClaimSpent("This claim token was used for an earlier claim, which has ended. Send a new token.")
     claimed = claiming.claim_jobs(tx, list_id, request, request.token or new_token(now), now)
     if request.token is None and len(claimed) > 1:
         return [claiming.give_own_token(tx, job, new_token(now)) for job in claimed]
@@ -103,4 +103,4 @@ def _renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> R
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000  # not clock.now_ms(): one call less on the hottest way
+    return time.time_ns() // 1_000_000  # not clock.now_ms(): one call less per claim

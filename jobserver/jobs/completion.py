@@ -1,4 +1,4 @@
-"""How claims end: a report alone, among others of one request, or among those of other requests."""
+"""Completes claims: a single report, several reports of one request, or reports of several requests."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +11,11 @@ from jobserver.jobs.replay import replay_or_reject
 from jobserver.store.queries import completing
 from jobserver.store.transaction import RunEachAlone, Transaction
 
-Parsed = Report | JobServerError  # a report, or why it could not be parsed
+ParsedReport = Report | JobServerError  # a report, or the error of its parser
 
 
 class CompleteClaim:
-    """The work of one request: a report, and `then` a claim. Those that share a transaction are ended together."""
+    """The work of one request: a report, and `then` a claim. Works that share a transaction are completed together."""
 
     def __init__(
         self, list_id: int, report: Report, require_claim: bool, then: Callable[[Transaction], list[ClaimedJob]]
@@ -28,8 +28,8 @@ class CompleteClaim:
 
     @classmethod
     def together(cls, tx: Transaction, works: Sequence["CompleteClaim"]) -> None:
-        """Called before each of them is, in every transaction: completes the straightforward reports of several
-        requests in one UPDATE for each stage."""
+        """Completes the straightforward reports of several requests in one UPDATE for each stage. The commit queue
+        calls it before the works themselves, in every transaction."""
         lists: dict[int, list[CompleteClaim]] = defaultdict(list)
         for work in works:
             work._done = False
@@ -43,12 +43,12 @@ class CompleteClaim:
             return complete(tx, self._list_id, self._report, self._require_claim), self._then(tx)
         try:
             return Completion(self._report.jobid, self._report.target), self._then(tx)
-        except Exception as error:  # its job has moved, and must not
+        except Exception as error:  # undo the completion
             raise RunEachAlone from error
 
 
 def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
-    """Ends one claim, or raises why not."""
+    """Ends one claim; raises the error if it cannot."""
     move = completing.end_claim(tx, list_id, report, require_claim, now_ms())
     if move is None:
         return replay_or_reject(tx, list_id, report)
@@ -56,9 +56,9 @@ def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool)
 
 
 def complete_each(
-    tx: Transaction, list_id: int, reports: Sequence[Parsed], require_claim: bool
+    tx: Transaction, list_id: int, reports: Sequence[ParsedReport], require_claim: bool
 ) -> list[Completion | JobServerError]:
-    """Ends many claims, each judged alone: its outcome, or why it was refused, in order."""
+    """Ends many claims, each independent of the others; returns the outcome or the error of each, in order."""
     outcomes: dict[int, Completion | JobServerError] = {
         number: Completion(move.jobid, move.to_stage) for number, move in _done(tx, list_id, reports)
     }
@@ -70,27 +70,27 @@ def complete_each(
             outcomes[number] = (
                 report if isinstance(report, JobServerError) else complete(tx, list_id, report, require_claim)
             )
-        except JobServerError as refusal:  # raised before anything of this report changed
+        except JobServerError as refusal:  # raised before any change by this report
             outcomes[number] = refusal
     return [outcomes[number] for number in range(len(reports))]
 
 
-def _done(tx: Transaction, list_id: int, reports: Sequence[Parsed]) -> Iterator[tuple[int, Move]]:
-    """Completes straightforward reports in one UPDATE for each stage: the moves, with the places of their reports.
-    Leaves out those that prove nothing, need a closer look, or are not the first about their job."""
-    places: dict[int, int] = {}
+def _done(tx: Transaction, list_id: int, reports: Sequence[ParsedReport]) -> Iterator[tuple[int, Move]]:
+    """Completes straightforward reports in one UPDATE for each stage; yields the moves with the indexes of their
+    reports. Skips reports without a token, with an error, without effect, and repeated reports of a job."""
+    indexes: dict[int, int] = {}
     stages: dict[int, list[Report]] = defaultdict(list)
     for number, report in enumerate(reports):
-        if isinstance(report, JobServerError) or places.setdefault(report.jobid, number) != number:
+        if isinstance(report, JobServerError) or indexes.setdefault(report.jobid, number) != number:
             continue
         if report.token is not None and report.error is None and report.target > 0:
             stages[report.target].append(report)
     for target, several in sorted(stages.items()):
         several.sort(key=lambda report: report.jobid)  # see _by_jobid
         for move in completing.end_done(tx, list_id, target, several, now_ms()):
-            yield places[move.jobid], move
+            yield indexes[move.jobid], move
 
 
-def _by_jobid(reports: Sequence[Parsed]) -> list[int]:
-    """The places of the reports, in an order in which two server processes do not block each other."""
+def _by_jobid(reports: Sequence[ParsedReport]) -> list[int]:
+    """Returns the indexes of the reports, sorted so that two server processes do not deadlock."""
     return sorted(range(len(reports)), key=lambda number: getattr(reports[number], "jobid", -1))

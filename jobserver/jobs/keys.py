@@ -1,4 +1,4 @@
-"""The secret key (jobix) of a list: only a keyed hash of it is stored; and which list it opens."""
+"""Finds lists by their secret keys (jobix). Only a keyed hash of a key is stored."""
 
 import hashlib
 import hmac
@@ -9,8 +9,8 @@ from jobserver.store.queries import lists
 
 
 class Keys:
-    """Finds lists by their secret keys. `known`: the lists that were found. Lists are never deleted, so a known one
-    need not be looked up; its name may be an old one."""
+    """Finds lists by their secret keys. `known`: a cache of lists by key. Lists are never deleted, so a cached list is
+    valid, but its name may be an old one."""
 
     def __init__(self, secret_key: str, database: Database) -> None:
         self._key = hashlib.sha256(b"jobix " + secret_key.encode()).digest()
@@ -18,15 +18,15 @@ class Keys:
         self.known: dict[int, JobList] = {}
 
     def hash(self, jobix: int) -> str:
-        """What is stored of a secret key: HMAC-SHA256 under the server's key, hexadecimal."""
+        """Returns the stored hash of a secret key: HMAC-SHA256 with the server's key, hexadecimal."""
         return hmac.digest(self._key, str(jobix).encode(), "sha256").hex()
 
     def find(self, jobix: int) -> JobList | None:
-        """The list that this secret key opens, if there is one."""
+        """Returns the list of this secret key; None if there is none."""
         return self.known.get(jobix) or self.look_up(jobix)
 
     def look_up(self, jobix: int) -> JobList | None:
-        """The same with the list's current name."""
+        """Returns the list of this secret key with its current name; None if there is none."""
         job_list = lists.by_hash(self._database.read, self.hash(jobix))
         if job_list is not None:
             self.known[jobix] = job_list

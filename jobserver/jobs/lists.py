@@ -1,4 +1,4 @@
-"""The verbs that make lists and fill them: init, submit, lifetimes."""
+"""The operations that create and fill lists: init, submit, lifetimes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,21 +19,21 @@ UNCHANGED = -1
 
 
 class Lists:
-    """The verbs, over one commit queue."""
+    """The operations, over one commit queue."""
 
     def __init__(self, commit_queue: CommitQueue, keys: Keys) -> None:
         self._commit_queue = commit_queue
         self._keys = keys
 
     def init(self, jobix: int, given: list[Lifetime], name: str | None) -> dict[int, Lifetime]:
-        """Makes the list if it is new, and sets its lifetimes if that was not done; those that hold now."""
+        """Creates the list if it is new, and sets its lifetimes if no /init has; returns the current lifetimes."""
 
         def work(tx: Transaction) -> dict[int, Lifetime]:
-            job_list = self._found_or_made(tx, jobix, name)
+            job_list = self._get_or_create(tx, jobix, name)
             if name is not None and job_list.name != name and not lists.rename(tx, job_list.id, name):
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
             current = lists.lifetimes(tx.all, job_list.id)
-            initialised = 0 in current  # else `/lifetime` has set some, and leaves the others to `/init`
+            initialised = 0 in current  # otherwise /lifetime may have set some; /init sets the others
             for lifetime in given:
                 if not initialised and lifetime.stage not in current:
                     lists.store_lifetime(tx, job_list.id, lifetime)
@@ -44,13 +44,13 @@ class Lists:
         return self._commit_queue.run(work, exclusive=bool(given) or name is not None)
 
     def submit(self, jobix: int, chunks: Iterable[str], jobs: int, large: bool = False) -> tuple[int, int]:
-        """Adds jobs to the list, made if it is new: (how many were new, how many it knew).
+        """Adds jobs to the list, which is created if it is new; returns the numbers of new and of known jobs.
 
-        chunks: see add_jobs(); iterated once a try. jobs: how many they hold. large: they hold much text.
+        chunks: see add_jobs(); iterated once per try. jobs: their number of jobs. large: they hold much text.
         """
 
         def work(tx: Transaction) -> int:
-            job_list = self._found_or_made(tx, jobix, None)
+            job_list = self._get_or_create(tx, jobix, None)
             now, added = now_ms(), Counter[int]()
             for chunk in chunks:
                 added.update(loading.add_jobs(tx, job_list.id, chunk, now))
@@ -67,16 +67,16 @@ class Lists:
     def set_lifetime(
         self, jobix: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
     ) -> Lifetime:
-        """Sets a stage's lifetime, for the jobs in it too. requeue UNCHANGED and max_attempts None leave what holds."""
+        """Sets the lifetime of a stage, also for the jobs in it. UNCHANGED and None keep the stored value."""
 
         def work(tx: Transaction) -> Lifetime:
-            list_id = self._found_or_made(tx, jobix, None).id
+            list_id = self._get_or_create(tx, jobix, None).id
             return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
 
         return self._commit_queue.run(work, exclusive=True)
 
     def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, actor: str) -> Lifetime:
-        """The same by a person who signed in: what else holds for the stage stays."""
+        """Sets the lifetime of a stage by a signed-in person; keeps requeue and max_attempts."""
 
         def work(tx: Transaction) -> Lifetime:
             lifetime = _set_lifetime(tx, job_list.id, stage, lifetime_ms, UNCHANGED, None)
@@ -86,17 +86,17 @@ class Lists:
 
         return self._commit_queue.run(work, exclusive=True)
 
-    def _found_or_made(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
+    def _get_or_create(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
         hashed = self._keys.hash(jobix)
-        found = lists.by_hash(tx.all, hashed)
-        if found is None:
-            found = lists.create(tx, hashed, name, now_ms())
-            if found is None and (found := lists.by_hash(tx.all, hashed)) is not None:
-                return found  # made by another server process a moment ago
-            if found is None:
+        job_list = lists.by_hash(tx.all, hashed)
+        if job_list is None:
+            job_list = lists.create(tx, hashed, name, now_ms())
+            if job_list is None and (job_list := lists.by_hash(tx.all, hashed)) is not None:
+                return job_list  # created by another server process a moment ago
+            if job_list is None:
                 raise NameTaken(f"Another list is named {name!r}; choose another name.")
-            tx.record(Event(found.id, EventKind.CREATED, message=f"named {found.name}"), now_ms())
-        return found
+            tx.record(Event(job_list.id, EventKind.CREATED, message=f"named {job_list.name}"), now_ms())
+        return job_list
 
 
 def _set_lifetime(

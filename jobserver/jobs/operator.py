@@ -1,4 +1,4 @@
-"""The verbs of a person who signed in: send back, fail, set the priority, pause. Each event names its actor."""
+"""The operations of a signed-in person: retry, fail, set the priority, pause. Each event names its actor."""
 
 from collections.abc import Sequence
 
@@ -17,41 +17,41 @@ TOGETHER = 1000  # jobs in one transaction
 
 
 class Operator:
-    """The verbs, over one commit queue. `actor`: the person."""
+    """The operations, over one commit queue. `actor`: the person."""
 
     def __init__(self, commit_queue: CommitQueue, database: Database) -> None:
         self._commit_queue = commit_queue
         self._database = database
 
-    def send_back(self, job_list: JobList, jobids: Sequence[int], to: int | None, actor: str) -> int:
-        """Sends flagged jobs back, each to `to` or, None, to the stage before its own; returns how many."""
+    def retry(self, job_list: JobList, jobids: Sequence[int], to: int | None, actor: str) -> int:
+        """Moves flagged jobs to stage `to` (None: each to the stage before its own); returns their number."""
         return self._commit_queue.run(
-            lambda tx: operating.send_back(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
+            lambda tx: operating.retry(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
         )
 
-    def send_back_all(self, job_list: JobList, which: Filter, last_stage: int, to: int | None, actor: str) -> int:
-        """Sends all flagged jobs back that match the filter, a part at a time; returns how many."""
+    def retry_all(self, job_list: JobList, which: Filter, last_stage: int, to: int | None, actor: str) -> int:
+        """Retries all flagged jobs that match the filter, TOGETHER at a time; returns their number."""
         total, after = 0, -1
         while True:
             jobids = listing.flagged_ids(self._database.read, job_list.id, which, last_stage, after, TOGETHER)
             if not jobids:
                 return total
-            total, after = total + self.send_back(job_list, jobids, to, actor), jobids[-1]
+            total, after = total + self.retry(job_list, jobids, to, actor), jobids[-1]
 
     def fail(self, job_list: JobList, jobid: int, actor: str) -> None:
-        """Fails a job that is being worked on."""
+        """Fails a running job."""
 
         def work(tx: Transaction) -> None:
             if operating.fail(tx, job_list.id, jobid, actor, now_ms()):
                 return
-            if listing.one(tx.all, job_list.id, jobid, 0) is None:
+            if listing.detail(tx.all, job_list.id, jobid, 0) is None:
                 raise NoSuchJob(f"This list has no job {jobid}.")
-            raise WrongStage(f"Job {jobid} is not being worked on, or has failed already. Nothing was changed.")
+            raise WrongStage(f"Job {jobid} is not running, or has failed already. Nothing was changed.")
 
         self._commit_queue.run(work)
 
     def set_priority(self, job_list: JobList, jobids: Sequence[int], priority: int, actor: str) -> int:
-        """Gives jobs another priority; returns how many had a different one."""
+        """Sets the priority of jobs; returns the number of changed jobs."""
         return self._commit_queue.run(
             lambda tx: operating.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
         )
@@ -70,7 +70,7 @@ class Operator:
 
 
 def require_jobids(jobids: Sequence[int]) -> Sequence[int]:
-    """The ids themselves; BadRequest when there is none, or there are too many for one request."""
+    """Returns the ids; BadRequest if there are none, or too many for one request."""
     if not 0 < len(jobids) <= TOGETHER:
         raise BadRequest(f"Choose 1 to {TOGETHER} jobs.")
     return jobids

@@ -1,5 +1,5 @@
-"""The verbs of page sessions: sign in to a list, sign out. The database keeps a hash of the session's id, so that a
-session ends when its row is deleted, whatever a cookie says."""
+"""Sign-in and sign-out on pages. The database stores a hash of the session id; a session ends when its row is deleted,
+even if a browser keeps the cookie."""
 
 import hashlib
 import secrets
@@ -16,12 +16,12 @@ _MS_PER_DAY = 86_400_000
 
 
 def person(database: Database, session_id: str, job_list: JobList) -> str | None:
-    """The name under which a session is signed in to a list; None if it is not."""
+    """Returns the name of the person that a session has signed in to a list; None if not signed in."""
     return page_sessions.person(database.read, _hash(session_id), job_list.id, now_ms())
 
 
 def sign_in(commit_queue: CommitQueue, session_id: str, job_list: JobList, name: str) -> str:
-    """Signs in to a list. Returns the id of a new session, which takes over the other rights of the old one."""
+    """Signs in to a list. Returns the id of a new session, which receives the other rights of the old one."""
     new_id, now = secrets.token_urlsafe(24), now_ms()
 
     def work(tx: Transaction) -> None:
@@ -34,7 +34,7 @@ def sign_in(commit_queue: CommitQueue, session_id: str, job_list: JobList, name:
 
 
 def sign_out(commit_queue: CommitQueue, session_id: str) -> None:
-    """Ends a session: its cookie, and every copy of it, has no right any more."""
+    """Ends a session: its cookie and all copies lose their rights."""
     commit_queue.run(lambda tx: page_sessions.end(tx, _hash(session_id)))
 
 

@@ -1,4 +1,4 @@
-"""A report that changed nothing: it is repeated, or it is rejected."""
+"""Handles reports without effect: returns the outcome of a repeated report, or rejects the report."""
 
 from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import BadRequest, ClaimLost, NoSuchJob, WrongStage
@@ -10,7 +10,7 @@ from jobserver.store.transaction import Transaction
 
 
 def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completion:
-    """The recorded outcome of a repeated report; otherwise raises what is wrong with it."""
+    """Returns the recorded outcome of a repeated report; otherwise raises the error."""
     job, target = report.jobid, report.target
     place = completing.where_is(tx, list_id, job)
     if place is None:
@@ -22,21 +22,25 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
             return _same(report, end)
         if place.claim != report.token:
             raise ClaimLost(
-                f"This claim does not hold job {job}, which is in stage {stage} now: the job was sent back, or given to"
-                " another worker. Drop the result and claim a new job."
+                f"This claim does not hold job {job}, which is in stage {stage} now: it was requeued, or another worker"
+                " claimed it. Discard the result and claim a new job."
             )
     if is_available(stage):
-        raise WrongStage(f"Job {job} is in stage {stage}: no worker holds it. Claim it first, by /get/{stage}.")
+        raise WrongStage(f"Job {job} is in stage {stage}: no worker holds it. Claim it first with /get/{stage}.")
     if target > stage + 1:
         raise WrongStage(f"Job {job} is in stage {stage}; from there it goes to {choices(stage)}, not {target}.")
     if report.error is not None and target > stage:
-        raise BadRequest(f"An error goes with a lower stage; {target} would say that job {job} is done with {stage}.")
+        raise BadRequest(
+            f"A report with an error must name a lower stage; {target} means that job {job} has completed {stage}."
+        )
     if place.outcome != Outcome.NONE.value:
-        raise WrongStage(f"Job {job} has failed in stage {stage}: it can only be sent back, to a lower even stage.")
+        raise WrongStage(f"Job {job} has failed in stage {stage}: it can only return to a lower even stage.")
     if place.claim is None:
-        raise ClaimLost(f"No worker holds job {job}, and this server requires a claim: it can only be sent back.")
-    why = "its worker chose the claim's token" if place.client_token else "this server requires it"
-    raise ClaimLost(f"Job {job} is held. Prove your claim by the header claim: {why}.")
+        raise ClaimLost(
+            f"No worker holds job {job}, and this server requires a claim: it can only return to a lower stage."
+        )
+    reason = "its worker chose the claim's token" if place.client_token else "this server requires it"
+    raise ClaimLost(f"Job {job} is held. Send the claim token in the header claim: {reason}.")
 
 
 def _same(report: Report, end: ClaimEnd) -> Completion:
@@ -44,4 +48,4 @@ def _same(report: Report, end: ClaimEnd) -> Completion:
     moved = end.kind in (EventKind.COMPLETED, EventKind.RELEASED)
     if (moved and end.stage == report.target) or (failed and report.target < end.stage):
         return Completion(report.jobid, end.stage, failed)
-    raise ClaimLost(f"This claim has ended: job {report.jobid} went to stage {end.stage}. Claim a new job.")
+    raise ClaimLost(f"This claim has ended: job {report.jobid} moved to stage {end.stage}. Claim a new job.")

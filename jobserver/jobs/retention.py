@@ -1,4 +1,4 @@
-"""The verbs that keep the database small: old events are deleted, old statistics folded into longer slots."""
+"""Keeps the database small: deletes old events, merges old statistics into longer slots."""
 
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
@@ -7,15 +7,15 @@ from jobserver.store.queries import events, statistics
 from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
 from jobserver.store.transaction import SLOT_S, Transaction
 
-TOGETHER = 500  # rows in one transaction, so that claims wait little for it
-LOOK_EVERY_MS = 10_000
+TOGETHER = 500  # rows in one transaction; small, so that claims do not wait long
+CHECK_EVERY_MS = 10_000
 MS_PER_HOUR = 3_600_000
 MINUTES_AFTER_MS = 2 * MS_PER_HOUR
 HOURS_AFTER_MS = 50 * MS_PER_HOUR
 
 
 class Retention:
-    """The verbs, over one commit queue."""
+    """The operations, over one commit queue."""
 
     def __init__(self, commit_queue: CommitQueue, database: Database, history_days: float) -> None:
         self._commit_queue = commit_queue
@@ -24,7 +24,7 @@ class Retention:
         self._next = 0
 
     def step(self, steps: int = 20) -> int:
-        """Deletes and folds some of what is old, in small steps, if it is time to; returns how many rows."""
+        """Deletes and merges old rows in small steps, if a check is due; returns the number of rows."""
         now = now_ms()
         if now < self._next:
             return 0
@@ -37,7 +37,7 @@ class Retention:
             done += self._commit_queue.run(lambda tx: statistics.forget_workers(tx, old, TOGETHER))
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):
             done += self._fold(span_s, into_s, now - after_ms)
-        self._next = 0 if done else now + LOOK_EVERY_MS
+        self._next = 0 if done else now + CHECK_EVERY_MS
         return done + (self.step(steps - 1) if done and steps > 1 else 0)
 
     def _fold(self, span_s: int, into_s: int, before: int) -> int:

@@ -1,4 +1,4 @@
-"""The web pages, their data and their actions. They read by queries and change by verbs; no SQL lives here."""
+"""The web pages, their data and their actions. They read with queries and change with operations; no SQL."""
 
 from flask import Flask
 

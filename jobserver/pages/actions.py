@@ -1,4 +1,4 @@
-"""The actions of a person who is signed in. Harmful ones ask for confirmation."""
+"""The actions of a signed-in person. Harmful actions ask for confirmation."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ blueprint = Blueprint("actions", __name__)
 
 @blueprint.post("/act/<verb>")
 def act(verb: str) -> Response | str:
-    """Runs an action, after the person has confirmed it if the form says so."""
+    """Runs an action, after a confirmation if the form requires one."""
     job_list = page_query.job_list()
     by = signin.require_person(job_list)
     if verb not in VERBS:
@@ -39,7 +39,7 @@ def act(verb: str) -> Response | str:
 
 
 def _confirm_page(job_list: JobList, verb: str, back: str) -> str:
-    """The question of a form, for browsers without JavaScript."""
+    """Renders the confirmation question of a form, for browsers without JavaScript."""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("ask", "csrf_token")]
     label, ask = LABELS.get(verb, "Continue"), request.form["ask"]
     return render_template("confirm.html", job_list=job_list, ask=ask, label=label, fields=fields, back=back)
@@ -50,9 +50,9 @@ def _retry(job_list: JobList, by: str) -> str:
     to = stages.require_available(parsing.stage(text)) if text else None
     if request.args.get("all"):
         last = reports.progress(services().database, job_list).last_stage
-        moved = services().operator.send_back_all(job_list, page_query.which(request.form), last, to, by)
+        moved = services().operator.retry_all(job_list, page_query.which(request.form), last, to, by)
     else:
-        moved = services().operator.send_back(job_list, _jobs(), to, by)
+        moved = services().operator.retry(job_list, _jobs(), to, by)
     where = f"to stage {to}" if to is not None else "to the stage before"
     return f"{_jobs_were(moved)} returned {where}."
 
@@ -99,7 +99,7 @@ VERBS: dict[str, Callable[[JobList, str], str]] = {
     "pause": _pause,
     "resume": _resume,
 }
-LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the buttons that confirm
+LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the confirmation buttons
 
 
 def _jobs() -> list[int]:

@@ -33,7 +33,7 @@ LIBRARIES = {  # installed by npm
 
 
 def register(app: Flask) -> None:
-    """Tells templates which libraries and connections there are, and connects the live feed."""
+    """Gives templates the available libraries and connections, and connects the live feed."""
     app.jinja_env.globals.update(
         library=library, sockets=concurrency.is_own_server() or app.extensions[NAME].settings.push
     )
@@ -43,13 +43,14 @@ def register(app: Flask) -> None:
 
 
 def library(name: str) -> str:
-    """The address of a JavaScript library or style sheet; empty if it is not installed."""
+    """Returns the URL of a JavaScript library or style sheet; empty if it is not installed."""
     path = LIBRARIES[name]
     return url_for("static", filename=path) if resource(f"static/{path}").is_file() else ""
 
 
 def summary(app: Flask, job_list: JobList) -> str:
-    """The top of the progress page: numbers, bar and durations. The same for everybody; needs no request."""
+    """Renders the top of the progress page: numbers, bar and durations. It is the same for all users and needs no
+    request."""
     now = now_ms()
     overview = reports.overview(app.extensions[NAME].database, job_list, now)
     return app.jinja_env.get_template("summary.html").render(overview=overview, now=now)
@@ -77,7 +78,8 @@ def rows() -> Response:
 
 @blueprint.get("/chart")
 def chart() -> Response:
-    """How many jobs completed each working stage, by slots of time: {step_ms, starts, stages: {stage: jobs}}."""
+    """The number of jobs that completed each working stage, by slots of time: {step_ms, starts, stages: {stage:
+    jobs}}."""
     job_list, name, now = page_query.job_list(), request.args.get("span", "hour"), now_ms()
     if name not in (*SPANS, "all"):
         raise BadRequest(f"span must be one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
@@ -93,7 +95,7 @@ def chart() -> Response:
     starts = list(range(since, now, step_ms))
     stages = {stage: [0] * len(starts) for stage in sorted({slot.stage for slot in slots})}
     for slot in slots:
-        if since <= slot.start < now:  # else the server's clock was set back
+        if since <= slot.start < now:  # not if the server clock was set back
             stages[slot.stage][(slot.start - since) // step_ms] += slot.jobs
     data = {"step_ms": step_ms, "starts": starts, "stages": {str(stage): jobs for stage, jobs in stages.items()}}
     return _tagged(encode(data), "application/json")

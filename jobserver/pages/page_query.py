@@ -1,4 +1,4 @@
-"""The list, filter, order and position of a page, read from its address: a view can be sent to a colleague."""
+"""The list, filter, order and position of a page, parsed from its URL, so that a view can be shared."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ MAX_TEXT = 200
 
 
 def job_list() -> JobList:
-    """The list that `list=` names; raises NoSuchList."""
+    """Returns the list that `list=` names; raises NoSuchList."""
     name = request.values.get("list", "").replace("\x00", "\ufffd")
-    found = lists.by_name(services().database.read, name)
-    if found is None:
+    job_list = lists.by_name(services().database.read, name)
+    if job_list is None:
         raise NoSuchList(f"No list is named {name[:100]!r}. The lists are at {url_for('pages.progress_page')}.")
-    return found
+    return job_list
 
 
 def which(source: Any = None) -> Filter:
-    """The filter of the address, or of a form; raises BadRequest."""
+    """Parses the filter of the URL, or of a form; raises BadRequest."""
     values = request.args if source is None else source
     state = values.get("state") or None
     if state is not None and state not in STATES:
@@ -39,7 +39,7 @@ def which(source: Any = None) -> Filter:
 
 
 def sort() -> Sort:
-    """The order of the address; raises BadRequest."""
+    """Parses the order of the URL; raises BadRequest."""
     by = request.args.get("sort") or "job"
     if by not in SORTS:
         raise BadRequest(f"sort is one of {', '.join(SORTS)}, not {by[:40]!r}.")
@@ -47,13 +47,13 @@ def sort() -> Sort:
 
 
 def after() -> int:
-    """The job id after which the page begins; -1 for the first page."""
+    """Parses the job id after which the page begins; -1 for the first page."""
     text = request.args.get("after", "")
     return parsing.whole(text, "after") if text else -1
 
 
 def value_after(order: Sort) -> tuple[Any, int] | None:
-    """The value and job id after which a page of a sorted view begins; None for the first page."""
+    """Parses the value and job id after which a page of a sorted view begins; None for the first page."""
     if not request.args.get("after"):
         return None
     text = request.args.get("value", "")

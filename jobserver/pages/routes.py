@@ -1,4 +1,4 @@
-"""The pages of lists, jobs, lifetimes and workers, and the line at `/`."""
+"""The pages of lists, jobs, lifetimes and workers, and the version at `/`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def job_page(jobid: str) -> Response:
     """One job with its history."""
     job_list, number = page_query.job_list(), parsing.whole(jobid, "A job's id")
     database = services().database
-    job = database.look(lambda connection: listing.one(connection.all, job_list.id, number, MAX_HISTORY))
+    job = database.look(lambda connection: listing.detail(connection.all, job_list.id, number, MAX_HISTORY))
     if job is None:
         raise NoSuchJob(f"The list {job_list.name} has no job {number}.")
     return _html("job.html", job_list, job=job, now=now_ms(), most=MAX_TEXT)
@@ -80,7 +80,7 @@ def job_page(jobid: str) -> Response:
 
 @blueprint.get("/workers")
 def workers_page() -> Response:
-    """The workers of a list, those seen last first."""
+    """The workers of a list, last seen first."""
     job_list, seen = page_query.job_list(), request.args.get("heard", "")
     after = (parsing.whole(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
     workers, held = services().database.look(
@@ -94,7 +94,7 @@ def workers_page() -> Response:
 
 
 def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[Call], Any]) -> AnyResponse:
-    """The page of the list in the address, or of all lists; JSON for programs that send a jobix."""
+    """Returns the page of the list in the URL, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
         return json_response(for_programs(Call(request.environ, services())))
     if request.args.get("list") is not None:
@@ -108,7 +108,7 @@ def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[C
 
 
 def _progress_json(call: Call) -> shapes.ListProgress:
-    """The progress of a list for programs: `/get` without a stage."""
+    """Returns the progress of a list for programs: `/get` without a stage."""
     job_list = call.services.keys.look_up(jobix_of(call))
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
@@ -117,10 +117,10 @@ def _progress_json(call: Call) -> shapes.ListProgress:
 
 
 def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
-    """The lifetimes of a list for programs: `/lifetime` without a stage."""
+    """Returns the lifetimes of a list for programs: `/lifetime` without a stage."""
     job_list = job_list_of(call, jobix_of(call))
-    kept = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
-    return {str(stage): lifetime.as_answer() for stage, lifetime in kept.items()}
+    stored = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
+    return {str(stage): lifetime.as_answer() for stage, lifetime in stored.items()}
 
 
 def _progress_html(job_list: JobList) -> Response:
@@ -133,18 +133,18 @@ def _progress_html(job_list: JobList) -> Response:
 def _lifetimes_html(job_list: JobList) -> Response:
     database = services().database
     progress = reports.progress(database, job_list)
-    kept, took, expired = database.look(
+    stored, took, expired = database.look(
         lambda connection: (
             lists.lifetimes(connection.all, job_list.id),
             statistics.durations(connection.all, job_list.id),
             statistics.expired(connection.all, job_list.id),
         )
     )
-    known = {*progress.stages, *kept}
+    known = {*progress.stages, *stored}
     rows = [
         StageRow(
             stage,
-            kept.get(stage, Lifetime(stage)),
+            stored.get(stage, Lifetime(stage)),
             progress.stages.get(stage),
             took.get(stage, {}),
             expired.get(stage, 0),
@@ -155,13 +155,13 @@ def _lifetimes_html(job_list: JobList) -> Response:
 
 
 def _shown_stages(known: set[int], last_stage: int) -> list[int]:
-    """The stages that have jobs or a lifetime, then the others up to the last; at most MAX_STAGES."""
+    """Returns the stages with jobs or a lifetime, then the others up to the last stage; at most MAX_STAGES."""
     unused = [stage for stage in range(min(last_stage, MAX_STAGES) + 1) if stage not in known]
     return sorted([*sorted(known), *unused][:MAX_STAGES])
 
 
 def _html(template: str, job_list: JobList, **values: Any) -> Response:
-    """A page of one list."""
+    """Renders a page of one list."""
     progress = reports.progress(services().database, job_list)
     return _no_store(render_template(template, job_list=job_list, progress=progress, **values))
 

@@ -23,14 +23,14 @@ csrf = CSRFProtect()
 def register(app: Flask, blueprints: set[str]) -> None:
     """Protects the forms of these blueprints. The worker protocol has no forms and no cookies."""
     app.config.update(
-        WTF_CSRF_CHECK_DEFAULT=False,  # check_form() does it, for the pages only
+        WTF_CSRF_CHECK_DEFAULT=False,  # check_form() checks, for the pages only
         WTF_CSRF_TIME_LIMIT=None,  # a token is as old as its session; a page may stay open for days
         WTF_CSRF_SSL_STRICT=False,  # _require_same_origin() checks more, and without TLS too
         MAX_FORM_MEMORY_SIZE=MAX_FORM_KB * 1000,
         MAX_FORM_PARTS=MAX_FORM_PARTS,
     )
     csrf.init_app(app)
-    logging.getLogger("flask_wtf.csrf").setLevel(logging.WARNING)  # it logs each refused form at INFO
+    logging.getLogger("flask_wtf.csrf").setLevel(logging.WARNING)  # the library logs each refused form at INFO
 
     def check_form() -> None:
         if request.method == "POST" and request.blueprint in blueprints:
@@ -71,7 +71,7 @@ def _form_too_large(_error: RequestEntityTooLarge) -> Response:
 
 
 def _add_headers(response: Response) -> Response:
-    """Browsers must not guess types; a page takes nothing from other sites and is not shown in their frames."""
+    """Adds headers: no type guessing, no content from other sites, no display in their frames."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = POLICY

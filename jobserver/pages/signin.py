@@ -37,13 +37,13 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=page_sessions.DAYS),
-        SESSION_REFRESH_EACH_REQUEST=False,  # else the response to a table would undo what a form set meanwhile
+        SESSION_REFRESH_EACH_REQUEST=False,  # otherwise the response to a poll could overwrite a newer session
     )
     app.jinja_env.globals.update(person=person)
 
 
 def person(job_list: JobList) -> str | None:
-    """The name under which this browser is signed in to the list; None if it is not."""
+    """Returns the name of the person signed in to the list in this browser; None if not signed in."""
     session_id = session.get(SESSION_ID)
     if session_id is None:
         return None
@@ -54,7 +54,7 @@ def person(job_list: JobList) -> str | None:
 
 
 def require_person(job_list: JobList) -> str:
-    """The name under which this browser is signed in to the list; raises NotSignedIn if it is not."""
+    """Returns the name of the person signed in to the list in this browser; raises NotSignedIn."""
     name = person(job_list)
     if name is None:
         raise NotSignedIn("Sign in with the secret key (jobix) of the list first.")
@@ -96,7 +96,7 @@ def sign_out() -> Response:
 
 
 def _form(job_list: JobList, error: str = "") -> str:
-    """The page with the form; what was typed stays in it, except the key."""
+    """Renders the form with the entered values, except the key."""
     return render_template("signin.html", job_list=job_list, error=error, values=request.values)
 
 
@@ -104,8 +104,8 @@ def _require_key(job_list: JobList) -> None:
     """Raises JobixUnknown unless the form holds the list's secret key."""
     call = Call(request.environ, services())
     require_patience(call)
-    found = services().keys.find(parsing.jobix(request.form.get("jobix")))
-    if found is None or found.id != job_list.id:
+    job_list_of_key = services().keys.find(parsing.jobix(request.form.get("jobix")))
+    if job_list_of_key is None or job_list_of_key.id != job_list.id:
         count_wrong(call)
         raise JobixUnknown("Wrong key.")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from jobserver.core.progress import Progress
 
-MOST_STAGES = 100  # shown one by one; the others share the last segment
+MOST_STAGES = 100  # with a segment of their own; the others share the last segment
 LEAST_WIDTH = 1.0  # percent: a stage with a single job stays visible
 KINDS = {"wait": "waiting", "work": "working", "done": "done"}
 
@@ -28,7 +28,7 @@ class Segment:
 
     @property
     def expired(self) -> int:
-        """How many jobs are expired, and not failed."""
+        """The number of jobs that are expired but not failed."""
         return self.flagged - self.failed
 
     @property
@@ -38,23 +38,23 @@ class Segment:
 
 
 def kind(progress: Progress, stage: int) -> str:
-    """Whether jobs in a stage wait, are worked on, or are done."""
+    """Returns the kind of a stage: wait, work or done."""
     return "work" if stage % 2 else "done" if stage >= progress.last_stage else "wait"
 
 
 def key(progress: Progress) -> list[Segment]:
-    """Every stage of the list, without places; beyond MOST_STAGES the rest as one."""
+    """Returns a segment for each stage, without positions; stages beyond MOST_STAGES share one."""
     stages = sorted(progress.stages.items())
-    shown = [Segment(str(stage), kind(progress, stage), *count) for stage, count in stages[:MOST_STAGES]]
+    segments = [Segment(str(stage), kind(progress, stage), *count) for stage, count in stages[:MOST_STAGES]]
     rest = [count for _, count in stages[MOST_STAGES:]]
     if rest:
         jobs, flagged, failed = (sum(numbers) for numbers in zip(*rest, strict=True))
-        shown.append(Segment(f"{len(rest):,} more stages", "wait", jobs, flagged, failed))
-    return shown
+        segments.append(Segment(f"{len(rest):,} more stages", "wait", jobs, flagged, failed))
+    return segments
 
 
 def bar(progress: Progress) -> list[Segment]:
-    """The stages that have jobs, each as wide as its share."""
+    """Returns the stages with jobs as positioned segments; the width is the share of jobs."""
     filled = [segment for segment in key(progress) if segment.jobs]
     widths = [max(LEAST_WIDTH, 100 * segment.jobs / progress.jobs) for segment in filled]
     placed, x, total = [], 0.0, sum(widths)

@@ -1,4 +1,4 @@
-"""The tables of the progress page: jobs that need attention, running jobs, and all jobs by the filter."""
+"""The tables of the progress page: jobs that need attention, running jobs, and the jobs that match the filter."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ JOBS_PER_PAGE = 50
 
 
 def tables(job_list: JobList) -> dict[str, Any]:
-    """The variables of jobs.html and rows.html, by the filter and order of the address."""
+    """Returns the variables of jobs.html and rows.html, for the filter and order of the URL."""
     database, which, order, after = services().database, page_query.which(), page_query.sort(), page_query.after()
     progress = reports.progress(database, job_list)
     place = None if order == Sort("job") else page_query.value_after(order)

@@ -1,4 +1,4 @@
-"""How numbers, times and histograms look on a page. The browser draws none of these."""
+"""Formats numbers, times and histograms for the pages. The browser draws none of these."""
 
 import hashlib
 import re
@@ -31,12 +31,12 @@ def register(app: Flask) -> None:
 
 
 def number(value: float) -> str:
-    """With thousands apart: 1,234,567; one decimal below ten."""
+    """Formats a number with thousands separators: 1,234,567; one decimal below ten."""
     return f"{value:,.1f}" if isinstance(value, float) and value < 10 else f"{value:,.0f}"
 
 
 def duration(ms: float | None) -> str:
-    """A span of time in two units at most: 340 ms, 4.2 s, 41 s, 2 min 10 s, 3 h 5 min, 2 d 4 h."""
+    """Formats a duration in two units at most: 340 ms, 4.2 s, 41 s, 2 min 10 s, 3 h 5 min, 2 d 4 h."""
     if ms is None:
         return "–"
     if ms < 10_000:
@@ -50,22 +50,22 @@ def duration(ms: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Jobs per minute; a dash if it is not known."""
+    """Formats jobs per minute; a dash if unknown."""
     return "–" if value is None else f"{number(value)}/min"
 
 
 def tenth(percent: float) -> str:
-    """A percentage with one decimal, so that its digits keep their places; 0 and 100 without."""
+    """Formats a percentage with one decimal, so that its width is constant; 0 and 100 without."""
     return f"{percent:g}" if percent in (0, 100) else f"{percent:.1f}"
 
 
 def age(ms: float) -> str:
-    """A span of time without tenths of seconds; from ten minutes on without seconds."""
+    """Formats a duration without tenths of seconds; above ten minutes without seconds."""
     return duration(ms // 60_000 * 60_000 if ms >= 600_000 else max(0, ms) // 1000 * 1000) if ms >= 1000 else "0 s"
 
 
 def time_left(overview: Overview) -> str:
-    """The range of the estimate, no finer than it can be known, or why there is none."""
+    """Formats the range of the estimate in rough steps, or the reason why there is none."""
     left, progress = overview.estimate, overview.progress
     if overview.paused:
         return "paused"
@@ -80,14 +80,14 @@ def time_left(overview: Overview) -> str:
 
 
 def version(overview: Overview) -> str:
-    """Changes when the tables of jobs change, and not with the clock alone."""
+    """Returns a hash that changes with the tables of jobs, but not with the clock alone."""
     limits = [pace.lifetime_ms for pace in overview.paces]
     text = repr((sorted(overview.progress.stages.items()), overview.paused, limits))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def clock(ms: int) -> str:
-    """The server's hour, with the day where it isn't today: 15:40, or 21 Nov 15:40."""
+    """Formats a time in the server's time zone, with the date if it is not today: 15:40, or 21 Nov 15:40."""
     if ms >= FAR_MS:
         return "far away"
     moment = datetime.fromtimestamp(ms / 1000)
@@ -101,7 +101,8 @@ def _rough(ms: int) -> str:
 
 
 def histogram(took: Mapping[int, int], lifetime_ms: int) -> dict[str, object]:
-    """Bars of a histogram of durations, in percent of its width and height, and where the lifetime stands in it."""
+    """Returns the bars of a histogram of durations, in percent of its width and height, and the position of the
+    lifetime."""
     last = durations.bucket(lifetime_ms) if lifetime_ms else 0
     low, high = min([*took, last or max(took)]) - 1, max([*took, last]) + 1
     wide, most = 100 / (high - low + 1), max(took.values())

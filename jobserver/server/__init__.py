@@ -1,1 +1,1 @@
-"""Runs the server: settings, processes, web servers, background work, commands. Requests are handled elsewhere."""
+"""Runs the server: settings, processes, web servers, background work, commands. It handles no requests."""

@@ -70,8 +70,8 @@ class Gevent:
         from gevent import get_hub, monkey
 
         monkey.patch_all()
-        import_module("simple_websocket")  # fail now rather than at the first connection
-        sys.modules["geventwebsocket"] = None  # type: ignore[assignment]  # engineio would prefer this dead library
+        import_module("simple_websocket")  # fail now, not at the first connection
+        sys.modules["geventwebsocket"] = None  # type: ignore[assignment]  # engineio would prefer this unmaintained library
         self._get_hub = get_hub
 
     def run_in_thread(self, work: Callable[..., Any], *values: Any) -> Any:

@@ -19,7 +19,7 @@ SERVERS = {
     "threading": "jobserver.server.threads_server",
 }
 KEEPALIVE_S = 60
-SWITCH_INTERVAL_S = 0.0005  # how long the event loop waits for the interpreter beside a computing thread; default 0.005
+SWITCH_INTERVAL_S = 0.0005  # wait of the event loop for the interpreter lock of a busy thread; default 0.005
 GARBAGE_THRESHOLD = 20_000  # new objects before a collection; the default of 700 costs 4 % of the requests
 M_ARENA_MAX = -8  # malloc.h
 
@@ -30,7 +30,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; responses are small
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices nodes that crashed
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # detects crashed nodes
     for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
         if hasattr(socket, option):
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE_S)
@@ -50,7 +50,7 @@ def serve(app: Callable[..., Any], listener: socket.socket, drain: Callable[[], 
     _limit_malloc_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
-    gc.freeze()  # the objects that exist now stay
+    gc.freeze()  # existing objects are permanent
     gc.set_threshold(GARBAGE_THRESHOLD)
     gc.enable()
     server.serve(app, listener, drain, drain_s)
@@ -66,7 +66,7 @@ def _raise_file_limit() -> None:
 
 
 def _limit_malloc_arenas() -> None:
-    """Makes threads share freed memory; otherwise each thread of a pool keeps the most that it ever needed."""
+    """Makes threads share freed memory; otherwise each thread of a pool keeps its peak memory."""
     import ctypes
 
     with suppress(OSError, AttributeError):  # only glibc has it

@@ -18,7 +18,7 @@ from jobserver.store.location import sqlite_file
 
 
 def back_up(settings: Settings, target: Path) -> None:
-    """Writes a whole copy of the database to a new file, beside a running server. CannotStart if it cannot."""
+    """Copies the database to a new file, also while a server runs. Raises CannotStart with the reason on failure."""
     source = _sqlite(settings, "pg_dump")
     refuse_missing(settings)
     if target.exists():
@@ -28,7 +28,7 @@ def back_up(settings: Settings, target: Path) -> None:
         unfinished.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         with closing(sqlite3.connect(source, timeout=settings.busy_timeout_s)) as connection:
-            connection.execute("VACUUM INTO ?", [str(unfinished)])  # one read transaction: it ends under load, too
+            connection.execute("VACUUM INTO ?", [str(unfinished)])  # one read transaction, so that it ends under load
         if problem := damage(unfinished):
             raise CannotStart(f"The copy is damaged ({problem}). Check the database: jobserver db check.")
         _flush(unfinished)
@@ -41,9 +41,9 @@ def back_up(settings: Settings, target: Path) -> None:
 
 
 def restore(settings: Settings, source: Path) -> Path | None:
-    """Puts a backup in the place of the database, after checking it; returns where the old database is kept.
+    """Checks a backup and replaces the database by it; returns the path of the old database.
 
-    CannotStart while a server runs, and where the backup is damaged, of another program, or of another secret key.
+    CannotStart while a server runs, and if the backup is damaged, of another program, or of another secret key.
     """
     file = _sqlite(settings, "pg_restore")
     refuse_unfit(settings)
@@ -77,30 +77,30 @@ def _replace(settings: Settings, source: Path, file: Path) -> Path | None:
             raise CannotStart(f"{source} is damaged: {problem}. Nothing was changed.")
         on_copy = msgspec.structs.replace(settings, database_uri=f"sqlite:///{copy}")
         if schema.revision(on_copy)[0] is None:
-            raise CannotStart(f"{source} is no backup of a job_manager database. Nothing was changed.")
+            raise CannotStart(f"{source} is not a backup of a job_manager database. Nothing was changed.")
         schema.prepare(on_copy, secret_key(settings), upgrade=True)
         with closing(sqlite3.connect(copy)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")  # removes the log of the copy
         _flush(copy)
-        kept = _set_aside(file)
+        old_file = _set_aside(file)
         copy.rename(file)
         _flush(file.parent)
-        return kept
+        return old_file
     finally:
         _remove(copy)
 
 
 def _set_aside(file: Path) -> Path | None:
-    """Renames the old database, and with it the log that belongs to it."""
-    kept = None
+    """Renames the old database and its log."""
+    old_file = None
     for suffix in ("-wal", ""):
         part = file.with_name(file.name + suffix)
         if part.exists():
-            kept = file.with_name(f"{file.name}.before-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
-            part.rename(kept)
+            old_file = file.with_name(f"{file.name}.before-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
+            part.rename(old_file)
     file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
-    return kept
+    return old_file
 
 
 def _remove(file: Path) -> None:
@@ -119,7 +119,5 @@ def _flush(path: Path) -> None:
 def _sqlite(settings: Settings, program: str) -> Path:
     file = sqlite_file(settings)
     if file is None:
-        raise CannotStart(
-            f"The database is PostgreSQL: use its own program {program}, and keep the secret key with it."
-        )
+        raise CannotStart(f"The database is PostgreSQL: use its program {program}, and keep the secret key with it.")
     return file

@@ -19,19 +19,19 @@ if TYPE_CHECKING:  # Flask must not be imported before the server patches the st
     from jobserver.server.processes import CreateApp
 
 SHELLS = ("bash", "zsh", "fish")
-PROBLEM, CANNOT = 1, 2  # exit codes: something is wrong with the data; the command can't be done
+PROBLEM, CANNOT = 1, 2  # exit codes: a check found a problem; the command failed
 
 PROGRAM = "jobserver" if Path(sys.argv[0]).stem == "jobserver" else "python -m jobserver"
 
 
 def main(arguments: Sequence[str], create_app: "CreateApp") -> int:
-    """Runs one command; its exit code: 0 fine, 1 a check found something, 2 the command can't be done."""
+    """Runs one command; returns its exit code: 0 success, 1 a check found a problem, 2 the command failed."""
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated.*")
     warnings.filterwarnings("ignore", message="(?s).*pkg_resources.*")
-    gc.disable()  # looking for garbage in what is imported takes a fifth of the start; serve() takes it up again
+    gc.disable()  # garbage collection takes a fifth of the start-up time; serve() enables it again
     try:
         return _flushed(_run(arguments, create_app))
-    except BrokenPipeError:  # whoever read has seen enough; Python would complain at its end once more
+    except BrokenPipeError:  # the reader closed the pipe; suppresses a second error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     finally:
@@ -45,21 +45,21 @@ def _flushed(code: int) -> int:
 
 def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
     try:
-        chosen = _parser(PROGRAM).parse_args(arguments)
+        options = _parser(PROGRAM).parse_args(arguments)
     except SystemExit as ended:  # --help, or a wrong command line
         return int(ended.code or 0)
-    if chosen.command == "completion":
-        print(_completion(chosen.shell))
+    if options.command == "completion":
+        print(_completion(options.shell))
         return 0
     try:
         settings = load()
-        if chosen.command in ("serve", "push"):
+        if options.command in ("serve", "push"):
             from jobserver.server import processes
 
-            return (processes.serve if chosen.command == "serve" else processes.push)(settings, create_app)
+            return (processes.serve if options.command == "serve" else processes.push)(settings, create_app)
         from jobserver.server import commands
 
-        return commands.run(chosen, settings, create_app)
+        return commands.run(options, settings, create_app)
     except JobServerError as error:
         print(f"job_manager: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT
@@ -68,10 +68,10 @@ def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the command that was meant."""
+    """A parser that suggests the nearest command."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints the usage and the message, and ends with exit code 2."""
+        """Prints the usage and the message, and exits with code 2."""
         if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             close = difflib.get_close_matches(unknown[1], re.findall(r"[\w-]+", unknown[2]), n=1, cutoff=0.5)
             message += f". Did you mean {close[0]}?" if close else ""
@@ -88,9 +88,9 @@ def _completion(shell: str) -> str:
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=program,
-        description="Run and look after a job_manager server. Settings come from JOBSERVER_* variables and the file"
+        description="Run and maintain a job_manager server. Settings come from JOBSERVER_* variables and the file"
         " named by JOBSERVER_CONFIG.",
-        epilog="Exit codes: 0 fine, 1 a check found something wrong, 2 the command could not be done.",
+        epilog="Exit codes: 0 success, 1 a check found a problem, 2 the command failed.",
     )
     parser.add_argument("--version", action="version", version=f"job_manager {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -109,23 +109,23 @@ def _parser(program: str) -> argparse.ArgumentParser:
     database = commands.add_parser("db", help="create, upgrade or check the database").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
-    create = database.add_parser("create", help="create an empty database where there is none")
-    upgrade = database.add_parser("upgrade", help="bring the tables up to this version (back the database up first)")
-    check = database.add_parser("check", help="compare the counters with a recount, look for orphans, test the indexes")
+    create = database.add_parser("create", help="create an empty database if none exists")
+    upgrade = database.add_parser("upgrade", help="upgrade the tables to this version (back the database up first)")
+    check = database.add_parser(
+        "check", help="compare the counters with a recount, find orphaned rows, check the indexes"
+    )
 
-    backup = commands.add_parser("backup", help="copy the database to a new file, also beside a running server")
+    backup = commands.add_parser("backup", help="copy the database to a new file, also while a server runs")
     restore = commands.add_parser("restore", help="replace the database by a backup, while no server runs")
     for command in (backup, restore):
         command.add_argument("file", metavar="FILE", help="the backup")
-    lists = commands.add_parser("lists", help="every list, and how far it is")
-    status = commands.add_parser("status", help="one list, stage by stage, and its flagged jobs")
+    lists = commands.add_parser("lists", help="show every list and its progress")
+    status = commands.add_parser("status", help="show the stages of one list, and its flagged jobs")
     status.add_argument("list", metavar="LIST", help="the list's public name")
     sweep = commands.add_parser(
-        "sweep", help="flag, fail or requeue now what is overdue (a running server does by itself)"
+        "sweep", help="flag, fail or requeue overdue jobs now (a running server does this itself)"
     )
-    cancel = commands.add_parser(
-        "cancel", help="ask the worker that holds a job to stop; the job then counts as failed"
-    )
+    cancel = commands.add_parser("cancel", help="request that the worker of a job stops; the job then counts as failed")
     cancel.add_argument("list", metavar="LIST", help="the list's public name")
     cancel.add_argument("jobid", metavar="JOBID", type=int, help="the job's id")
     completion = commands.add_parser(

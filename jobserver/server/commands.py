@@ -1,7 +1,8 @@
-"""What the commands do, and how they show it: tables for people, JSON for programs."""
+"""The commands and their output: tables for people, JSON for programs."""
 
 import argparse
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,157 +28,170 @@ from jobserver.store.queries import listing, lists, reports
 from jobserver.store.queries.checking import problems
 from jobserver.web.services import NAME, Services
 
-SHOWN = 20
+MAX_FLAGGED = 20
 
 
-def run(chosen: argparse.Namespace, settings: Settings, create_app: Callable[[Settings], Flask]) -> int:
-    """Runs the command; its exit code."""
-    if chosen.command == "db" and chosen.action == "upgrade":
-        return _upgrade(chosen, settings)
-    if chosen.command == "db" and chosen.action == "create":
-        return _create(chosen, settings)
-    if chosen.command in ("backup", "restore"):
-        return _back_up(chosen, settings) if chosen.command == "backup" else _restore(chosen, settings)
+def run(options: argparse.Namespace, settings: Settings, create_app: Callable[[Settings], Flask]) -> int:
+    """Runs a command; returns its exit code."""
+    if options.command == "db" and options.action == "upgrade":
+        return _upgrade(options, settings)
+    if options.command == "db" and options.action == "create":
+        return _create(options, settings)
+    if options.command in ("backup", "restore"):
+        return _back_up(options, settings) if options.command == "backup" else _restore(options, settings)
     refuse_missing(settings)
     services: Services = create_app(settings).extensions[NAME]
     command: Callable[[argparse.Namespace, Services], int] = {
         "db": _check, "lists": _lists, "status": _status, "sweep": _sweep, "cancel": _cancel,
-    }[chosen.command]  # fmt: skip
+    }[options.command]  # fmt: skip
     try:
-        return command(chosen, services)
+        return command(options, services)
     finally:
         services.commit_queue.close()
         services.database.close()
 
 
-def _upgrade(chosen: argparse.Namespace, settings: Settings) -> int:
+def _upgrade(options: argparse.Namespace, settings: Settings) -> int:
     refuse_unfit(settings)
     before, head = schema.revision(settings)
     schema.prepare(settings, secret_key(settings), upgrade=True)
-    said = "The tables are up to date" if before == head else "The tables were brought up to date"
-    _say(chosen, {"before": before, "now": head}, f"{said} ({head}).")
+    message = "The tables are up to date" if before == head else "The tables were upgraded"
+    _print(options, {"before": before, "now": head}, f"{message} ({head}).")
     return 0
 
 
-def _create(chosen: argparse.Namespace, settings: Settings) -> int:
+def _create(options: argparse.Namespace, settings: Settings) -> int:
     refuse_unfit(settings)
     file = sqlite_file(settings)
     if file is not None:
         if file.exists():
-            raise CannotStart(f"There is a database at {file} already; nothing was changed.")
+            raise CannotStart(f"There is a database at {file} already. Nothing was changed.")
         create_file(file)
     schema.prepare(settings, secret_key(settings))
-    _say(chosen, {"created": True}, "An empty database was created.")
+    _print(options, {"created": True}, "An empty database was created.")
     return 0
 
 
-def _back_up(chosen: argparse.Namespace, settings: Settings) -> int:
-    backup.back_up(settings, Path(chosen.file))
-    said = f"The database was copied to {chosen.file}."
+def _back_up(options: argparse.Namespace, settings: Settings) -> int:
+    backup.back_up(settings, Path(options.file))
+    message = f"The database was copied to {options.file}."
     if not settings.secret_key:
-        said += f" Keep {key_file(settings)} with it: without that key no list is found."
-    _say(chosen, {"backup": chosen.file}, said)
+        message += f" Keep {key_file(settings)} with it: without that key no list can be found."
+    _print(options, {"backup": options.file}, message)
     return 0
 
 
-def _restore(chosen: argparse.Namespace, settings: Settings) -> int:
-    kept = backup.restore(settings, Path(chosen.file))
-    said = f"The database was restored from {chosen.file}." + (f" The old one is {kept}." if kept else "")
-    _say(chosen, {"restored": chosen.file, "old": str(kept) if kept else None}, said)
+def _restore(options: argparse.Namespace, settings: Settings) -> int:
+    old_file = backup.restore(settings, Path(options.file))
+    message = f"The database was restored from {options.file}." + (
+        f" The old database is {old_file}." if old_file else ""
+    )
+    _print(options, {"restored": options.file, "old": str(old_file) if old_file else None}, message)
     return 0
 
 
-def _check(chosen: argparse.Namespace, services: Services) -> int:
-    found = services.database.look(problems)
-    _say(chosen, {"ok": not found, "problems": found}, "\n".join(found) or "Counters, orphans, indexes: all is well.")
-    return 1 if found else 0
+def _check(options: argparse.Namespace, services: Services) -> int:
+    lines = services.database.look(problems)
+    _print(
+        options, {"ok": not lines, "problems": lines}, "\n".join(lines) or "No problems: counters, orphans, indexes."
+    )
+    return 1 if lines else 0
 
 
-def _lists(chosen: argparse.Namespace, services: Services) -> int:
-    found = [reports.progress(services.database, one) for one in lists.all_lists(services.database.read)]
+def _lists(options: argparse.Namespace, services: Services) -> int:
+    all_progress = [
+        reports.progress(services.database, job_list) for job_list in lists.all_lists(services.database.read)
+    ]
     rows = [
         [
-            one.name,
-            f"{one.percent:g} %",
-            one.jobs,
-            one.available,
-            one.working,
-            one.done,
-            one.flagged - one.failed,
-            one.failed,
+            progress.name,
+            f"{progress.percent:g} %",
+            progress.jobs,
+            progress.available,
+            progress.working,
+            progress.done,
+            progress.flagged - progress.failed,
+            progress.failed,
         ]
-        for one in found
+        for progress in all_progress
     ]
-    columns = ["list", "done", "jobs", "available", "working", "done jobs", "expired", "failed"]
-    _say(chosen, [one.as_answer() for one in found], _table(columns, rows) if rows else "No list yet.")
+    columns = ["list", "progress", "jobs", "available", "working", "done", "expired", "failed"]
+    _print(
+        options, [progress.as_answer() for progress in all_progress], _table(columns, rows) if rows else "No lists yet."
+    )
     return 0
 
 
-def _status(chosen: argparse.Namespace, services: Services) -> int:
-    job_list, database, now = _named(chosen.list, services), services.database, now_ms()
-    found = reports.progress(database, job_list)
-    kept = lists.lifetimes(database.read, job_list.id)
-    flagged = database.look(lambda connection: listing.flagged(connection.all, job_list.id, SHOWN))
-    if chosen.json:
+def _status(options: argparse.Namespace, services: Services) -> int:
+    job_list, database, now = _named(options.list, services), services.database, now_ms()
+    progress = reports.progress(database, job_list)
+    stored = lists.lifetimes(database.read, job_list.id)
+    flagged = database.look(lambda connection: listing.flagged(connection.all, job_list.id, MAX_FLAGGED))
+    if options.json:
         late = [job._asdict() | {"since": timestamp(job.since), "deadline": timestamp(job.deadline)} for job in flagged]
-        lifetimes = {str(stage): lifetime.as_answer() for stage, lifetime in kept.items()}
-        _say(chosen, found.as_answer() | {"lifetimes": lifetimes, "expired_jobs": late}, "")
+        lifetimes = {str(stage): lifetime.as_answer() for stage, lifetime in stored.items()}
+        _print(options, progress.as_answer() | {"lifetimes": lifetimes, "expired_jobs": late}, "")
         return 0
-    _say(chosen, None, f"{found.name}: {found.percent:g} % done, {found.done:,} of {found.jobs:,} jobs")
+    _print(options, None, f"{progress.name}: {progress.percent:g} % done, {progress.done:,} of {progress.jobs:,} jobs")
     rows = []
-    for stage, count in found.stages.items():
-        meaning = "working" if stage % 2 else "done" if stage >= found.last_stage else "waiting"
-        lifetime = minutes(kept.get(stage, Lifetime(stage)).lifetime_ms) or "for ever"
+    for stage, count in progress.stages.items():
+        meaning = "working" if stage % 2 else "done" if stage >= progress.last_stage else "waiting"
+        lifetime = minutes(stored.get(stage, Lifetime(stage)).lifetime_ms) or "no limit"
         rows.append([stage, meaning, count.jobs, count.flagged - count.failed, count.failed, lifetime])
-    _say(chosen, None, _table(["stage", "", "jobs", "expired", "failed", "lifetime, minutes"], rows))
+    _print(options, None, _table(["stage", "", "jobs", "expired", "failed", "limit (min)"], rows))
     if flagged:
         late_rows = [
             [
                 job.jobid,
                 job.stage,
                 "failed" if job.failed else "expired",
-                (now - job.since) // 1000,
+                _age(now - job.since),
                 job.worker,
                 job.error,
             ]
             for job in flagged
         ]
-        _say(chosen, None, _table(["job", "stage", "", "seconds there", "worker", "last error"], late_rows))
+        _print(options, None, _table(["job", "stage", "", "age", "worker", "last error"], late_rows))
     return 0
 
 
-def _sweep(chosen: argparse.Namespace, services: Services) -> int:
+def _sweep(options: argparse.Namespace, services: Services) -> int:
     swept = services.expiry.sweep()
-    _say(chosen, {"swept": swept}, f"{swept} overdue jobs were flagged, failed or requeued.")
+    _print(options, {"swept": swept}, f"{swept} overdue jobs were flagged, failed or requeued.")
     return 0
 
 
-def _cancel(chosen: argparse.Namespace, services: Services) -> int:
-    job_list, jobid = _named(chosen.list, services), chosen.jobid
+def _cancel(options: argparse.Namespace, services: Services) -> int:
+    job_list, jobid = _named(options.list, services), options.jobid
     held = 0 <= jobid <= HIGHEST_NUMBER and services.claims.request_cancel(job_list, jobid)
-    said = "Its worker will be told at its next heartbeat." if held else "Nobody holds that job; nothing was changed."
-    _say(chosen, {"cancelled": held}, said)
+    message = "Its worker stops after its next heartbeat." if held else "No worker holds that job. Nothing was changed."
+    _print(options, {"cancelled": held}, message)
     return 0 if held else 1
 
 
+def _age(ms: int) -> str:
+    """Formats the time since a change of stage as H:MM:SS, with days if needed."""
+    return str(timedelta(seconds=max(0, ms) // 1000))
+
+
 def _named(name: str, services: Services) -> JobList:
-    found = lists.by_name(services.database.read, name)
-    if found is None:
-        known = ", ".join(one.name for one in lists.all_lists(services.database.read)) or "none yet"
-        raise NoSuchList(f"No list is named {name!r}. Lists: {known}.")
-    return found
+    job_list = lists.by_name(services.database.read, name)
+    if job_list is None:
+        names = ", ".join(job_list.name for job_list in lists.all_lists(services.database.read)) or "none yet"
+        raise NoSuchList(f"No list is named {name!r}. Lists: {names}.")
+    return job_list
 
 
 class _Terminal(Console):
-    """Rich's, without its own end of the program."""
+    """A console that leaves a broken pipe to cli.py; Rich's would exit."""
 
     def on_broken_pipe(self) -> None:
-        """Left to cli.py."""
+        """Raises BrokenPipeError."""
         raise BrokenPipeError
 
 
-def _say(chosen: argparse.Namespace, for_programs: Any, for_people: Any) -> None:
-    if chosen.json:
+def _print(options: argparse.Namespace, for_programs: Any, for_people: Any) -> None:
+    if options.json:
         print(msgspec.json.format(msgspec.json.encode(for_programs)).decode())
     else:
         _Terminal(highlight=False, emoji=False).print(for_people, markup=False)
@@ -193,6 +207,6 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 
 
 def _plain(cell: object) -> Text:
-    """A cell as text, whatever is in it: no markup, and nothing that would steer the terminal."""
+    """Converts a cell to plain text: without markup and without control characters of the terminal."""
     text = f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell)
     return Text("".join(char if char.isprintable() else " " for char in text))

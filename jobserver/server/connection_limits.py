@@ -1,4 +1,4 @@
-"""Limits of connections: how long one may be idle, and how many one address may have."""
+"""Limits of connections: their idle time, and their number for one address."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ class Connections:
         self._lock = threading.Lock()
 
     def open(self, address: str) -> bool:
-        """Counts one more; returns False, and counts nothing, beyond the limit."""
+        """Adds one connection; returns False, without a change, at the limit."""
         with self._lock:
             if self._open[address] >= self._most:
                 return False
@@ -33,7 +33,7 @@ class Connections:
             return True
 
     def close(self, address: str) -> None:
-        """Counts one less."""
+        """Removes one connection."""
         with self._lock:
             self._open[address] -= 1
             if self._open[address] <= 0:

@@ -1,4 +1,4 @@
-"""Serves by eventlet's stock WSGI server."""
+"""Serves with eventlet's stock WSGI server."""
 
 import errno
 import logging
@@ -76,7 +76,9 @@ class Protocol(CheckedHeads, wsgi.HttpProtocol):  # type: ignore[misc]
         body = environ["wsgi.input"]
         if body.chunked_input:
             body.rfile = ChunkFraming(body.rfile)
-            environ["wsgi.input_terminated"] = True  # the input ends where the body ends, which eventlet does not say
+            environ["wsgi.input_terminated"] = (
+                True  # eventlet ends the input at the end of the body, but does not set this
+            )
         environ[SOCKET] = self.connection
         return environ
 
@@ -112,9 +114,9 @@ def serve(app: Callable[..., Any], listener: Any, drain: Callable[[], None], dra
     )  # fmt: skip
     wait_for_signal(lambda: server.dead)
     if server.dead:
-        server.wait()  # raises what ended it
+        server.wait()  # raises the exception that ended it
     drain()
     server.kill(SystemExit)  # ends the accept loop and closes idle connections; then it waits for running requests
-    listener.close()  # refuse new connections now; eventlet would do so after the last request
+    listener.close()  # refuse new connections now, not after the last request
     with eventlet.Timeout(drain_s, False):
         server.wait()

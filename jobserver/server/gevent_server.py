@@ -1,4 +1,4 @@
-"""Serves by gevent's stock WSGI server."""
+"""Serves with gevent's stock WSGI server."""
 
 import errno
 import socket
@@ -67,7 +67,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET] = self.socket
         if is_websocket(environ):
-            environ["werkzeug.socket"] = WebSocketSocket(self.socket, sleep)  # the name that simple_websocket knows
+            environ["werkzeug.socket"] = WebSocketSocket(self.socket, sleep)  # the key that simple_websocket reads
         return environ
 
     def run_application(self) -> None:
@@ -79,7 +79,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
 
 
 class WebSocketSocket:
-    """A green socket for simple_websocket, which would send a message in part and read ahead without a pause."""
+    """A green socket for simple_websocket, which would send incomplete messages and read ahead without a pause."""
 
     def __init__(self, green: Any, sleep: Callable[[float], object]) -> None:
         self.send = green.sendall

@@ -1,4 +1,4 @@
-"""The web server that hosts us, where we are no program of our own: what mod_wsgi tells of itself."""
+"""The web server that hosts the application, if job_manager did not start the process: mod_wsgi's interface."""
 
 import sys
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from typing import Any
 
 
 def _mod_wsgi() -> Any:
-    return sys.modules.get("mod_wsgi")  # is there in a process of Apache's, without an import
+    return sys.modules.get("mod_wsgi")  # Apache's processes have it without an import
 
 
 def threads() -> int | None:
-    """How many requests this process can have at once; None where it has no such bound, or can't know it."""
-    found = getattr(_mod_wsgi(), "threads_per_process", None)
-    return int(found) if found else None
+    """Returns the maximum number of concurrent requests in this process; None if unlimited or unknown."""
+    count = getattr(_mod_wsgi(), "threads_per_process", None)
+    return int(count) if count else None
 
 
-def waiting_bound(wished: int) -> int | None:
-    """How many requests may wait at once, so that there are always threads for others; None: any number. wished: the
-    setting; -1: half of the threads."""
+def waiting_bound(setting: int) -> int | None:
+    """Returns the maximum number of waiting requests, so that threads remain for others; None: no limit. `setting`:
+    MAX_WAITING; -1: half of the threads."""
     most = threads()
     if most is None:
-        return None if wished < 0 else wished
-    return most // 2 if wished < 0 else min(wished, most - 1)
+        return None if setting < 0 else setting
+    return most // 2 if setting < 0 else min(setting, most - 1)
 
 
 def at_end(work: Callable[[], None]) -> None:
-    """Has work() called when the host tells this process to end, before it waits for the running requests."""
+    """Registers work(), to be called when the host ends this process, before it waits for running requests."""
     subscribe = getattr(_mod_wsgi(), "subscribe_shutdown", None)  # mod_wsgi 4.7 or newer
     if subscribe:
         subscribe(lambda *_event, **_about: work())

@@ -1,4 +1,4 @@
-"""The log of a server process: to stderr, one line for each change of state, and warnings of the libraries."""
+"""Configures the log on stderr: one line for each change of state, and warnings of the libraries."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "jobserver.wsgi")
 
 
 def configure(settings: Settings) -> None:
-    """Configures logging for a process that is a server."""
+    """Configures logging for a server process."""
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Runs the server, or the part of it that tells open pages, until it is told to stop."""
+"""Runs the server, or its push service for open pages, until a signal."""
 
 import logging
 import os
@@ -13,25 +13,25 @@ from jobserver.core.version import __version__
 from jobserver.server import async_modes, backends, logs
 from jobserver.store.location import describe
 
-if TYPE_CHECKING:  # it must not be imported before the server patches the standard library
+if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
     from flask import Flask
 
     CreateApp = Callable[[Settings], Flask]
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 SOCKET_IO = "/socket.io/"
-LAST_S = 0.5  # for what reads or writes beside the requests
-LAST_WORDS_S = 0.5  # connections to pages have no end to wait for; a page comes back by itself
+BACKGROUND_DRAIN_S = 0.5  # for background reads and writes
+PUSH_DRAIN_S = 0.5  # push connections never end; pages reconnect
 
 
 def serve(settings: Settings, create_app: "CreateApp") -> int:
-    """Serves; the exit code."""
+    """Runs the server; returns the exit code."""
     return _run(settings, create_app, "PORT", settings.port, "/get", lambda app: app, settings.drain_s)
 
 
 def push(settings: Settings, create_app: "CreateApp") -> int:
-    """Serves Socket.IO and nothing else, to the pages of a server that can't (docs/apache.md); the exit code."""
-    return _run(settings, create_app, "PUSH_PORT", settings.push_port, SOCKET_IO, _only_socket_io, LAST_WORDS_S)
+    """Runs only Socket.IO, for the pages of a server behind Apache (docs/apache.md); returns the exit code."""
+    return _run(settings, create_app, "PUSH_PORT", settings.push_port, SOCKET_IO, _only_socket_io, PUSH_DRAIN_S)
 
 
 def _run(
@@ -43,7 +43,7 @@ def _run(
     part: Callable[[WSGIApp], WSGIApp],
     end_s: float,
 ) -> int:
-    """Nothing that blocks may be imported before this patches."""
+    """Patches the standard library first: no blocking module may be imported before."""
     try:
         async_modes.patch(settings.async_mode)
     except ImportError as error:
@@ -61,23 +61,23 @@ def _run(
         listener = backends.listen(settings.host, port)
     except OSError as error:
         raise CannotStart(
-            f"JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port} cannot be bound: {error.strerror}."
+            f"Cannot bind to JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port}: {error.strerror}."
         ) from error
     host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    backends.catch_signals()  # before it says that it serves: who starts it may end it from then on
+    url_host = f"[{host}]" if ":" in host else host
+    backends.catch_signals()  # before the start message: after it a supervisor may send a signal
     print(
-        f"job_manager {__version__} serves http://{shown}:{port}{path} ({database}, {settings.async_mode})",
+        f"job_manager {__version__} serves http://{url_host}:{port}{path} ({database}, {settings.async_mode})",
         file=sys.stderr,
         flush=True,
     )
     services.start()
     backends.serve(part(app.wsgi_app), listener, services.drain, end_s)
-    give_up = time.monotonic() + LAST_S
+    give_up = time.monotonic() + BACKGROUND_DRAIN_S
     while (stuck := services.commit_queue.busy or services.database.busy) and time.monotonic() < give_up:
-        time.sleep(0.01)  # the sweeper, for one, is no request that was waited for
-    if stuck:  # a database that doesn't answer holds a thread, for which Python would wait at its end
-        logging.getLogger("jobserver").error("ended while the database was still at work")
+        time.sleep(0.01)  # for example the sweeper
+    if stuck:  # a silent database blocks a thread, and Python would wait for it at exit
+        logging.getLogger("jobserver").error("exited while the database was still busy")
         logging.shutdown()
         os._exit(1)
     services.commit_queue.close()
@@ -90,6 +90,6 @@ def _only_socket_io(app: WSGIApp) -> WSGIApp:
         if environ["PATH_INFO"].startswith(SOCKET_IO):
             return app(environ, start_response)
         start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"Only " + SOCKET_IO.encode() + b" is here.\n"]
+        return [b"Only " + SOCKET_IO.encode() + b" is served here.\n"]
 
     return part

@@ -1,4 +1,4 @@
-"""Refuses ambiguous request heads: a proxy and this server could find different ends of such a request (smuggling)."""
+"""Refuses ambiguous request heads: a proxy and this server could disagree about its end (request smuggling)."""
 
 import re
 from collections.abc import Sequence
@@ -25,21 +25,21 @@ class RecordedLines:
 
 
 def ambiguity(lines: Sequence[bytes], http_version: str) -> str | None:
-    """Returns what is ambiguous about a request head, without its request line; None if nothing is."""
-    found: dict[bytes, bytes] = {}
+    """Returns the ambiguity of a request head, without its request line; None if it is clear."""
+    values: dict[bytes, bytes] = {}
     for line in lines:
         if line in (b"\r\n", b"\n", b""):
             break
         field = FIELD.fullmatch(line)
         if field is None:
-            return "A header line is not of the form `Name: value`."
+            return "A header line does not have the form `Name: value`."
         name = field[1].lower()
         if name not in ONCE:
             continue
-        if name in found:
+        if name in values:
             return f"Send the header {name.decode()} only once."
-        found[name] = field[2].strip(b" \t")
-    length, encoding = found.get(b"content-length"), found.get(b"transfer-encoding")
+        values[name] = field[2].strip(b" \t")
+    length, encoding = values.get(b"content-length"), values.get(b"transfer-encoding")
     if length is not None and not length.isdigit():
         return "The header content-length is a number of bytes in decimal digits."
     if encoding is not None and (encoding.lower() != b"chunked" or http_version != "HTTP/1.1"):

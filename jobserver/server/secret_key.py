@@ -1,4 +1,4 @@
-"""The server's own secret: given, or made once and kept where only its user can read it."""
+"""The secret key of the server: configured, or generated once in a file that only its user can read."""
 
 import os
 import secrets
@@ -9,37 +9,35 @@ from jobserver.core.settings import Settings
 
 
 def key_file(settings: Settings) -> Path:
-    """Where the server keeps its key if none was given."""
+    """Returns the file of a generated key."""
     return settings.instance_path / "secret_key"
 
 
 def secret_key(settings: Settings) -> str:
-    """The key that was given; else the one kept in the instance folder, made now if there is none."""
+    """Returns the configured key; otherwise that of the instance folder, which is generated if missing."""
     if settings.secret_key:
         return settings.secret_key
     path = key_file(settings)
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
         if not path.exists():
-            made = path.with_name(f"secret_key.{secrets.token_hex(4)}")
-            with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            new_file = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+            with open(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(32) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             try:
-                os.link(made, path)  # the first of two servers that start together wins, and the file is whole
+                os.link(new_file, path)  # atomic: the first of two starting servers wins
             except FileExistsError:
                 pass
             finally:
-                made.unlink()
+                new_file.unlink()
         key = path.read_text().strip()
     except OSError as error:
         raise CannotStart(
-            f"The secret key can't be kept in {path}: {error.strerror}. See to JOBSERVER_INSTANCE; or give the key that"
-            " the database was made with, in JOBSERVER_SECRET_KEY."
+            f"The secret key cannot be stored in {path}: {error.strerror}. Check JOBSERVER_INSTANCE, or set"
+            " JOBSERVER_SECRET_KEY to the key of the database."
         ) from error
     if not key:
-        raise CannotStart(
-            f"{path} is empty: restore the key that this database was made with, or set JOBSERVER_SECRET_KEY."
-        )
+        raise CannotStart(f"{path} is empty: restore the key of this database, or set JOBSERVER_SECRET_KEY.")
     return key

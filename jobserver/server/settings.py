@@ -1,4 +1,4 @@
-"""Loads the settings. The environment wins over the settings file, and the file over the defaults."""
+"""Loads the settings. The environment overrides the settings file, and the file overrides the defaults."""
 
 import os
 import runpy
@@ -25,7 +25,7 @@ FILE = CHECKOUT / "settings.py" if CHECKOUT else None  # read if JOBSERVER_CONFI
 def load(environment: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Returns the settings of this process. CannotStart names the setting that is wrong.
 
-    `overrides` (by lower-case name) win over all, for tests and commands.
+    `overrides` (by lower-case name) override all, for tests and commands.
     """
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -47,10 +47,10 @@ def _file(path: str) -> dict[str, Any]:
     try:
         names = runpy.run_path(path)
     except Exception as error:
-        raise CannotStart(f"{FILE_VARIABLE}={path} can't be read: {type(error).__name__}: {error}") from error
+        raise CannotStart(f"{FILE_VARIABLE}={path} cannot be read: {type(error).__name__}: {error}") from error
     for name in names:
         if not name.isupper() and name.lower() in Settings.__struct_fields__:
-            raise CannotStart(f"{name} in {path}: settings are written in capitals, {name.upper()}.")
+            raise CannotStart(f"{name} in {path}: write settings in capitals: {name.upper()}.")
     return {name: value for name, value in names.items() if name.isupper()}
 
 
@@ -79,10 +79,10 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
 
 
 def _in_words(name: str, error: msgspec.ValidationError) -> str:
-    said = str(error).split(" - at")[0]
+    reason = str(error).split(" - at")[0]
     hint = typing.get_type_hints(Settings)[name]
     if typing.get_origin(hint) is Literal:
         return f"it is one of {', '.join(typing.get_args(hint))}"
-    if "got" in said or "Invalid" in said:
+    if "got" in reason or "Invalid" in reason:
         return f"it is {KINDS[hint]}"
-    return said[:1].lower() + said[1:].replace("`", "")
+    return reason[:1].lower() + reason[1:].replace("`", "")

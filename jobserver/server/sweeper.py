@@ -1,4 +1,4 @@
-"""Looks at the clock: every sweep_every_s, what is overdue is flagged, failed or requeued, what is old tidied up."""
+"""The sweeper: every sweep_every_s, handles overdue jobs and deletes old rows."""
 
 import logging
 import os
@@ -17,46 +17,46 @@ log = logging.getLogger("jobserver.sweeper")
 
 
 class Sweeper:
-    """A thread of the server's that sweeps until it is stopped, when it is this process's duty."""
+    """A background thread that sweeps until it is stopped, while this process is the leader."""
 
     def __init__(
-        self, duty: Leader, expiring: Expiry, tidying: Retention, every_s: float, check_file: Callable[[], None]
+        self, leader: Leader, expiry: Expiry, retention: Retention, every_s: float, check_file: Callable[[], None]
     ) -> None:
-        self._duty = duty
-        self._expiring = expiring
-        self._tidying = tidying
+        self._leader = leader
+        self._expiry = expiry
+        self._retention = retention
         self._every_s = every_s
         self._check_file = check_file
         self._stopped = threading.Event()
         self._started_in = 0
 
     def start(self) -> None:
-        """Starts to sweep: once in a process, and not in the parent of one that forks."""
+        """Starts the thread: once in each process, also after a fork."""
         if self._started_in != os.getpid():
             self._started_in = os.getpid()
             spawn(self._run, "sweeper")
 
     def stop(self) -> None:
-        """Ends after the sweep that is under way."""
+        """Ends the thread after the current sweep."""
         self._stopped.set()
 
     def _run(self) -> None:
         try:
-            self._sweep_on()
+            self._sweep_until_stopped()
         finally:
-            self._duty.release()
+            self._leader.release()
 
-    def _sweep_on(self) -> None:
-        # several servers on one database shall not all look at the same moment
+    def _sweep_until_stopped(self) -> None:
+        # random: several servers on a database should not sweep at the same moment
         while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
             try:
                 self._check_file()
-                if self._duty.is_leader():
-                    self._expiring.sweep()
-                    self._tidying.step()
+                if self._leader.is_leader():
+                    self._expiry.sweep()
+                    self._retention.step()
             except DatabaseLost:
                 continue  # the check has logged it
             except DatabaseBusy as error:
-                log.warning("the sweep is put off: %s", error)
+                log.warning("the sweep is postponed: %s", error)
             except Exception as error:
-                log_fault(log, "the sweep failed; it goes on", error)
+                log_fault(log, "the sweep failed; the next one tries again", error)

@@ -1,4 +1,4 @@
-"""Serves by Werkzeug's server, with one thread for each connection."""
+"""Serves with Werkzeug's server, with one thread for each connection."""
 
 import socket
 import threading

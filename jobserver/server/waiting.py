@@ -1,4 +1,4 @@
-"""Waiting in a server process: for the signal that ends it, and for the requests that are still running then."""
+"""Waits in a server process: for the signal that ends it, then for the running requests."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ _signals: list[int] = []  # received
 
 
 def catch_signals() -> None:
-    """From now on the first SIGINT or SIGTERM ends serve(); a second one ends the process at once."""
+    """Installs handlers: the first SIGINT or SIGTERM ends serve(), a second one ends the process at once."""
 
     def handler(number: int, _frame: object) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -22,7 +22,7 @@ def catch_signals() -> None:
 
 
 def wait_for_signal(failed: Callable[[], bool] = lambda: False) -> None:
-    """Returns after SIGINT or SIGTERM, or when the server has failed. It polls: an event loop may sleep through a
+    """Returns after SIGINT or SIGTERM, or when the server has failed. It polls, because an event loop may miss a
     signal."""
     while not _signals and not failed():
         time.sleep(0.1)

@@ -1,1 +1,1 @@
-"""The database: models, schema, connections, group commit and all SQL. No rule of the protocol lives here."""
+"""The database: models, schema, connections, group commit and all SQL. No protocol rules."""

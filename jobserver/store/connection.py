@@ -1,6 +1,6 @@
-"""What the store needs of a database: the base classes of `sqlite.py` and `postgresql.py`.
+"""The interface of a database: the base classes of `sqlite.py` and `postgresql.py`.
 
-SQL is written once, as templates: `{name}` stands for a fragment that the two databases spell differently (`FRAGMENTS`
+SQL is written once, as templates: `{name}` stands for a fragment that differs between the two databases (`FRAGMENTS`
 lists them), `:name` for a value.
 """
 
@@ -14,12 +14,12 @@ from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import Engine
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
-DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # and not: is misused
-COLLISIONS = (  # with another server process: the same transaction succeeds when it is repeated
+DATABASE_FAILS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)  # not misuse
+COLLISIONS = (  # with another server process: a repetition of the transaction succeeds
     psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation
 )  # fmt: skip
 
-# any_of … end_any: a subquery that is evaluated once. skip_locked, wait_locked: how it treats rows that others locked.
+# any_of … end_any: a subquery that is evaluated once. skip_locked, wait_locked: for rows locked by other transactions.
 # json_ids: the numbers of the JSON array :ids. json_rows: the arrays of the JSON array :rows, as row.value; int0, int1,
 # int2, text1, text3: their elements. proved_reports: the ids of the jobs that the pairs (jobid, claim) in :rows hold.
 FRAGMENTS = (
@@ -31,13 +31,13 @@ Row = tuple[Any, ...]
 
 
 class Silent(psycopg.OperationalError):
-    """PostgreSQL accepted a statement and does not answer."""
+    """PostgreSQL accepted a statement and does not respond."""
 
 
 class Connection(ABC):
     """One driver connection, in autocommit: begin, statements, commit.
 
-    `long`: its statements may go through many rows, and take their time.
+    `long`: its statements may process many rows, so a longer timeout applies.
     """
 
     def __init__(self, driver: Any, dialect: "Dialect") -> None:
@@ -51,28 +51,28 @@ class Connection(ABC):
         return self.driver.execute(self._statements.get(sql) or self.dialect.statement(sql), values)
 
     def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> int:
-        """Runs a statement for each of the rows; returns how many there are."""
+        """Runs a statement for each row; returns the number of rows."""
         if rows:
             self.driver.cursor().executemany(self.dialect.statement(sql), rows)
         return len(rows)
 
     def all(self, sql: str, **values: Any) -> list[Row]:
-        """The rows of a statement."""
+        """Returns the rows of a statement."""
         rows: list[Row] = self.execute(sql, values).fetchall()
         return rows
 
     @abstractmethod
     def try_begin(self) -> bool:
-        """Begins to write if that needs no waiting; returns whether it did."""
+        """Begins a write transaction if no wait is needed; returns whether it did."""
 
     @abstractmethod
     def begin(self, exclusive: bool = False) -> None:
-        """Begins to write, waiting for a lock if need be; DatabaseBusy after busy_timeout_s. `exclusive`: no other
-        process writes meanwhile."""
+        """Begins a write transaction; waits for a lock up to busy_timeout_s, then raises DatabaseBusy. `exclusive`: no
+        other process writes at the same time."""
 
     @abstractmethod
     def begin_read(self) -> None:
-        """Begins to read one state of the database."""
+        """Begins a read transaction on a snapshot of the database."""
 
     @abstractmethod
     def commit(self) -> None:
@@ -80,7 +80,7 @@ class Connection(ABC):
 
     @abstractmethod
     def rollback(self) -> None:
-        """Undoes the transaction; does nothing if there is none."""
+        """Undoes the transaction; does nothing if none is open."""
 
     def close(self) -> None:
         """Closes the driver's connection."""
@@ -88,8 +88,8 @@ class Connection(ABC):
 
 
 class Dialect(ABC):
-    """What differs between the two databases. `blocks`: its statements may wait, so they run in a real thread.
-    `reconnects`: its connections can be lost while the process lives."""
+    """The differences between the two databases. `blocks`: statements may wait, so they run in a real thread.
+    `reconnects`: a connection can be lost while the process runs."""
 
     name: str
     blocks: bool
@@ -103,49 +103,48 @@ class Dialect(ABC):
         self.statements: dict[str, str] = {}
 
     def statement(self, template: str) -> str:
-        """The SQL of a template, in the driver's style; rendered once."""
+        """Returns the SQL of a template, in the driver's style; rendered once."""
         sql = self.statements.get(template)
         if sql is None:
             sql = self.statements[template] = self.render(template)
         return sql
 
     def render(self, template: str) -> str:
-        """Fills the fragments in."""
+        """Inserts the fragments."""
         return template.format_map(self.fragments)
 
     def new_driver_connection(self, connect_options: Mapping[str, Any]) -> Any:
-        """A connection of the driver.
+        """Returns a new connection of the driver.
 
-        The engine's dialect makes it, not the engine: an engine and its pool have locks that a real thread must not
-        take, because a green thread that waits for such a lock is never woken.
+        The engine's dialect creates it, not the engine: an engine and its pool have locks that a real thread must not
+        acquire, because a green thread that waits for such a lock is never woken.
         """
-        where, options = self.engine.dialect.create_connect_args(self.engine.url)
-        return self.engine.dialect.connect(*where, **{**options, **connect_options})
+        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+        return self.engine.dialect.connect(*arguments, **{**options, **connect_options})
 
     @abstractmethod
     def connect(self) -> Connection:
-        """A new connection, durable at commit."""
+        """Returns a new connection whose commits are durable."""
 
     @abstractmethod
     def may_be_committed(self, error: Exception) -> bool:
-        """Whether a commit that failed with this error may have taken effect all the same."""
+        """Returns whether a commit that failed with this error may have taken effect."""
 
     @abstractmethod
     def index_names(self, connection: Connection) -> set[str]:
-        """The names of all indexes that are usable."""
+        """Returns the names of all usable indexes."""
 
     @abstractmethod
     def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
-        """Those of the wanted indexes, and of the dialect's own, that are missing or broken."""
+        """Returns the missing or broken indexes among `wanted` and the dialect's own."""
 
     @abstractmethod
     def file_problems(self, connection: Connection) -> list[str]:
-        """What an integrity check of the database's files finds, a line each."""
+        """Returns the problems that an integrity check of the database files finds, one line each."""
 
     @abstractmethod
     def acquire_leadership(self) -> bool:
-        """Takes the lock of the process that runs the background work, if it is free; returns whether this process
-        holds it."""
+        """Acquires the lock for the background work if it is free; returns whether this process holds it."""
 
     @abstractmethod
     def release_leadership(self) -> None:

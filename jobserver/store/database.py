@@ -1,4 +1,4 @@
-"""Where connections come from, and how something is read."""
+"""Opens connections and runs reads."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,48 +20,48 @@ T = TypeVar("T")
 
 
 class Database:
-    """The one database of a server."""
+    """The database of a server."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
         self.dialect = dialect_of(engine, settings)
         self._idle: deque[Connection] = deque()
-        self._looks: deque[None] = deque()  # one for each read that is under way
+        self._reads: deque[None] = deque()  # one entry for each running read
 
     def connect(self) -> Connection:
-        """A new connection, which the caller closes. DatabaseBusy if the database cannot be reached."""
+        """Returns a new connection; the caller closes it. DatabaseBusy if the database cannot be reached."""
         try:
             return self.dialect.connect()
         except Exception as error:
-            raise DatabaseBusy("The database cannot be reached; try again, and see the server's log.") from error
+            raise DatabaseBusy("The database cannot be reached; try again, and check the server's log.") from error
 
     def read(self, sql: str, **values: Any) -> list[Row]:
-        """The rows of one statement that changes nothing."""
+        """Returns the rows of one SELECT."""
         return self.look(lambda connection: connection.all(sql, **values))
 
     def look(self, reads: Callable[[Connection], T], long: bool = False) -> T:
-        """Returns reads(connection), which sees one state of the database however many statements it runs.
+        """Returns reads(connection). All of its statements see the same snapshot of the database.
 
-        DatabaseBusy when the database fails. On SQLite a short read never waits. `long`: it goes through many rows.
+        DatabaseBusy if the database fails. On SQLite a short read never waits. `long`: it processes many rows.
         """
-        self._looks.append(None)
+        self._reads.append(None)
         try:
             return run_in_thread(self._look, reads, long) if self.dialect.blocks or long else self._look(reads)
         finally:
-            self._looks.pop()
+            self._reads.pop()
 
     @property
     def busy(self) -> bool:
-        """Whether a read is under way."""
-        return bool(self._looks)
+        """Whether a read is running."""
+        return bool(self._reads)
 
     def _look(self, reads: Callable[[Connection], T], long: bool = False) -> T:
         try:
-            kept = self._idle.popleft()
+            idle = self._idle.popleft()
         except IndexError:
             return self._look_by(self.connect(), reads, long)
         try:
-            return self._look_by(kept, reads, long)
+            return self._look_by(idle, reads, long)
         except DatabaseBusy as error:
             if not self.dialect.reconnects or isinstance(error.__cause__, Silent):
                 raise
@@ -90,12 +90,12 @@ class Database:
 
 
 def dialect_of(engine: Engine, settings: Settings) -> Dialect:
-    """The dialect of an engine."""
+    """Returns the dialect of an engine."""
     kind = Sqlite if engine.dialect.name == Sqlite.name else postgresql.Postgresql
     return kind(engine, settings.busy_timeout_s)
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
-    """Options of SQLAlchemy's engine, which creates the tables: no pool, and no endless wait for a connection."""
+    """Returns the options of SQLAlchemy's engine, which creates the tables: no pool, and a connect timeout."""
     options = {} if sqlite_file(settings) is not None else postgresql.connect_options(settings.busy_timeout_s)
     return {"poolclass": NullPool, "connect_args": options}

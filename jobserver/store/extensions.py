@@ -1,4 +1,4 @@
-"""The database extensions, unbound: create_app() binds them."""
+"""The database extensions. create_app() binds them to the application."""
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy

@@ -1,4 +1,4 @@
-"""Where SQLite's file may lie, and where it would lose data."""
+"""Checks that the file system of an SQLite database is safe for its data."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 
 
 def refuse_missing(settings: Settings) -> None:
-    """CannotStart for a command on a database that isn't there: a new one would say that all is well."""
+    """Raises CannotStart if the database does not exist: a command must not create an empty one."""
     file = sqlite_file(settings)
     if file is not None and not file.exists():
         raise CannotStart(
@@ -27,21 +27,21 @@ def refuse_missing(settings: Settings) -> None:
 
 
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
-    """CannotStart where SQLite is too old, its file can't be written, or would lie on a network file system, which
-    corrupts it."""
+    """Raises CannotStart if SQLite is too old, or if its file is not writable or is on a network file system, which
+    would corrupt it."""
     file = sqlite_file(settings)
     if file is None:
         return
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
     if file.exists() and not os.access(file, os.W_OK):
-        raise CannotStart(f"The database {file} can't be written to by this user.")
-    path = str(file.resolve())  # past links, and from the current folder
+        raise CannotStart(f"The database {file} cannot be written by this user.")
+    path = str(file.resolve())  # without links, absolute
     kind = _filesystem(path, (mounts or _mounts)())
     if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:
         raise CannotStart(
-            f"{path} lies on a network file system ({kind}), where SQLite loses data. Name a local folder by"
-            " JOBSERVER_INSTANCE, use PostgreSQL, or set JOBSERVER_ALLOW_NETWORK_FILESYSTEM=1 and take the risk."
+            f"{path} is on a network file system ({kind}), where SQLite loses data. Set JOBSERVER_INSTANCE"
+            " to a local folder, use PostgreSQL, or set JOBSERVER_ALLOW_NETWORK_FILESYSTEM=1 and take the risk."
         )
 
 

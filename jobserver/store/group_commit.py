@@ -1,12 +1,12 @@
 """Group commit: many requests, one transaction, one flush to the disk.
 
-A flush costs much more than a claim's statement. So requests that arrive while a commit is on its way wait, and share
-the next one. There is no thread for this: the first request to come writes for all that wait, then hands on to one of
-those that came meanwhile.
+A flush costs much more than the statement of a claim. So requests that arrive during a commit wait and share the next
+one. There is no writer thread: the first request writes the batch of all waiting requests, then wakes a request of the
+next batch.
 
 The event loop never waits for the database. Work that may block (PostgreSQL, bulk work, a locked file, a slow flush)
-runs in a real thread. SQLite's short statements run on the loop: a thread that makes many small calls beside a busy
-loop would lose the interpreter's lock at each of them.
+runs in a real thread. SQLite's short statements run on the loop: a thread with many small calls next to a busy loop
+would lose the interpreter lock at each call.
 """
 
 import logging
@@ -28,20 +28,20 @@ T = TypeVar("T")
 Work = Callable[[Transaction], T]
 Aside = Callable[[Callable[[], None]], None]
 
-MAX_TOGETHER = 128  # requests in one commit: bounds how long the first of them waits
-TRIES = 3  # of a transaction that collides with another server process
+MAX_TOGETHER = 128  # requests in one commit: limits the wait of the first one
+TRIES = 3  # attempts of a transaction that collides with another server process
 QUICK_S = 0.001  # a commit that the event loop may wait for
 log = logging.getLogger("jobserver.group_commit")
 
 
 class Entry(Generic[T]):
-    """One request's work, and what came of it."""
+    """The work of one request, and its value or error."""
 
     def __init__(self, work: Work[T], bulk: bool, exclusive: bool) -> None:
         self.work = work
         self.bulk = bulk or exclusive
         self.exclusive = exclusive
-        self.turn: Turn | None = None  # set when it is written, or may write
+        self.turn: Turn | None = None  # set when the entry is written, or is the next to write
         self.done = False
         self.value: T
         self.error: BaseException | None = None
@@ -49,7 +49,7 @@ class Entry(Generic[T]):
 
 
 class CommitQueue:
-    """The only way to change anything. `publish` gets the events of each work after its commit."""
+    """Runs all changes of the database. Calls `publish` with the events of each work after its commit."""
 
     def __init__(self, database: Database, publish: Callable[[list[Event]], None], busy_timeout_s: float) -> None:
         self._busy_timeout_s = busy_timeout_s
@@ -61,14 +61,14 @@ class CommitQueue:
         self._writer = _Writer(database)
 
     def run(self, work: Work[T], bulk: bool = False, exclusive: bool = False) -> T:
-        """Calls work(transaction), maybe beside others' works in one transaction, and returns its value once that is
-        committed. Raises what work raised: then nothing of it remains. DatabaseBusy when the database fails.
+        """Calls work(transaction), in a transaction that other works may share, and returns its value after the commit.
+        An exception of the work undoes its changes and is raised. DatabaseBusy if the database fails.
 
-        work may be called more than once, and must not touch anything but the transaction. Works of a class that has
-        it are first given, all that share the transaction, to its `together(transaction, works)`.
+        The work may be called more than once, and must change nothing outside the transaction. If the class of the
+        work has a method `together(transaction, works)`, that is called first, with all such works of the transaction.
 
-        `bulk`: it takes long. `exclusive`: no other server process writes meanwhile; for rows that others' works read,
-        such as lifetimes.
+        `bulk`: it takes long. `exclusive`: no other server process writes at the same time; for rows that other works
+        read, such as lifetimes.
         """
         entry = Entry(work, bulk, exclusive)
         with self._lock:
@@ -88,7 +88,7 @@ class CommitQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being written, or waits for that."""
+        """Whether a work is being written or waits."""
         return self._busy
 
     def close(self) -> None:
@@ -96,16 +96,16 @@ class CommitQueue:
         self._writer.close()
 
     def _give_up(self, entry: Entry[Any]) -> None:
-        """Takes an entry out of the queue if the database was silent while it waited: none of it was done."""
+        """Removes an entry from the queue, before any of its work, if the database did not respond during its wait."""
         silent = self._writer.silent_s >= self._busy_timeout_s
         with self._lock:
             if silent and entry in self._waiting and entry.turn is not None and not entry.turn.is_set():
                 self._waiting.remove(entry)
-                raise DatabaseBusy("The database has not answered for some seconds; try again.")
+                raise DatabaseBusy("The database has not responded for some seconds; try again.")
 
     def _write(self, own: Entry[Any]) -> None:
-        """Writes for those that wait, `own` first, and hands on to the first of the rest."""
-        if self._yields:  # requests that have arrived already share this commit: run what is ready, then poll again
+        """Writes a batch of the waiting entries, then wakes the first of the others."""
+        if self._yields:  # requests that have arrived share this commit: run ready threads, then poll again
             time.sleep(0)
             time.sleep(0)
         batch = self._take()
@@ -113,14 +113,14 @@ class CommitQueue:
             self._commit(batch)
         except BaseException:
             for entry in batch:
-                entry.error = entry.error or DatabaseBusy("The writing was interrupted; try again.")
+                entry.error = entry.error or DatabaseBusy("The write was interrupted; try again.")
             raise
         finally:
             with self._lock:
                 following = self._waiting[0] if self._waiting else None
                 self._busy = following is not None
                 if following is not None and following.turn is not None:
-                    following.turn.set()  # under the lock, so that it does not give up now
+                    following.turn.set()  # under the lock, so that the entry does not give up now
             for entry in batch:
                 entry.done = True
                 if entry is not own and entry.turn is not None:
@@ -140,7 +140,7 @@ class CommitQueue:
             self._writer.run(batch, len(batch) == 1)
             alone = [entry for entry in batch if isinstance(entry.error, NeedsAlone)]
         except RunEachAlone:
-            pass  # nothing of it remains
+            pass  # all of it is undone
         except (Unavailable, *DATABASE_FAILS, *COLLISIONS) as error:
             self._fail(batch, error)
             return
@@ -164,30 +164,30 @@ class CommitQueue:
         elif not isinstance(error, DatabaseBusy):
             log.error("the database failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             self._writer.drop()
-            error = DatabaseBusy("The database could not take this now; try again.")
+            error = DatabaseBusy("The database could not store this now; try again.")
         for entry in entries:
             entry.error = error
 
 
 class _Writer:
-    """Begins and ends the transactions, one at a time, on the one connection that writes."""
+    """Runs the transactions, one at a time, on the only connection that writes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._ended = 0.0
         self._has_event_loop = has_event_loop()
-        self._commit_s = 1.0  # what a commit took of late; slow until it was seen to be quick
+        self._commit_s = 1.0  # mean of recent commits; slow until measured
 
     @property
     def silent_s(self) -> float:
-        """For how long no transaction has ended; 0 while one goes through many rows, which may take its time."""
+        """The time since the end of the last transaction; 0 during a transaction with many rows."""
         connection = self._connection
         return 0.0 if connection is not None and connection.long else time.monotonic() - self._ended
 
     def run(self, batch: list[Entry[Any]], alone: bool) -> None:
-        """Writes the works of a batch in one transaction; a value or an error in every entry. `alone`: it is one entry
-        that may wait for locks, and be tried again. Raises what it was rolled back for."""
+        """Writes a batch in one transaction; sets a value or an error in every entry. `alone`: a single entry, which
+        may wait for locks and be retried. Raises the exception that caused a rollback."""
         for more in reversed(range(TRIES if alone else 1)):
             try:
                 if self._database.dialect.blocks or batch[0].bulk:
@@ -195,12 +195,12 @@ class _Writer:
                 else:
                     self._transact(batch, alone, run_in_thread)
                 return
-            except COLLISIONS:  # the database rolled all of it back, for another transaction's sake
+            except COLLISIONS:  # the database rolled it back in favour of another transaction
                 if not more:
                     raise
 
     def _transact(self, batch: list[Entry[Any]], alone: bool, aside: Aside) -> None:
-        """One transaction for the batch. `aside` calls what may wait."""
+        """Runs one transaction for the batch. `aside` calls functions that may wait."""
         connection = self._begun(aside, batch[0].exclusive)
         connection.long = batch[0].bulk
         try:
@@ -212,7 +212,7 @@ class _Writer:
                 self._end(connection, aside)
             else:
                 connection.rollback()
-            self._ended = time.monotonic()  # before `long` is reset: who waited through that waits on
+            self._ended = time.monotonic()  # before `long` is reset: waiting requests must not give up
         except BaseException:
             try:
                 connection.rollback()
@@ -223,15 +223,15 @@ class _Writer:
             connection.long = False
 
     def _begun(self, aside: Aside, exclusive: bool) -> Connection:
-        """The connection, in a new transaction. Another connection if the last one is lost: nothing was done yet."""
-        kept, self._connection = self._connection, self._connection or self._database.connect()
+        """Begins a transaction and returns its connection; reconnects if the connection is lost."""
+        previous, self._connection = self._connection, self._connection or self._database.connect()
         self._connection.long = False
         try:
             if not self._connection.try_begin():
                 aside(partial(self._connection.begin, exclusive))
         except DATABASE_FAILS as error:
             self.drop()
-            if kept is None or not kept.dialect.reconnects or isinstance(error, Silent):
+            if previous is None or not previous.dialect.reconnects or isinstance(error, Silent):
                 raise
             self._connection = self._database.connect()
             aside(partial(self._connection.begin, exclusive))
@@ -248,14 +248,14 @@ class _Writer:
         except DATABASE_FAILS as error:
             if connection.dialect.may_be_committed(error):
                 raise OutcomeUnknown(
-                    "The database failed during the commit, so the change may be done or not. Send the request again"
-                    " with the same claim token, or look at the job."
+                    "The database failed during the commit, so the change may be stored or not. Send the request"
+                    " again with the same claim token, or check the job."
                 ) from error
             raise
 
     @staticmethod
     def _prepare(batch: list[Entry[Any]], transaction: Transaction) -> None:
-        """Lets works of a kind do together what each would do alone."""
+        """Calls together() of each class of works that has it."""
         kinds: dict[Any, list[Any]] = defaultdict(list)
         for entry in batch:
             if hasattr(entry.work, "together"):

@@ -1,21 +1,21 @@
-"""Which of the server processes on one database runs the background work: one does, and when it ends, another."""
+"""Elects one of the server processes on a database to run the background work; another takes over when it ends."""
 
 from jobserver.core.concurrency import run_in_thread
 from jobserver.store.database import Database
 
 
 class Leader:
-    """A lock that the operating system, or PostgreSQL, takes from a process that ends, however it ends."""
+    """A lock that the operating system or PostgreSQL releases when the process ends, also after a crash."""
 
     def __init__(self, database: Database) -> None:
         self._dialect = database.dialect
 
     def is_leader(self) -> bool:
-        """Whether this process leads; it takes over if nobody does. DatabaseBusy: nobody can tell now."""
+        """Returns whether this process is the leader; it takes over a free lock. May raise DatabaseBusy."""
         if self._dialect.blocks:
             return run_in_thread(self._dialect.acquire_leadership)
         return self._dialect.acquire_leadership()
 
     def release(self) -> None:
-        """Leaves the work to another process."""
+        """Releases the lock, so that another process can take over."""
         self._dialect.release_leadership()

@@ -1,4 +1,4 @@
-"""Where the database is: the URI that the settings name, and the file if it is SQLite's."""
+"""The location of the database: the URI of the settings, and the path of an SQLite file."""
 
 from pathlib import Path
 
@@ -7,19 +7,19 @@ from jobserver.core.settings import Settings
 
 
 def database_uri(settings: Settings) -> str:
-    """The database's URI, with psycopg 3 as PostgreSQL's driver and the default filled in."""
+    """Returns the database's URI, with psycopg 3 as PostgreSQL's driver and the default filled in."""
     if not settings.database_uri:
         return f"sqlite:///{settings.instance_path / 'jobs.sqlite'}"
     scheme, colon, rest = settings.database_uri.partition("://")
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"
     if scheme == "sqlite" and not rest.startswith("//") and len(rest) > 1:
-        rest = f"/{Path(rest[1:]).resolve()}"  # absolute: libraries disagree about what a relative path is relative to
+        rest = f"/{Path(rest[1:]).resolve()}"  # absolute: libraries resolve relative paths differently
     return scheme + colon + rest
 
 
 def sqlite_file(settings: Settings) -> Path | None:
-    """The file of an SQLite database; None for PostgreSQL."""
+    """Returns the file of an SQLite database; None for PostgreSQL."""
     uri = database_uri(settings)
     return Path(uri.removeprefix("sqlite:///").split("?")[0]) if uri.startswith("sqlite") else None
 
@@ -36,7 +36,7 @@ def check_location(settings: Settings) -> None:
 
 
 def describe(settings: Settings) -> str:
-    """The database in a few words, without a password, for the start message."""
+    """Returns a short description of the database, without a password, for the start message."""
     file = sqlite_file(settings)
     if file is None:
         return f"PostgreSQL {database_uri(settings).rpartition('/')[2].partition('?')[0]}"

@@ -1,4 +1,4 @@
-"""The tables. Times are whole milliseconds since 1970, UTC; JSON is kept as the text that came."""
+"""The tables. Times are whole milliseconds since 1970, UTC; JSON is stored as the text of the request."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from jobserver.core.states import Condition, Hold, Outcome, Phase
 from jobserver.store.extensions import db
 
-if TYPE_CHECKING:  # the library makes its class as it runs; of types it has the one that it made it from
+if TYPE_CHECKING:  # db.Model is created at run time; for type checks its base class stands in
     from jobserver.store.extensions import Base as Model
 else:
     Model = db.Model
@@ -34,7 +34,7 @@ CLAIM_ENDED = text("claim IS NOT NULL")
 
 
 class Metadata(Model):
-    """Facts about this database, such as which secret key its hashes were made with."""
+    """Properties of this database, such as a check value of the secret key of its hashes."""
 
     __tablename__ = "metadata"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -42,7 +42,7 @@ class Metadata(Model):
 
 
 class JobList(Model):
-    """Everything under one jobix, of which only a keyed hash is kept."""
+    """A job list. Only a keyed hash of its jobix is stored."""
 
     __tablename__ = "job_list"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -53,7 +53,7 @@ class JobList(Model):
 
 
 class StageLifetime(Model):
-    """How long jobs may stay in one stage of a list, and what happens to those that stay longer."""
+    """The time limit of jobs in one stage of a list, and the action after a timeout."""
 
     __tablename__ = "lifetime"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -64,8 +64,7 @@ class StageLifetime(Model):
 
 
 class StageCount(Model):
-    """How many jobs of a list are in one stage, and how many have expired there so far; written by the transaction that
-    moves them."""
+    """The counters of a list and stage: jobs now, and timeouts so far. The transaction that moves jobs updates them."""
 
     __tablename__ = "stage_count"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -79,10 +78,9 @@ class StageCount(Model):
 class Job(Model):
     """One job. core/states.py explains hold, phase, outcome and condition.
 
-    `overdue`: 1 if its lifetime in the stage is over. `previous_…`: what the last change replaced, because RETURNING
-    shows only new values and the counters need the old ones. `client_token`: 1 if the worker chose the claim's token.
-    `failures`: how often it expired or came back with an error. `cancel`: 1 if its worker must stop.
-    """
+    `overdue`: 1 if its lifetime in the stage has ended. `previous_…`: the values before the last change; RETURNING
+    shows only new values, and the counters need the old ones. `client_token`: 1 if the worker chose the claim's token.
+    `failures`: the number of timeouts and reported errors. `cancel`: 1 if its worker must stop."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -127,9 +125,9 @@ class Job(Model):
 
 
 class Event(Model):
-    """One change of a job's or a list's state: the source of the job page's history, of the log line and of the live
-    page. The end of a claim has its token in `claim`: by it a repeated report is known. `started`: when the claim that
-    ended began. `actor`: the person who did it. `jobs`: how many jobs a row without a job_id is about."""
+    """A change of the state of a job or a list: the source of histories, log lines and live pages. The end of a claim
+    has its token in `claim`, which identifies repeated reports. `started`: the start of the claim that ended. `actor`:
+    the signed-in person. `jobs`: the number of jobs of a row without a job_id."""
 
     __tablename__ = "event"
     __table_args__ = (
@@ -152,8 +150,8 @@ class Event(Model):
 
 
 class Throughput(Model):
-    """How many jobs went through a working stage in a slot of time, and how long that took in all. Slots that are some
-    hours old are folded into longer ones."""
+    """Jobs that completed a working stage in a slot of time, and the sum of their durations. Old slots are merged into
+    longer ones."""
 
     __tablename__ = "throughput"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -165,7 +163,7 @@ class Throughput(Model):
 
 
 class Duration(Model):
-    """How long jobs took in a working stage: how many of them in each bucket of durations.py."""
+    """The durations of jobs in a working stage: the number of jobs in each bucket of durations.py."""
 
     __tablename__ = "duration"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -175,7 +173,7 @@ class Duration(Model):
 
 
 class Worker(Model):
-    """A worker, by the name it gave: when it was heard (a claim, or the end of one), what it did."""
+    """A worker by its name: the times of its first and last claim or report, and its counters."""
 
     __tablename__ = "worker"
     __table_args__ = (Index("worker_heard", "list_id", "last_heard", "name"),)
@@ -188,7 +186,8 @@ class Worker(Model):
 
 
 class PageSession(Model):
-    """The right of one browser session to change one list. The browser has the session's id; only a hash is kept."""
+    """The right of one browser session to change one list. The browser has the session's id; the database stores only a
+    hash."""
 
     __tablename__ = "page_session"
     __table_args__ = (Index("page_session_expires", "expires"),)

@@ -1,4 +1,4 @@
-"""PostgreSQL: many writers, row locks, connections that can be lost."""
+"""The PostgreSQL dialect: many writers, row locks, reconnection."""
 
 import logging
 import re
@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 from jobserver.core.errors import DatabaseBusy
 from jobserver.store.connection import DRIVER_ERRORS, Connection, Dialect, Silent
 
-ANSWERS_IN_S = 1  # beyond what a statement may wait for a lock
-LONG_S = 600  # the same for a statement that goes through many rows
+RESPONSE_S = 1  # timeout of a statement, in addition to its wait for a lock
+LONG_S = 600  # timeout of a statement that processes many rows
 SCHEMA_LOCK, WRITE_LOCK, LEADER_LOCK = 5_704_260, 5_704_261, 5_704_262  # advisory locks
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock{{}}({WRITE_LOCK})"
 _DURABLE = """SELECT set_config('synchronous_commit', 'on', false)
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class PostgresqlConnection(Connection):
-    """A connection whose statements never wait without a limit."""
+    """A connection whose statements have a timeout."""
 
     def __init__(self, driver: Any, dialect: Dialect) -> None:
         super().__init__(driver, dialect)
@@ -32,11 +32,11 @@ class PostgresqlConnection(Connection):
         driver.wait = self._wait
 
     def try_begin(self) -> bool:
-        """Never begins without waiting: a lock must be taken."""
+        """Returns False: begin() must acquire a lock first."""
         return False
 
     def begin(self, exclusive: bool = False) -> None:
-        """Begins to write beside other writers, or, if `exclusive`, alone."""
+        """Begins a write transaction; `exclusive`: without other writers."""
         self.driver.execute(_BEGIN.format("" if exclusive else "_shared"))
 
     def begin_read(self) -> None:
@@ -52,8 +52,8 @@ class PostgresqlConnection(Connection):
         self.driver.execute("ROLLBACK")
 
     def _wait(self, statement: Any, interval: float = 0.1) -> Any:
-        """psycopg waits for every answer by this, without a limit of its own."""
-        limit_s = LONG_S if self.long else self.dialect.busy_timeout_s + ANSWERS_IN_S
+        """Replaces psycopg's wait for a response, which has no timeout."""
+        limit_s = LONG_S if self.long else self.dialect.busy_timeout_s + RESPONSE_S
         return self._plain_wait(_bounded(statement, time.monotonic() + limit_s), interval)
 
 
@@ -76,7 +76,7 @@ class Postgresql(Dialect):
         "int2": "CAST(row.value ->> 2 AS INTEGER)",
         "text1": "row.value ->> 1",
         "text3": "row.value ->> 3",
-        # FOR UPDATE: the proof is made again on a row that was waited for
+        # FOR UPDATE: PostgreSQL checks the condition again after the wait for a locked row
         "proved_reports": """SELECT held.id FROM json_array_elements(CAST(:rows AS json)) AS row(value)
             CROSS JOIN LATERAL (SELECT id FROM job WHERE list_id = :list AND jobid = CAST(row.value ->> 0 AS BIGINT)
             AND claim || '' = row.value ->> 1 FOR UPDATE) AS held""",
@@ -89,11 +89,11 @@ class Postgresql(Dialect):
         self._leads = False
 
     def render(self, template: str) -> str:
-        """Fills the fragments in, and names the values in psycopg's style."""
+        """Inserts the fragments; converts the values to psycopg's style."""
         return _VALUE.sub(r"%(\1)s", super().render(template).replace("%", "%%"))
 
     def connect(self) -> Connection:
-        """A connection that commits durably and gives up waiting for a lock."""
+        """Returns a connection with durable commits and a lock timeout."""
         driver = self.new_driver_connection(connect_options(self.busy_timeout_s))
         driver.autocommit = True
         driver.execute(_DURABLE)
@@ -101,11 +101,11 @@ class Postgresql(Dialect):
         return PostgresqlConnection(driver, self)
 
     def may_be_committed(self, error: Exception) -> bool:
-        """True unless the error's state says that the transaction was rolled back."""
+        """Returns True unless the SQLSTATE means that the transaction was rolled back."""
         return (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57")
 
     def index_names(self, connection: Connection) -> set[str]:
-        """The valid indexes."""
+        """Returns the valid indexes."""
         return {
             name
             for (name,) in connection.all(
@@ -115,28 +115,28 @@ class Postgresql(Dialect):
         }
 
     def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
-        """The wanted ones that are not valid, and the unique constraint, which is an index here."""
+        """Returns the wanted indexes that are not valid, including the unique constraint, which is an index here."""
         return sorted((wanted | {"job_known"}) - self.index_names(connection))
 
     def file_problems(self, connection: Connection) -> list[str]:
-        """Nothing: PostgreSQL checks its own files."""
+        """Returns no problems: PostgreSQL checks its own files."""
         return []
 
     def acquire_leadership(self) -> bool:
-        """Takes an advisory lock, which PostgreSQL releases when the connection ends."""
+        """Acquires an advisory lock, which PostgreSQL releases when the connection ends."""
         try:
             if self._leader_connection is None:
                 self._leads = False
                 self._leader_connection = self.connect()
             if self._leads:
-                self._leader_connection.all("SELECT 1")  # without the connection the lock would be gone
+                self._leader_connection.all("SELECT 1")  # the lock ends with the connection
             else:
                 self._leads = bool(
                     self._leader_connection.all("SELECT pg_try_advisory_lock(:lock)", lock=LEADER_LOCK)[0][0]
                 )
         except DRIVER_ERRORS as error:
             self.release_leadership()
-            raise DatabaseBusy("The database did not answer; try again.") from error
+            raise DatabaseBusy("The database did not respond; try again.") from error
         return self._leads
 
     def release_leadership(self) -> None:
@@ -150,15 +150,15 @@ class Postgresql(Dialect):
                 log.warning("a broken connection could not be closed")
 
     def prepare_schema(self) -> None:
-        """Nothing to configure."""
+        """Does nothing."""
 
     def lock_schema(self, connection: EngineConnection) -> None:
-        """Takes an advisory lock."""
+        """Acquires an advisory lock."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"))
 
 
 def connect_options(busy_timeout_s: float) -> dict[str, Any]:
-    """Options of libpq: no endless wait for a server that is gone, or that fell silent."""
+    """Returns options of libpq that detect a lost or silent server."""
     silent_s = max(2, round(busy_timeout_s))
     return {
         "connect_timeout": silent_s, "tcp_user_timeout": silent_s * 1000,
@@ -167,14 +167,14 @@ def connect_options(busy_timeout_s: float) -> dict[str, Any]:
 
 
 def _bounded(statement: Generator[Any, Any, T], give_up: float) -> Generator[Any, Any, T]:
-    """The steps of one of psycopg's statements, until `give_up`."""
+    """Runs the steps of a psycopg statement; raises Silent after `give_up`."""
     try:
-        wanted = next(statement)
+        condition = next(statement)
         while True:
-            ready = yield wanted
+            ready = yield condition
             if not ready and time.monotonic() > give_up:
-                raise Silent("PostgreSQL does not answer")
-            wanted = statement.send(ready)
+                raise Silent("PostgreSQL does not respond")
+            condition = statement.send(ready)
     except StopIteration as end:
         value: T = end.value
         return value

@@ -1,4 +1,4 @@
-"""The database's tables: made in a new one, compared with the code's in an old one."""
+"""Creates the tables of an empty database, and checks or upgrades the tables of an existing one."""
 
 import hashlib
 import hmac
@@ -23,10 +23,10 @@ UPGRADE = "python -m jobserver db upgrade"
 
 
 def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
-    """Makes the tables of an empty database, and sees that those of another are this code's: the revision they have.
+    """Creates the tables of an empty database, or checks the revision of existing ones; returns the revision.
 
-    upgrade: bring older ones up to date. CannotStart where they are older, newer, or not ours, and where the database
-    belongs to another secret key.
+    upgrade: upgrade older tables. CannotStart if the tables are older, newer, or of another program, and if the
+    database belongs to another secret key.
     """
     try:
         with _transaction(settings) as connection:
@@ -36,7 +36,7 @@ def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
 
 
 def revision(settings: Settings) -> tuple[str | None, str]:
-    """The revision that the database has, None for an empty one, and the one that the code needs."""
+    """Returns the revision of the database (None: empty) and the revision that the code needs."""
     try:
         with _transaction(settings) as connection:
             return _current(connection), _head()
@@ -67,27 +67,29 @@ def _prepared(connection: Connection, secret_key: str, upgrade: bool) -> str:
 
 
 def _check_key(connection: Connection, secret_key: str) -> None:
-    """The stored hashes are keyed: under another key every list would seem to be gone."""
-    mark = hmac.digest(hashlib.sha256(secret_key.encode()).digest(), b"job_manager database", "sha256").hex()
-    kept = connection.execute(text("SELECT value FROM metadata WHERE name = 'secret_key'")).scalar()
-    if kept is None:
-        connection.execute(text("INSERT INTO metadata (name, value) VALUES ('secret_key', :mark)"), {"mark": mark})
-    elif not hmac.compare_digest(kept, mark):
+    """Raises CannotStart for another key than that of the stored hashes: no list would be found with it."""
+    check_value = hmac.digest(hashlib.sha256(secret_key.encode()).digest(), b"job_manager database", "sha256").hex()
+    stored = connection.execute(text("SELECT value FROM metadata WHERE name = 'secret_key'")).scalar()
+    if stored is None:
+        connection.execute(
+            text("INSERT INTO metadata (name, value) VALUES ('secret_key', :check_value)"), {"check_value": check_value}
+        )
+    elif not hmac.compare_digest(stored, check_value):
         raise CannotStart(
-            "JOBSERVER_SECRET_KEY is not the one that this database was made with, so no jobix would be known."
-            " Set that one (a server that made its own keeps it in secret_key in its instance folder)."
+            "JOBSERVER_SECRET_KEY is not the key of this database, so no jobix would be accepted."
+            " Set the key of this database. A generated key is in the file secret_key of the instance folder."
         )
 
 
 def _cannot_open(settings: Settings, why: object) -> CannotStart:
     variable = "JOBSERVER_DATABASE_URI" if settings.database_uri else "JOBSERVER_INSTANCE"
-    shown = " ".join(str(why).split())[:300].rstrip(".")
-    return CannotStart(f"The database of {variable} can't be opened: {shown}.")
+    reason = " ".join(str(why).split())[:300].rstrip(".")
+    return CannotStart(f"The database of {variable} cannot be opened: {reason}.")
 
 
 @contextmanager
 def _transaction(settings: Settings) -> Iterator[Connection]:
-    """One connection in one transaction that excludes other writers: a kill leaves all of its work, or none."""
+    """Opens one connection with one transaction that excludes other writers: all of its work is stored, or none."""
     file = sqlite_file(settings)
     if file is not None:
         try:

@@ -1,4 +1,4 @@
-"""SQLite: one file, one writer at a time, statements that are short enough for the event loop."""
+"""The SQLite dialect: one file, one writer at a time, statements short enough for the event loop."""
 
 import fcntl
 import logging
@@ -22,7 +22,7 @@ class SqliteConnection(Connection):
     """A connection to the file."""
 
     def try_begin(self) -> bool:
-        """Begins to write if nobody else does."""
+        """Begins a write transaction if no other process writes; returns whether it did."""
         try:
             self.driver.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -32,8 +32,8 @@ class SqliteConnection(Connection):
         return True
 
     def begin(self, exclusive: bool = False) -> None:
-        """Begins to write, waiting for its turn. SQLite's own waiting sleeps up to 100 ms between two tries and starves
-        beside a busy process, so this one retries every millisecond or so."""
+        """Begins a write transaction; retries about every millisecond. SQLite's busy handler sleeps up to 100 ms
+        between two tries, and starves next to a busy process."""
         give_up = time.monotonic() + self.dialect.busy_timeout_s
         while not self.try_begin():
             if time.monotonic() >= give_up:
@@ -75,11 +75,11 @@ class Sqlite(Dialect):
         "int2": "json_extract(row.value, '$[2]')",
         "text1": "json_extract(row.value, '$[1]')",
         "text3": "json_extract(row.value, '$[3]')",
-        # `|| ''`: by the job's number, because all jobs of a batch may have one claim
+        # `|| ''`: use the index of job ids, because all jobs of a batch may have the same claim
         "proved_reports": """SELECT held.id FROM json_each(:rows) AS row CROSS JOIN job AS held
             WHERE held.list_id = :list AND held.jobid = json_extract(row.value, '$[0]')
             AND held.claim || '' = json_extract(row.value, '$[1]')""",
-        "lock_token": "",  # not used: there is one writer
+        "lock_token": "",  # not needed: there is one writer
     }
 
     def __init__(self, engine: Engine, busy_timeout_s: float) -> None:
@@ -88,29 +88,29 @@ class Sqlite(Dialect):
         self._leads = False
 
     def connect(self) -> Connection:
-        """A connection that commits with a flush to the disk."""
+        """Returns a connection whose commits flush to the disk."""
         driver = self.new_driver_connection({})
         driver.isolation_level = None
         driver.execute("PRAGMA synchronous = FULL")
         driver.execute("PRAGMA foreign_keys = ON")
-        driver.execute("PRAGMA busy_timeout = 0")  # begin() waits, and fairly
+        driver.execute("PRAGMA busy_timeout = 0")  # begin() waits instead
         return SqliteConnection(driver, self)
 
     def may_be_committed(self, error: Exception) -> bool:
-        """SQLite flushes after everything is written: if the process ends then, the next one finds the commit."""
+        """Returns True for a failed flush: all data is written by then, so the next process may find the commit."""
         code = getattr(error, "sqlite_errorcode", None)
         return "disk I/O" in str(error) if code is None else code == FLUSH_FAILED  # None: before Python 3.11
 
     def index_names(self, connection: Connection) -> set[str]:
-        """The names in the schema."""
+        """Returns the names in the schema."""
         return {name for (name,) in connection.all("SELECT name FROM sqlite_master WHERE type = 'index'")}
 
     def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
-        """The wanted ones that are not in the schema."""
+        """Returns the wanted indexes that are not in the schema."""
         return sorted(wanted - self.index_names(connection))
 
     def file_problems(self, connection: Connection) -> list[str]:
-        """What PRAGMA integrity_check finds."""
+        """Returns the problems that PRAGMA integrity_check finds."""
         return [line for (line,) in connection.all("PRAGMA integrity_check") if line != "ok"]
 
     def acquire_leadership(self) -> bool:
@@ -125,8 +125,8 @@ class Sqlite(Dialect):
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError as error:  # a file system without locks: two sweepers do no harm, none would
-            log.warning("the sweeper's lock file is unusable (%s): this process sweeps all the same", error)
+        except OSError as error:  # a file system without locks: two sweepers are harmless, no sweeper is not
+            log.warning("the sweeper's lock file is unusable (%s): this process sweeps without it", error)
         self._leads = True
         return True
 
@@ -141,7 +141,7 @@ class Sqlite(Dialect):
         """Lets SQLAlchemy, not sqlite3, begin the transactions, and switches the file to write-ahead logging."""
         event.listen(self.engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
         event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        for wait_s in (0.05, 0.1, 0.2, 0.4, 0.8, None):  # another server that starts now may hold the file briefly
+        for wait_s in (0.05, 0.1, 0.2, 0.4, 0.8, None):  # another starting server may lock the file briefly
             driver = self.engine.raw_connection()
             try:
                 driver.cursor().execute("PRAGMA journal_mode = WAL")

@@ -1,4 +1,4 @@
-"""One open transaction: its statements, and the counters, statistics and events that it adds."""
+"""An open transaction: its statements, and its changes of counters, statistics and events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ _ADD_WORKER = """INSERT INTO worker (list_id, name, first_heard, last_heard, don
 _JOBS_IN = "SELECT jobs FROM stage_count WHERE list_id = :list AND stage = :stage"
 
 _EVENT_COLUMNS = "(list_id, job_id, kind, from_stage, to_stage, at, started, claim, worker, actor, jobs, message)"
-# The rows as the change left them. Only the end of a claim carries its token: by that a repeated report is known.
+# From the rows after the change. Only the end of a claim has its token, which identifies repeated reports.
 _MOVED = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT list_id, id, :kind, previous_stage, jobstage, :now,
     CASE WHEN previous_claim IS NOT NULL THEN claimed END, previous_claim,
     CASE WHEN previous_claim IS NOT NULL THEN worker END, CAST(:actor AS TEXT), 1, CAST(:message AS TEXT)
@@ -46,20 +46,20 @@ _ATTEMPT_FAILED = {EventKind.FAILED, EventKind.CANCELLED}
 
 
 class NeedsAlone(Exception):
-    """Raised by a work that must not share its transaction, before it changed anything; it is then called alone."""
+    """Raised by a work that must not share its transaction, before any change; the work is then called alone."""
 
 
 class RunEachAlone(Exception):
-    """A work failed half-way in a shared transaction: that is rolled back, and each work run by itself."""
+    """A work failed after a change in a shared transaction: it is rolled back, and each work runs alone."""
 
 
 def array(values: Iterable[Any]) -> str:
-    """Several values for one statement: as JSON, which both databases take apart."""
+    """Encodes several values for one statement as JSON, which both databases can parse."""
     return msgspec.json.encode(list(values)).decode()
 
 
 class Transaction:
-    """What a verb works on. The commit queue begins, flushes and commits it.
+    """The transaction of one or more works. The commit queue begins, flushes and commits it.
 
     `changes` counts the rows changed so far. `alone`: no other request shares this transaction, so that a statement
     may wait for locks without a deadlock. `events` are published after the commit.
@@ -79,14 +79,14 @@ class Transaction:
         self._workers: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
 
     def all(self, sql: str, **values: Any) -> list[Row]:
-        """The rows of a SELECT, or of a change with RETURNING."""
+        """Returns the rows of a SELECT, or of a change with RETURNING."""
         rows: list[Row] = self._execute(sql, values).fetchall()
         if rows and not sql.startswith("SELECT"):
             self.changes += len(rows)
         return rows
 
     def run(self, sql: str, **values: Any) -> int:
-        """Changes rows; returns how many."""
+        """Changes rows; returns their number."""
         changed: int = self._execute(sql, values).rowcount
         self.changes += changed
         return changed
@@ -96,7 +96,7 @@ class Transaction:
         return self._driver.execute(self._statements.get(sql) or self._connection.dialect.statement(sql), values)
 
     def many(self, sql: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Runs one statement, which changes one row, for each of these."""
+        """Runs a statement that changes one row for each of these rows."""
         self.changes += self._connection.many(sql, list(rows))
 
     def count(
@@ -110,20 +110,20 @@ class Transaction:
         counts[3] += expired
 
     def jobs_in(self, list_id: int, stage: int) -> int:
-        """How many jobs the counters give for a stage, the changes of this transaction included."""
+        """Returns the counter of jobs in a stage, including the changes of this transaction."""
         rows = self.all(_JOBS_IN, list=list_id, stage=stage)
         pending = self._counts.get((list_id, stage), (0,))[0]
         return pending + (rows[0][0] if rows else 0)
 
     def finished(self, list_id: int, stage: int, ms: int, now: int, n: int = 1) -> None:
-        """Counts n jobs that went through a working stage, each in so many milliseconds."""
+        """Counts n jobs that completed a working stage in `ms` milliseconds each."""
         slot = self._slots[list_id, stage, now // 1000 // SLOT_S * SLOT_S * 1000]
         slot[0] += n
         slot[1] += n * ms
         self._buckets[list_id, stage, durations.bucket(ms)] += n
 
     def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
-        """Notes that a worker claimed, ended or lost a claim."""
+        """Records that a worker claimed, ended or lost a claim."""
         if worker is not None:
             tally = self._workers[list_id, worker]
             tally[0] = now
@@ -133,7 +133,7 @@ class Transaction:
     def record_claims(
         self, list_id: int, stage: int, working_stage: int, claimed: Sequence[ClaimedJob], worker: str | None, now: int
     ) -> None:
-        """Records that jobs were claimed: their events, and that the worker was heard. The caller counts them."""
+        """Records the events of claimed jobs and the time of the worker. The caller updates the counters."""
         event = Event(
             list_id, EventKind.CLAIMED, tuple(job.jobid for job in claimed), len(claimed), stage, working_stage, worker
         )
@@ -141,7 +141,7 @@ class Transaction:
         self.record(event, now, [job.row_id for job in claimed])
 
     def record(self, event: Event, now: int, row_ids: Sequence[int] = ()) -> None:
-        """Writes an event, a row for each of these jobs, or, without jobs, one row for the list."""
+        """Writes an event: one row for each job, or one row for the list if there are no jobs."""
         values = {
             "list": event.list_id, "kind": event.kind.value, "from_stage": event.from_stage, "now": now,
             "to_stage": event.to_stage, "worker": event.worker, "actor": event.actor, "message": event.message,
@@ -161,8 +161,8 @@ class Transaction:
         message: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Records jobs that one statement moved: counters, statistics, a row of events for each job. `error`: what the
-        worker reported; it is kept, but not published, because it may quote the job."""
+        """Records the jobs that one statement moved: counters, statistics, one event row for each job. `error`: the
+        error that the worker reported; it is stored but not published, because it may quote the job."""
         if not moves:
             return
         values = {"kind": kind.value, "now": now, "actor": actor, "message": error or message}
@@ -170,7 +170,7 @@ class Transaction:
             self.run(_ONE_MOVED, id=moves[0].row_id, **values)
         else:
             self.run(_MANY_MOVED, ids=array(move.row_id for move in moves), **values)
-        # of a batch most are alike: claimed at the same time, by the same worker
+        # most jobs of a batch have the same worker and time of claim
         jobids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for move in moves:
             key = (
@@ -178,9 +178,9 @@ class Transaction:
                 move.claim is not None, move.claimed_at, move.worker,
             )  # fmt: skip
             jobids[key].append(move.jobid)
-        for key, alike in jobids.items():
+        for key, same in jobids.items():
             list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
-            n = len(alike)
+            n = len(same)
             if had_claim:
                 failures = n if kind in _ATTEMPT_FAILED or values["message"] is not None else 0
                 self.heard(list_id, worker, now, done=n if new > old else 0, failures=failures)
@@ -192,11 +192,11 @@ class Transaction:
                 self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, failed=-n * was_ended)
                 self.count(list_id, new, jobs=n)
             by = worker if had_claim else None
-            self.events.append(Event(list_id, kind, tuple(alike), n, old, new, by, actor, message))
+            self.events.append(Event(list_id, kind, tuple(same), n, old, new, by, actor, message))
 
     def flush(self) -> None:
-        """Writes counters and statistics, in order of their keys: two processes that write the same rows in another
-        order would wait for each other for ever. It comes last, because everybody writes these rows."""
+        """Writes counters and statistics, in order of their keys: two processes that lock the same rows in different
+        orders would deadlock. Call it last, because all transactions write these rows."""
         for (list_id, stage, start), (jobs, busy) in sorted(self._slots.items()):
             self.run(ADD_THROUGHPUT, list=list_id, stage=stage, span=SLOT_S, start=start, jobs=jobs, busy=busy)
         for (list_id, stage, bucket), jobs in sorted(self._buckets.items()):

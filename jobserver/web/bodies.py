@@ -1,4 +1,5 @@
-"""Bodies of requests: plain, gzip or zlib, recognised by their bytes; inflated within bounds of size and memory."""
+"""Bodies of requests: plain, gzip or zlib, recognised by their first bytes; inflated within limits of size and
+memory."""
 
 import tempfile
 import threading
@@ -14,14 +15,14 @@ from jobserver.core.errors import BadRequest, BodyLost, DiskFull, ServerBusy, To
 
 PIECE = 64 * 1024
 IN_MEMORY = 1024 * 1024  # of a body that is spooled; the rest goes to a temporary file
-YIELD_EVERY = 1024 * 1024  # inflated bytes, after which other requests have a turn
+YIELD_EVERY = 1024 * 1024  # inflated bytes between two yields to other requests
 MAX_HELD = 256 * 1024 * 1024  # of all bodies together
-ALWAYS_ACCEPTED = PIECE  # so much of each body is not counted: small requests succeed beside large ones
-GZIP_OR_ZLIB = 47  # zlib's code for: either header, told by the bytes
+ALWAYS_ACCEPTED = PIECE  # bytes of each body that do not count: small requests succeed during large ones
+GZIP_OR_ZLIB = 47  # zlib's code for automatic detection of both headers
 
 
 class BodyMemory:
-    """The memory of all bodies that this process holds at once."""
+    """The memory of all bodies in this process."""
 
     def __init__(self, max_bytes: int = MAX_HELD) -> None:
         self._max_bytes = max_bytes
@@ -30,42 +31,41 @@ class BodyMemory:
 
     @contextmanager
     def hold(self) -> Iterator[Callable[[int], None]]:
-        """Yields a function that notes the size of a body so far, until the end of the block. It raises ServerBusy."""
-        noted = 0
+        """Yields a function that records the current size of a body, until the end of the block. It raises
+        ServerBusy."""
+        recorded = 0
 
-        def note(size: int) -> None:
-            nonlocal noted
-            more = max(0, size - ALWAYS_ACCEPTED) - noted
+        def record(size: int) -> None:
+            nonlocal recorded
+            more = max(0, size - ALWAYS_ACCEPTED) - recorded
             if more <= 0:
                 return
             with self._lock:
                 if self._held + more > self._max_bytes:
-                    raise ServerBusy("Other large requests use the server's memory; send this one again.")
+                    raise ServerBusy("Other large requests use the server's memory; send the request again.")
                 self._held += more
-            noted += more
+            recorded += more
 
         try:
-            yield note
+            yield record
         finally:
             with self._lock:
-                self._held -= noted
+                self._held -= recorded
 
 
 memory = BodyMemory()
 
 
 def inflated(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Yields the body in pieces of at most PIECE bytes. TooLarge as soon as more than max_bytes came out."""
+    """Yields the body in pieces of at most PIECE bytes. TooLarge as soon as they exceed max_bytes."""
     total = unyielded = 0
     for piece in _pieces(stream):
         total += len(piece)
         unyielded += len(piece)
         if total > max_bytes:
-            raise TooLarge(
-                f"The body is larger than {max_bytes / 1e6:g} MB after inflation. Send less in each request."
-            )
+            raise TooLarge(f"The body is larger than {max_bytes / 1e6:g} MB after inflation. Send smaller requests.")
         if unyielded >= YIELD_EVERY:
-            time.sleep(0)  # in an event loop this is a turn for others
+            time.sleep(0)  # yields to other green threads
             unyielded = 0
         yield piece
 
@@ -73,10 +73,10 @@ def inflated(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
 @contextmanager
 def read(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
     """Yields the whole body; its memory counts until the end of the block."""
-    with memory.hold() as note:
+    with memory.hold() as record:
         whole = bytearray()
         for piece in inflated(stream, max_bytes):
-            note(len(whole) + len(piece))
+            record(len(whole) + len(piece))
             whole += piece
         yield bytes(whole)
 
@@ -84,9 +84,9 @@ def read(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
 @contextmanager
 def spool(stream: IO[bytes], max_bytes: int) -> Iterator[IO[bytes]]:
     """Yields the body as a file, at its start; the file is in memory if it is small."""
-    with memory.hold() as note, tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+    with memory.hold() as record, tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         for piece in inflated(stream, max_bytes):
-            note(min(file.tell() + len(piece), IN_MEMORY))
+            record(min(file.tell() + len(piece), IN_MEMORY))
             with room():
                 file.write(piece)
         file.seek(0)
@@ -95,7 +95,7 @@ def spool(stream: IO[bytes], max_bytes: int) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def room() -> Iterator[None]:
-    """What is written in here needs room for temporary files; DiskFull if there is none."""
+    """Raises DiskFull if a write in this block finds no room for temporary files."""
     try:
         yield
     except OSError as error:
@@ -105,8 +105,8 @@ def room() -> Iterator[None]:
 def _read(stream: IO[bytes]) -> bytes:
     try:
         return stream.read(PIECE)
-    except (ClientDisconnected, OSError, ValueError) as error:  # ValueError: eventlet, of a chunk's length
-        raise BodyLost("The body ended too early, or its chunks are broken; send the request again.") from error
+    except (ClientDisconnected, OSError, ValueError) as error:  # ValueError: eventlet's, for a chunk length
+        raise BodyLost("The body ended too early, or its chunks are malformed; send the request again.") from error
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
@@ -118,21 +118,21 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
         return
     left = first
     try:
-        while left:  # gzip files may stand one behind the other
+        while left:  # several gzip files may be concatenated
             inflater = zlib.decompressobj(GZIP_OR_ZLIB)
             while left and not inflater.eof:
                 yield inflater.decompress(left, PIECE)
-                while inflater.unconsumed_tail and not inflater.eof:  # at the end it holds what follows
+                while inflater.unconsumed_tail and not inflater.eof:  # at the end: the data after the gzip file
                     yield inflater.decompress(inflater.unconsumed_tail, PIECE)
                 left = inflater.unused_data or _read(stream)
             if not inflater.eof:
-                raise BadRequest("The body begins like gzip or zlib, and ends too early.")
+                raise BadRequest("The body is incomplete gzip or zlib data.")
     except zlib.error as error:
-        raise BadRequest(f"The body begins like gzip or zlib, and is broken: {error}.") from error
+        raise BadRequest(f"The body is malformed gzip or zlib data: {error}.") from error
 
 
 def _is_deflated(start: bytes) -> bool:
-    """gzip's mark, or a zlib header: method 8, and a check by 31. No JSON object or list begins like this."""
+    """Returns whether the body starts with a gzip or zlib header. No JSON object or list starts like this."""
     if start[:2] == b"\x1f\x8b":
         return True
     return len(start) >= 2 and start[0] & 0x8F == 8 and int.from_bytes(start[:2], "big") % 31 == 0

@@ -1,4 +1,4 @@
-"""From exceptions to answers: the one table of statuses."""
+"""Maps exceptions to HTTP responses: the table of statuses."""
 
 import logging
 
@@ -25,46 +25,46 @@ log = logging.getLogger("jobserver")
 
 
 def status(error: JobServerError) -> int:
-    """The status of an error: that of the nearest of its classes in the table."""
+    """Returns the status of an error: that of its nearest class in the table."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def register(app: Flask) -> None:
-    """Has every exception answered in the table's way."""
+    """Registers the error handlers of the application."""
     app.register_error_handler(JobServerError, respond)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unknown)
 
 
 def wants_html() -> bool:
-    """Whether a browser asks."""
+    """Returns whether the client is a browser."""
     return "text/html" in request.headers.get("Accept", "")
 
 
 def respond(error: JobServerError) -> Response:
-    """The response to an error: a page for browsers, JSON for programs."""
+    """Returns the response to an error: a page for browsers, JSON for programs."""
     headers = {}
     if isinstance(error, errors.TooManyWrongSecrets | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.TooLarge | errors.BodyLost | errors.Unavailable):
-        headers["Connection"] = "close"  # what is left of the body is not read
-    return _told(status(error), error.code, str(error), headers)
+        headers["Connection"] = "close"  # the rest of the body is not read
+    return _response(status(error), error.code, str(error), headers)
 
 
 def _http(error: HTTPException) -> Response:
     code = (error.name or "error").lower().replace(" ", "_")
     methods = getattr(error, "valid_methods", None)
-    return _told(
+    return _response(
         error.code or 500, code, error.description or error.name, {"Allow": ", ".join(methods)} if methods else {}
     )
 
 
 def _unknown(error: Exception) -> Response:
     log_fault(log, f"a request failed: {request.method} {request.path}", error)
-    return _told(500, "internal_error", "The server has a fault; its log says more.", {"Connection": "close"})
+    return _response(500, "internal_error", "The server has an internal error; see its log.", {"Connection": "close"})
 
 
-def _told(number: int, code: str, message: str, headers: dict[str, str]) -> Response:
+def _response(number: int, code: str, message: str, headers: dict[str, str]) -> Response:
     if wants_html():
         title = f"{number} {HTTP_STATUS_CODES.get(number, 'Error')}"
         page = render_template(

@@ -1,5 +1,5 @@
-"""Refuses requests before they are handled: for foreign host names, which a web page may point at this server (DNS
-rebinding), and while the database file is lost."""
+"""Refuses requests to foreign host names, which a web page may point at this server (DNS rebinding), and all requests
+while the database file is lost."""
 
 import socket
 import time
@@ -14,8 +14,8 @@ from jobserver.web.responses import encode
 
 
 def allowed_hosts(settings: Settings, is_own_server: bool) -> AllowedHosts:
-    """Returns the hosts of the setting, else this machine's names. Behind another web server, which has names of its
-    own, only the setting restricts them."""
+    """Returns the hosts of the setting, else this machine's names. Behind another web server, which has its own
+    names, only the setting restricts them."""
     if settings.allowed_hosts:
         return AllowedHosts(split(settings.allowed_hosts))
     if not is_own_server:

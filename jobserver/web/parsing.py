@@ -1,4 +1,4 @@
-"""Parses the numbers that requests carry in paths, headers and forms."""
+"""Parses the numbers in the paths, headers and forms of requests."""
 
 from functools import lru_cache
 

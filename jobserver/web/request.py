@@ -1,4 +1,4 @@
-"""A request of the worker protocol: its headers, parameters and body, and the list that its key opens."""
+"""A request of the worker protocol: its headers, parameters and body, and the list of its key."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ MOST_REMEMBERED = 10_000  # pairs of address and key in each of the sets below
 SHORTEST_KEY = 2**40  # a lower jobix can be guessed
 GUESSES = RateLimitItemPerMinute(300)  # different unknown keys from one address, on an open server
 Pair = tuple[str | None, int]  # the address of a client, and a jobix that it sent
-_right: set[Pair] = set()
+_valid: set[Pair] = set()
 _unknown: set[Pair] = set()
 _short: set[Pair] = set()
 _guesses = FixedWindowRateLimiter(MemoryStorage())
@@ -29,14 +29,14 @@ log = logging.getLogger("jobserver")
 
 
 class Call:
-    """One request, and the parts of the server that handle it."""
+    """A request, and the parts of the server that handle it."""
 
     def __init__(self, environ: dict[str, Any], services: Services) -> None:
         self.environ = environ
         self.services = services
 
     def header(self, name: str) -> str | None:
-        """A header, in Latin-1 as WSGI has it."""
+        """Returns a header, in WSGI's Latin-1."""
         value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
         return value
 
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def has_body(self) -> bool:
-        """Whether there may be a body."""
+        """Whether the request may have a body."""
         return self.environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in self.environ
 
     @property
@@ -81,17 +81,17 @@ def jobix_of(call: Call) -> int:
 
 
 def job_list_of(call: Call, number: int) -> JobList | None:
-    """The list of that key; None if an open server has none yet. TooManyWrongSecrets for an address that sends many
-    different unknown keys; a worker that polls until its list is created counts once."""
+    """Returns the list of that key; None if an open server has none yet. TooManyWrongSecrets for an address that sends
+    many different unknown keys; a worker that polls until its list is created counts once."""
     keys = call.services.keys
-    if not call.services.settings.open or (call.address, number) in _right:
+    if not call.services.settings.open or (call.address, number) in _valid:
         return keys.known.get(number) or keys.look_up(number)
     address = call.address or "unknown"
     if not _guesses.test(GUESSES, address):
         raise TooManyWrongSecrets("Too many unknown keys from this address. Wait a minute, and check the jobix.")
     known = keys.known.get(number) or keys.look_up(number)
     if known is not None:
-        _remember(_right, (call.address, number))
+        _remember(_valid, (call.address, number))
     elif (call.address, number) not in _unknown:
         _remember(_unknown, (call.address, number))
         _guesses.hit(GUESSES, address)
@@ -115,7 +115,7 @@ def _warn_if_short(call: Call, number: int) -> None:
 
 
 def job_list_of_job(call: Call, number: int, jobid: int) -> JobList:
-    """The list of that key, for a request about one of its jobs; NoSuchJob if there is no list."""
+    """Returns the list of that key, for a request about one of its jobs; NoSuchJob if there is no list."""
     known = job_list_of(call, number)
     if known is None:
         raise NoSuchJob(f"This list has no job {jobid}: it is empty.")
@@ -138,13 +138,13 @@ def _bound(call: Call) -> RateLimitItemPerMinute:
 
 
 def _require_known(call: Call, number: int) -> None:
-    # An address that sent a right key before is not slowed by others there: a cluster may have one address.
+    # Clients that sent a valid key earlier skip the rate limit: a whole cluster may have one address.
     pair = (call.address, number)
-    if pair in _right:
+    if pair in _valid:
         return
     require_patience(call)
     if call.services.keys.find(number) is None:
         count_wrong(call)
         log.warning("a jobix of no list was sent from %s", call.address or "unknown")
         raise JobixUnknown("No list has this jobix, and this server accepts no new lists: ask its administrator.")
-    _remember(_right, pair)
+    _remember(_valid, pair)

@@ -10,7 +10,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON response with `Cache-Control: no-store`."""
+    """Returns a JSON response with `Cache-Control: no-store`."""
     response = Response(encode(value), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -20,13 +20,13 @@ NAME = "jobserver"
 
 
 class Background(Protocol):
-    """Work that runs beside the requests."""
+    """Background work."""
 
     def start(self) -> None:
-        """Starts it; does nothing if it runs in this process already."""
+        """Starts the work; does nothing if it runs in this process already."""
 
     def stop(self) -> None:
-        """Stops it after the step that is under way."""
+        """Stops the work after the current step."""
 
 
 @dataclass
@@ -50,13 +50,13 @@ class Services:
         self.sweeper.start()
 
     def drain(self) -> None:
-        """Lets waiting requests end, and starts nothing new."""
+        """Ends waiting requests and stops the background work."""
         self.sweeper.stop()
         self.long_polls.close()
         self.live.close()
 
 
 def services() -> Services:
-    """The parts of the server that the current request, or command, belongs to."""
+    """Returns the parts of the server of the current request or command."""
     parts: Services = current_app.extensions[NAME]
     return parts

@@ -1,4 +1,4 @@
-"""What pages tell: throughput, durations, workers, how many expired, paused lists, a job's history."""
+"""Tables for the pages: throughput, durations, workers, timeouts, paused lists, an index of a job's history."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-# The flag was 0 none, 1 overdue, 2 or 3 failed; negative: what the last change took away.
+# The flag was 0 none, 1 overdue, 2 or 3 failed; negative: the value before the last change.
 STATES = """UPDATE job SET
     phase = CASE WHEN claim IS NULL THEN 'none' ELSE 'accepted' END,
     overdue = CASE WHEN flag = 1 THEN 1 ELSE 0 END,
@@ -17,7 +17,7 @@ STATES = """UPDATE job SET
     condition = CASE WHEN flag < 2 THEN 'none' WHEN error = 'cancelled' THEN 'cancelled_by_user'
         WHEN error = 'expired' THEN 'timeout' WHEN error LIKE 'failed by %' THEN 'failed_by_user' ELSE 'error' END
     WHERE claim IS NOT NULL OR flag > 0"""
-# An empty claim marked what a person did, with that person as the worker.
+# An empty claim marked an action of a person, whose name is in the column worker.
 EVENTS = """INSERT INTO event
     (list_id, job_id, kind, from_stage, to_stage, at, started, claim, worker, actor, jobs, message)
     SELECT job.list_id, history.job_id,

@@ -1,4 +1,4 @@
-"""Page sessions on the server, so that they can be ended."""
+"""Page sessions in the database, so that the server can end them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -50,5 +50,5 @@ def test_a_read_only_folder_is_named_as_the_cause(folder):
     (folder).chmod(0o555)
     ended = make(folder, user=NOBODY if os.geteuid() == 0 else None)
     assert ended.returncode != 0
-    assert "this folder can't be written" in ended.stdout
+    assert "this folder cannot be written" in ended.stdout
     assert "python3-venv" not in ended.stdout + ended.stderr

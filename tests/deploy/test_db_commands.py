@@ -10,7 +10,7 @@ from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
-WELL = "Counters, orphans, indexes: all is well.\n"
+WELL = "No problems: counters, orphans, indexes.\n"
 # what is done to the database by hand, and what is then said
 BROKEN = [
     ("UPDATE stage_count SET jobs = jobs + 1 WHERE stage = 0",
@@ -127,7 +127,7 @@ def test_upgrade_makes_the_tables_once_and_checks_and_lists_find_nothing_in_them
     assert (again.returncode, again.stdout) == (0, f"The tables are up to date ({told['now']}).\n")
     assert found_by_check(server) == []
     assert json.loads(run_here(server, "lists", "--json").stdout) == []
-    assert run_here(server, "lists").stdout == "No list yet.\n"
+    assert run_here(server, "lists").stdout == "No lists yet.\n"
     assert run_here(server, "status", "gaia").stderr == "job_manager: No list is named 'gaia'. Lists: none yet.\n"
     with opened(server) as database:
         database.run("UPDATE alembic_version SET version_num = '9999'")

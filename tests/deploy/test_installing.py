@@ -164,7 +164,7 @@ def test_an_installed_server_upgrades_an_older_database(programs: Path, tmp_path
     assert refused.returncode == 2
     assert "db upgrade" in refused.stderr
     assert '"before": "0001"' in checked(run(programs / "jobserver", "db", "upgrade", "--json", cwd=tmp_path))
-    assert "No list yet" in checked(run(programs / "jobserver", "lists", cwd=tmp_path))
+    assert "No lists yet" in checked(run(programs / "jobserver", "lists", cwd=tmp_path))
 
 
 def test_versions_are_those_of_the_code(programs: Path, wheel: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         with snapshot.opened(server_at(file)) as other:
             ask("/get/0")
             other.run("BEGIN IMMEDIATE")
-            until(lambda: server.log.read_text().count("the sweep is put off") > 10, "a sweep, every 0.02 s,")
+            until(lambda: server.log.read_text().count("the sweep is postponed") > 10, "a sweep, every 0.02 s,")
             other.run("ROLLBACK")
         assert " INFO " not in server.log.read_text()
         with half_an_upload(port, jobix):

@@ -188,9 +188,7 @@ def test_several_lists_are_a_table_whose_links_lead_to_them(place: SimpleNamespa
 
 def test_empty_pages_say_what_to_do(server: Server) -> None:
     for where in ("get", "lifetime"):
-        assert (
-            f"python -m client --url {server.url} --jobix-file secret init 0 10" in seen(f"{server.url}/{where}").text
-        )
+        assert f"jm --url {server.url} --jobix-file secret init 0 10" in seen(f"{server.url}/{where}").text
     ask = Asker(server.url, JOBIX)
     ask("/init/0/10?name=only")
     page = seen(f"{server.url}/get")

@@ -60,7 +60,7 @@ def verbs(n: int) -> dict[str, Verb]:
     def page(tx: Transaction) -> object:
         assert len(listing.flagged(tx.all, LIST, 50)) == 20
         assert len(listing.at_work(tx.all, LIST, 50)) == 50
-        assert listing.one(tx.all, LIST, ended, 200).history
+        assert listing.detail(tx.all, LIST, ended, 200).history
         assert lists.by_hash(tx.all, "first") == lists.by_name(tx.all, "first") == (LIST, "first")
         assert len(lists.counts(tx.all, LIST)) == 4
         assert len(lists.lifetimes(tx.all, LIST)) == 5
@@ -72,7 +72,7 @@ def verbs(n: int) -> dict[str, Verb]:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
         assert operating.fail(tx, LIST, jobid, "ada", NOW)
         assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return operating.send_back(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+        return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def tidy(tx: Transaction) -> object:
         first = events.oldest_before(tx.all, OLD)

@@ -70,7 +70,7 @@ def test_a_stage_out_of_reach_is_refused_with_the_allowed_ones(ask, stage):
     claim = ask("/get/0").json()["claim"]
     refused = ask(f"/update_job/1/{stage}", claim=claim)
     assert refusal(refused) == (409, "wrong_stage")
-    assert "2 (done with it) or a lower even stage (0: given back)" in refused.json()["message"]
+    assert "2 (done) or a lower even stage (0: released)" in refused.json()["message"]
 
 
 @pytest.mark.parametrize("stage", [1, 3, -2, "x", "", 10**30])

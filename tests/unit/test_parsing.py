@@ -36,7 +36,7 @@ def parse(value: bytes, body: str) -> None:
     environ = {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw))}
     call = Call(environ, SimpleNamespace(settings=Settings()))
     kind = list[messages.ReportEntry] if body == "reports" else messages.ReportBody
-    with messages.body(call, kind, 1_000_000):
+    with messages.parsed_body(call, kind, 1_000_000):
         pass
 
 

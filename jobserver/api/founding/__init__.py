@@ -1,4 +1,4 @@
-"""The worker protocol (docs/protocol.md): the routes that masters and workers call. No SQL and no page lives here."""
+"""The worker protocol (docs/protocol.md): the routes that masters and workers call. No SQL and no pages."""
 
 from flask import Flask
 
@@ -6,6 +6,6 @@ from jobserver.api.founding import routes
 
 
 def register(app: Flask) -> None:
-    """Adds the routes to the application, and the short way for the four that workers call all day."""
+    """Adds the routes to the application, and the fast path for the four most frequent ones."""
     app.register_blueprint(routes.blueprint)
     app.wsgi_app = routes.FastPath(app)  # type: ignore[method-assign]

@@ -50,7 +50,7 @@ class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReportEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """One of the list that /update_jobs is sent."""
+    """An entry of the body of /update_jobs."""
 
     jobid: Id
     jobstage: int
@@ -62,7 +62,7 @@ class ReportEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class HeldClaim(msgspec.Struct, forbid_unknown_fields=True):
-    """One of the list that /heartbeat is sent."""
+    """An entry of the body of /heartbeat."""
 
     jobid: Id
     claim: str
@@ -73,7 +73,7 @@ HeldClaims = Annotated[list[HeldClaim], msgspec.Meta(max_length=MAX_ENTRIES)]
 
 
 def token(call: Call, header: str) -> str | None:
-    """A token that the worker chose, from that header."""
+    """Parses a token that the worker chose, from that header."""
     text = call.header(header)
     if text is not None and not _TOKEN.fullmatch(text):
         raise BadRequest(f"The header {header} is 16 to 64 letters and digits, a UUID's hex digits for example.")
@@ -81,37 +81,37 @@ def token(call: Call, header: str) -> str | None:
 
 
 def worker(call: Call) -> str | None:
-    """The worker's name for itself."""
+    """Parses the header worker, the name of the worker."""
     text = call.header("worker")
     if text is None:
         return None
     with suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")  # how WSGI hands over a header, and how clients send one
+        text = text.encode("latin-1").decode("utf-8")  # WSGI decodes headers as Latin-1, clients send UTF-8
     if len(text) > MAX_WORKER_NAME or not text.isprintable():
         raise BadRequest(f"The header worker is at most {MAX_WORKER_NAME} printable characters, host:pid for example.")
     return text
 
 
 def claim_request(call: Call, stage_text: str, working_stage_text: str | None, token: str | None) -> ClaimRequest:
-    """What the request asks to claim."""
+    """Parses a claim request from the path, query and headers."""
     from_stage, to_stage = _stages(stage_text, working_stage_text)
     return ClaimRequest(from_stage, to_stage, together(call) or 1, token, worker(call))
 
 
-@lru_cache(256)  # workers ask for few different stages
+@lru_cache(256)  # few stages occur in practice
 def _stages(stage_text: str, working_stage_text: str | None) -> tuple[int, int]:
     from_stage = require_available(stage(stage_text))
     return from_stage, working_stage(from_stage, None if working_stage_text is None else stage(working_stage_text))
 
 
 def following(call: Call) -> ClaimRequest | None:
-    """What `?next=` asks to claim, if it is given."""
+    """Parses `?next=`, a second claim request; None if absent."""
     text = call.args.get("next")
     return None if text is None else claim_request(call, text, None, token(call, "next-claim"))
 
 
 def together(call: Call) -> int | None:
-    """`?n=`, if it is given."""
+    """Parses `?n=`; None if absent."""
     text = call.args.get("n")
     if text is None:
         return None
@@ -122,7 +122,7 @@ def together(call: Call) -> int | None:
 
 
 def wait_s(call: Call) -> float:
-    """`?wait=`, in seconds."""
+    """Parses `?wait=`, in seconds."""
     text = call.args.get("wait", "0")
     try:
         value = float(text)
@@ -134,7 +134,7 @@ def wait_s(call: Call) -> float:
 
 
 def name(call: Call) -> str | None:
-    """`?name=`, a list's public name."""
+    """Parses `?name=`, the public name of a list; None if absent."""
     text = call.args.get("name")
     if text is not None and not (0 < len(text) <= MAX_LIST_NAME and text.isprintable() and text == text.strip()):
         raise BadRequest(f"name is 1 to {MAX_LIST_NAME} printable characters, without spaces at its ends.")
@@ -142,8 +142,8 @@ def name(call: Call) -> str | None:
 
 
 @contextmanager
-def body(call: Call, kind: type[T], max_bytes: int) -> Iterator[T | None]:
-    """The body as that type; None if there is none."""
+def parsed_body(call: Call, kind: type[T], max_bytes: int) -> Iterator[T | None]:
+    """Yields the body parsed as that type; None if it is empty."""
     if not call.has_body:
         yield None
         return
@@ -156,20 +156,20 @@ def _decoded(raw: bytes, kind: type[T]) -> T:
         raw.decode("utf-8")
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The body is not as it should be: {error}.") from error
+        raise BadRequest(f"The body does not have the expected form: {error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not JSON: {error}.") from error
     except RecursionError as error:
-        raise BadRequest("The body is nested too deep.") from error
+        raise BadRequest("The body is nested too deeply.") from error
 
 
 def reports(entries: list[ReportEntry]) -> list[Report | BadRequest]:
-    """The reports of workers, each checked alone: the report, or what is wrong with it."""
+    """Checks each report on its own; returns the report or its error, in order."""
 
     def checked(entry: ReportEntry) -> Report | BadRequest:
         try:
             if entry.claim is not None and not _TOKEN.fullmatch(entry.claim):
-                raise BadRequest("claim is the token that came with the job: 16 to 64 letters and digits.")
+                raise BadRequest("claim is the token from the response of the claim: 16 to 64 letters and digits.")
             return report(entry, entry.jobid, entry.jobstage, entry.claim)
         except BadRequest as error:
             return error
@@ -178,25 +178,26 @@ def reports(entries: list[ReportEntry]) -> list[Report | BadRequest]:
 
 
 def held(claims: list[HeldClaim]) -> list[tuple[int, str]]:
-    """The claims that a heartbeat names, as (jobid, token). A token that cannot be one holds nothing."""
+    """Returns the claims of a heartbeat as (jobid, token). A malformed token becomes an empty one, which holds no
+    job."""
     return [(claim.jobid, claim.claim if _TOKEN.fullmatch(claim.claim) else "") for claim in claims]
 
 
-def report(given: ReportBody | ReportEntry, jobid: int, target: int, token: str | None) -> Report:
-    """A worker's report, checked."""
-    for what, text in (("filename", given.filename), ("error", given.error)):
+def report(body: ReportBody | ReportEntry, jobid: int, target: int, token: str | None) -> Report:
+    """Checks the report of a worker."""
+    for field, text in (("filename", body.filename), ("error", body.error)):
         if text is not None and "\x00" in text:
-            raise BadRequest(f"{what} holds a NUL character; leave it out.")
-    if given.filename is not None and len(given.filename) > MAX_FILENAME:
+            raise BadRequest(f"{field} contains a NUL character; remove it.")
+    if body.filename is not None and len(body.filename) > MAX_FILENAME:
         raise BadRequest(f"filename is longer than {MAX_FILENAME} characters.")
     return Report(
         jobid,
         require_target(target),
         token,
-        given.filename,
-        _text(given.jobcmd),
-        _text(given.result),
-        None if given.error is None else given.error[:MAX_ERROR],
+        body.filename,
+        _text(body.jobcmd),
+        _text(body.result),
+        None if body.error is None else body.error[:MAX_ERROR],
     )
 
 
@@ -205,7 +206,7 @@ def _text(value: RawJson) -> str | None:
 
 
 def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
-    """A claimed job, as the founding workers expect it, and more."""
+    """Renders a claimed job: the keys of the founding protocol, and claim, attempt and deadline."""
     return {
         "jobid": claimed.jobid,
         "jobcmd": msgspec.Raw(claimed.jobcmd.encode()),
@@ -218,24 +219,24 @@ def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
 
 
 def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> shapes.ClaimedJob | shapes.NoJob:
-    """The only job, or "nada"."""
+    """Renders the claimed job, or "nada"."""
     return job(claimed[0], jobix) if claimed else "nada"
 
 
 def completion(outcome: Completion) -> shapes.UpdatedJob:
-    """The end of a claim."""
+    """Renders the end of a claim."""
     if outcome.failed:
-        message = f"Job {outcome.jobid} failed for the last time, and stays in stage {outcome.stage}."
+        message = f"Job {outcome.jobid} failed in its last attempt, and stays in stage {outcome.stage}."
         return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage, "failed": True}
     message = f"Success, job {outcome.jobid} was updated to stage {outcome.stage}!"
     return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage}
 
 
 def refusal(error: JobServerError) -> shapes.Error:
-    """The body of an error."""
+    """Renders an error."""
     return {"error": error.code, "message": str(error)}
 
 
 def renewal(outcome: Renewal) -> shapes.RenewedClaim:
-    """The answer to a heartbeat for one claim."""
+    """Renders the response to a heartbeat for one claim."""
     return {"jobid": outcome.jobid, "state": outcome.state, "deadline": timestamp(outcome.deadline)}

@@ -1,7 +1,7 @@
-"""The worker protocol: what masters and workers call. docs/protocol.md is its description.
+"""The routes of the worker protocol, which docs/protocol.md describes.
 
-Four of the routes are called all day. FastPath serves them without Flask's routing, context and session, which cost
-more than a claim. Every other request, and every refusal, goes through Flask.
+FastPath serves the four most frequent routes without Flask's routing, context and session, which cost more than a
+claim. All other requests, and all errors, go through Flask.
 """
 
 import re
@@ -40,9 +40,9 @@ HEADERS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
 )
-CLOSED = "The server is shutting down; ask again in a moment."
+CLOSED = "The server is shutting down; try again in a moment."
 View = Callable[..., Any]
-_few_at_once = threading.BoundedSemaphore(2)  # large sets are read in the threads that commits need too
+_large_submissions = threading.BoundedSemaphore(2)  # parsed in the threads that commits also use
 
 
 @blueprint.before_app_request
@@ -50,28 +50,28 @@ def _begin() -> None:
     if services().long_polls.closed:
         raise ShuttingDown(CLOSED)
     if request.method == "HEAD" and request.blueprint == "worker":
-        raise MethodNotAllowed(valid_methods=BOTH)  # it would claim a job and show it to nobody
+        raise MethodNotAllowed(valid_methods=BOTH)  # it would claim a job but not return it
     services().start()
 
 
 def _by_flask(*rules: str, methods: list[str] = BOTH) -> Callable[[View], View]:
-    """Has Flask route these to a function of a Call, and answer what that returns."""
+    """Registers a function of a Call for these rules, and renders its value as JSON."""
 
-    def put(view: View) -> View:
+    def register_view(view: View) -> View:
         @wraps(view)
-        def answered(**parts: str) -> Response:
+        def respond(**parts: str) -> Response:
             return json_response(view(Call(request.environ, services()), **parts))
 
         for rule in rules:
-            blueprint.add_url_rule(rule, view_func=answered, methods=methods)
+            blueprint.add_url_rule(rule, view_func=respond, methods=methods)
         return view
 
-    return put
+    return register_view
 
 
 @_by_flask("/init", "/init/", "/init/<path:values>")
 def init(call: Call, values: str = "") -> dict[str, float]:
-    """Makes a list, with the lifetimes of its stages in minutes."""
+    """Creates a list, with the lifetimes of its stages in minutes."""
     given = lifetimes.from_init(values.rstrip("/").split("/") if values else [])
     current = call.services.lists.init(jobix_of(call), given, messages.name(call))
     return {str(stage): minutes(lifetime.lifetime_ms) for stage, lifetime in sorted(current.items())}
@@ -85,7 +85,7 @@ def set_jobs(call: Call) -> shapes.SetResponse:
         large = body.seek(0, 2) > SMALL
         body.seek(0)
         if large:
-            with _few_at_once:
+            with _large_submissions:
                 submission = run_in_thread(Submission, body)
         else:
             submission = Submission(body)
@@ -108,8 +108,8 @@ def get(call: Call, stage: str, work: str | None = None) -> shapes.ClaimResponse
 
 
 def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> list[ClaimedJob]:
-    """Claims what is requested, waiting up to wait_s for a first job; [] if there is none, or too many requests wait.
-    The list may be created while the request waits."""
+    """Claims the requested jobs; waits up to wait_s for the first one. [] if there is none, or too many requests wait.
+    The list may be created during the wait."""
     claims, long_polls = call.services.claims, call.services.long_polls
     job_list = job_list_of(call, jobix)
     if not wait_s:
@@ -123,7 +123,7 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
                 return claimed
         if client_gone(call.environ):
             if job_list:
-                long_polls.wake(job_list.id, requested.stage, 1)  # the job is another request's
+                long_polls.wake(job_list.id, requested.stage, 1)  # so that another request gets the job
             return []
         job_list = job_list_of(call, jobix)
 
@@ -132,22 +132,23 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
 def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | shapes.UpdateResponse:
     """Ends a claim."""
     number, job = jobix_of(call), parsing.whole(jobid, "A job's id")
-    with messages.body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
-        given = body or messages.ReportBody()
-        report = messages.report(given, job, parsing.stage(next_stage), messages.token(call, "claim"))
+    with messages.parsed_body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
+        report = messages.report(
+            body or messages.ReportBody(), job, parsing.stage(next_stage), messages.token(call, "claim")
+        )
     following = messages.following(call)
     if messages.together(call) is not None:
-        raise BadRequest("n is for /get and /update_jobs; /update_job claims one job.")
+        raise BadRequest("n is a parameter of /get and /update_jobs; /update_job claims one job.")
     completion, claimed = call.services.claims.complete(job_list_of_job(call, number, job), report, following)
-    answer = messages.completion(completion)
-    return answer if following is None else {**answer, "next": messages.job_or_nada(claimed, number)}
+    response = messages.completion(completion)
+    return response if following is None else {**response, "next": messages.job_or_nada(claimed, number)}
 
 
 @_by_flask("/update_jobs", methods=["POST"])
 def update_jobs(call: Call) -> shapes.UpdateJobsResponse:
-    """Ends many claims, each judged alone."""
+    """Ends many claims, each independent of the others."""
     number = jobix_of(call)
-    with messages.body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
+    with messages.parsed_body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
         return _complete_each(call, number, body or [])
 
 
@@ -156,13 +157,13 @@ def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry])
     job_list = job_list_of(call, number)
     claimed: list[ClaimedJob] = []
     if job_list is None:
-        answers = [_unknown(entry.jobid) for entry in entries]
+        responses = [_unknown(entry.jobid) for entry in entries]
     else:
         outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
-        answers = [_outcome(entry.jobid, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
+        responses = [_outcome(entry.jobid, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
     if following is None:
-        return {"jobs": answers}
-    return {"jobs": answers, "next": [messages.job(job, number) for job in claimed]}
+        return {"jobs": responses}
+    return {"jobs": responses, "next": [messages.job(job, number) for job in claimed]}
 
 
 def _outcome(jobid: int, outcome: Completion | JobServerError) -> shapes.ReportOutcome:
@@ -179,7 +180,7 @@ def _unknown(jobid: int) -> shapes.ReportOutcome:
 def heartbeat(call: Call) -> shapes.HeartbeatResponse:
     """Renews claims."""
     number = jobix_of(call)
-    with messages.body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
+    with messages.parsed_body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
         held = messages.held(body or [])
     outcomes = call.services.claims.renew(job_list_of(call, number), held)
     return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
@@ -187,7 +188,7 @@ def heartbeat(call: Call) -> shapes.HeartbeatResponse:
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")
 def check_stages(call: Call, old: str | None = None, new: str | None = None) -> shapes.CheckStagesResponse:
-    """Flags what is overdue, and sends the flagged jobs of a stage back."""
+    """Sweeps overdue jobs, and requeues the flagged jobs of a stage."""
     number = jobix_of(call)
     way = None if old is None or new is None else (parsing.stage(old), parsing.stage(new))
     if way:
@@ -201,7 +202,7 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 
 @_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
 def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLifetime:
-    """Says, or sets, a stage's lifetime."""
+    """Returns or sets the lifetime of a stage."""
     number, which = jobix_of(call), stages.require_stage(parsing.stage(stage))
     if value is None:
         if {"requeue", "max_attempts"} & set(call.args):
@@ -223,7 +224,7 @@ def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLi
 
 
 class FastPath:
-    """The WSGI application in front of Flask's."""
+    """WSGI middleware: serves the most frequent routes without Flask."""
 
     _ROUTES = {  # noqa: RUF012
         "get": (re.compile("/get/([0-9]+)(?:/([0-9]+))?"), get, BOTH),

@@ -1,7 +1,7 @@
-"""What `/set` is sent: {"<jobid>": {"jobstage": 0, "jobcmd": …, "priority": 0}, …}, a million of them if need be.
+"""The body of `/set`: {"<jobid>": {"jobstage": 0, "jobcmd": …, "priority": 0}, …}, with up to millions of jobs.
 
-It is read as a stream, checked whole, and put into chunks that the database reads itself. Nothing of it is kept in
-memory but a chunk.
+It is parsed as a stream, checked completely, and split into chunks of JSON for the database. At most one chunk is in
+memory.
 """
 
 import re
@@ -22,31 +22,31 @@ CHUNK = 2000  # jobs in one statement
 MAX_DEPTH = 200  # the parser's memory grows with the square of the depth
 KEYS = {"jobstage", "jobcmd", "priority"}
 
-MAX_VALUES = 1_000_000  # in one job: each becomes an object while it is read
-READ_AHEAD = 4 * 1024 * 1024  # the parser begins a long text anew with each piece
+MAX_VALUES = 1_000_000  # in one job: the parser creates an object for each
+READ_AHEAD = 4 * 1024 * 1024  # the parser restarts a long text with each piece
 
-# yajl, the fast parser, ends the whole process at a number of more digits than Python turns into an integer, and makes
-# half a surrogate pair a question mark. The slow one refuses both.
+# yajl, the fast parser, aborts the process on over-long integers, and replaces a lone surrogate by a question mark. The
+# slow parser rejects both.
 _HARD = re.compile(rb"[0-9]{640}|\\u[dD][89a-fA-F]")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Submission:
-    """A checked set: `jobs` of them, in chunks for add_jobs(). It can be iterated again and again, until closed."""
+    """A checked submission of `jobs` jobs, in chunks for add_jobs(). It can be iterated repeatedly, until closed."""
 
     def __init__(self, body: IO[bytes]) -> None:
         self.jobs = 0
-        with ExitStack() as unless_whole:
-            self._file = unless_whole.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+        with ExitStack() as on_error:
+            self._file = on_error.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
             try:
                 parser = ijson.get_backend("python") if _is_hard(body) else ijson
                 self._check_shape(parser.basic_parse(body, buf_size=READ_AHEAD))
                 body.seek(0)
                 self._fill(parser.kvitems(body, "", buf_size=READ_AHEAD))
             except (ijson.JSONError, ValueError, ArithmeticError) as error:
-                raise BadRequest(f"The body is not JSON: {_told(error)}.") from error
-            unless_whole.pop_all()
+                raise BadRequest(f"The body is not JSON: {_reason(error)}.") from error
+            on_error.pop_all()
 
     def __iter__(self) -> Iterator[str]:
         self._file.seek(0)
@@ -54,7 +54,7 @@ class Submission:
             yield line.decode()
 
     def close(self) -> None:
-        """Lets go of the chunks."""
+        """Deletes the chunks."""
         self._file.close()
 
     @staticmethod
@@ -63,7 +63,7 @@ class Submission:
         for event, _value in events:
             values = 0 if depth == 1 else values + 1
             if values > MAX_VALUES:
-                raise BadRequest(f"A job holds more than {MAX_VALUES} values. Put them into a file, and name that.")
+                raise BadRequest(f"A job holds more than {MAX_VALUES} values. Put them into a file, and name the file.")
             if depth == 0 and event != "start_map":
                 raise BadRequest('The body is an object of jobs: {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}.')
             if event in ("start_map", "start_array"):
@@ -89,13 +89,13 @@ class Submission:
 
 
 def _is_hard(body: IO[bytes]) -> bool:
-    """Whether something may be there that only the slow parser reads rightly. Leaves the body at its start."""
-    before, found = b"", False
-    while not found and (piece := body.read(PIECE)):
-        found = _HARD.search(before + piece) is not None
+    """Returns whether the body may need the slow parser. Leaves the body at its start."""
+    before, is_hard = b"", False
+    while not is_hard and (piece := body.read(PIECE)):
+        is_hard = _HARD.search(before + piece) is not None
         before = piece[-640:]
     body.seek(0)
-    return found
+    return is_hard
 
 
 def _row(key: str, entry: Any) -> list[Any]:
@@ -125,7 +125,7 @@ def _whole(key: str, entry: dict[str, Any], name: str) -> int:
     return value
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     text = error.args[0] if error.args else "it ends too early"
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")

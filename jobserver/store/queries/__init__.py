@@ -1,4 +1,4 @@
-"""Every query, one module a subject. Nothing in here commits, knows HTTP, or reads the clock.
+"""The queries, one module for each subject. They do not commit, use HTTP or read the clock.
 
-A job changes by one UPDATE that proves, in its WHERE clause, that the job is where the caller thinks it is.
+Each change of a job is one UPDATE whose WHERE clause proves that the job is in the expected state.
 """

@@ -1,4 +1,4 @@
-"""Queries that find what should not be: counters that are off, rows without their parents, broken indexes."""
+"""Queries that find inconsistencies: wrong counters, orphaned rows, broken indexes."""
 
 from enum import Enum
 
@@ -37,16 +37,17 @@ INDEXES = {
 
 
 def problems(connection: Connection) -> list[str]:
-    """What is wrong, a line each; [] where all is well. Reads every job."""
-    found = [
-        f"counter of list {wrong.list_id}, stage {wrong.stage}: {wrong.kept.jobs} jobs, {wrong.kept.flagged} flagged,"
-        f" {wrong.kept.failed} failed; counted: {wrong.counted.jobs}, {wrong.counted.flagged}, {wrong.counted.failed}"
+    """Returns the inconsistencies, one line each. Reads every job."""
+    lines = [
+        f"counter of list {wrong.list_id}, stage {wrong.stage}: {wrong.stored.jobs} jobs,"
+        f" {wrong.stored.flagged} flagged, {wrong.stored.failed} failed; counted: {wrong.counted.jobs},"
+        f" {wrong.counted.flagged}, {wrong.counted.failed}"
         for wrong in lists.wrong_counts(connection.all)
     ]
-    for what, sql in _CONTRADICTIONS.items():
+    for description, sql in _CONTRADICTIONS.items():
         number = connection.all(sql)[0][0]
         if number:
-            found.append(f"{number} {what}")
+            lines.append(f"{number} {description}")
     missing = connection.dialect.missing_indexes(connection, INDEXES)
-    found += [f"index {name} is missing or broken" for name in missing]
-    return found + [f"file: {line}" for line in connection.dialect.file_problems(connection)]
+    lines += [f"index {name} is missing or broken" for name in missing]
+    return lines + [f"file: {line}" for line in connection.dialect.file_problems(connection)]

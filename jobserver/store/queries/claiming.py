@@ -7,7 +7,7 @@ from jobserver.core.events import Event
 from jobserver.core.states import EventKind, Phase
 from jobserver.store.transaction import NeedsAlone, Transaction
 
-# The jobs of the list's last stage are done, not available, if the lifetimes name an even stage as the last one.
+# Jobs of the last stage are done, not available, if the last stage with a lifetime is even.
 _PICK = """SELECT id FROM job
     WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND hold = 'none' AND NOT EXISTS (
         SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
@@ -24,7 +24,7 @@ _CLAIM = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdu
 _CLAIM_SKIPPING = _CLAIM.replace("{lock}", "{skip_locked}")
 _CLAIM_WAITING = _CLAIM.replace("{lock}", "{wait_locked}")
 _HELD_UNDER = """SELECT id, jobid, jobcmd, attempt, deadline, claim, previous_stage FROM job
-    WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not by the list's index
+    WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not the list's index
 _SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
 _OWN_TOKEN = "UPDATE job SET claim = :own WHERE id = :id AND claim = :claim"
 _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previous_overdue = overdue, overdue = 0,
@@ -37,7 +37,7 @@ _CANCEL = """UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid 
 
 
 class Renewed(NamedTuple):
-    """A claim that was renewed: its deadline in ms (None: no limit), and whether its worker must stop."""
+    """A renewed claim: its deadline in ms (None: no limit), and whether its worker must stop."""
 
     deadline: int | None
     cancel: bool
@@ -46,9 +46,8 @@ class Renewed(NamedTuple):
 def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str, now: int) -> list[ClaimedJob]:
     """Moves up to request.n available jobs to the working stage, all under one token; the best job first.
 
-    Jobs that another transaction has locked are skipped. NeedsAlone if that leaves none while the counters give some:
-    then, alone and without locks of its own, the transaction waits for them.
-    """
+    Jobs that another transaction has locked are skipped. NeedsAlone if no other job is left but the counters show some:
+    the transaction is then retried alone, without locks of its own, and waits for them."""
     rows = tx.all(
         _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING, list=list_id, stage=request.stage, work=request.working_stage,
         n=request.n, claim=token, client_token=int(request.token is not None), worker=request.worker, now=now,
@@ -73,23 +72,23 @@ def give_own_token(tx: Transaction, job: ClaimedJob, own: str) -> ClaimedJob:
 
 
 def lock_token(tx: Transaction, token: str) -> None:
-    """Keeps other server processes from using this token until the transaction ends."""
+    """Locks this token against other server processes until the transaction ends."""
     if tx.shares_rows:
         tx.all("{lock_token}", claim=token)
 
 
 def held_under(tx: Transaction, list_id: int, token: str) -> list[ClaimedJob]:
-    """The jobs that are held under a token."""
+    """Returns the jobs that a token holds."""
     return [ClaimedJob(*row) for row in tx.all(_HELD_UNDER, list=list_id, claim=token)]
 
 
 def is_spent(tx: Transaction, list_id: int, token: str) -> bool:
-    """Whether a claim under this token has ended."""
+    """Returns whether a claim with this token has ended."""
     return bool(tx.all(_SPENT, list=list_id, claim=token))
 
 
 def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Renewed | None:
-    """Sets the deadline anew; None if the claim does not hold the job."""
+    """Sets a new deadline; returns None if the claim does not hold the job."""
     rows = tx.all(_RENEW, list=list_id, jobid=jobid, claim=token, now=now)
     if not rows:
         return None
@@ -102,7 +101,7 @@ def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Re
 
 
 def request_cancel(tx: Transaction, list_id: int, jobid: int, actor: str | None, now: int) -> bool:
-    """Asks the worker that holds the job to stop; returns whether there is one."""
+    """Requests that the worker that holds the job stops; returns whether a worker holds it."""
     rows = tx.all(_CANCEL, list=list_id, jobid=jobid)
     for row_id, stage in rows:
         event = Event(list_id, EventKind.CANCEL_REQUESTED, (jobid,), 1, stage, stage, actor=actor)

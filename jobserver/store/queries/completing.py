@@ -1,4 +1,4 @@
-"""Queries that end claims as their workers report it: done, given back, failed."""
+"""Queries that end claims by a worker's report: done, released, failed."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ RETURNING = """RETURNING id, list_id, jobid, previous_stage, jobstage,
 
 
 def moving(to: str, failures: str, error: str) -> str:
-    """The SET part of a statement that moves jobs to the even stage `to`. All are SQL expressions."""
+    """Returns the SET part of a statement that moves jobs to the even stage `to`. All arguments are SQL expressions."""
     return f"""UPDATE job SET {PREVIOUS}, jobstage = {to}, {_NO_CLAIM}, overdue = 0, outcome = 'none',
     condition = 'none', attempt = CASE WHEN {to} = previous_stage AND outcome = 'none' THEN attempt ELSE 0 END,
     failures = {failures}, error = {error}, datecommitted = :now, renewed = :now,
@@ -31,7 +31,8 @@ def moving(to: str, failures: str, error: str) -> str:
 
 
 def failing(outcome: str, condition: str, failure: str, error: str) -> str:
-    """The SET part of a statement that fails or cancels jobs where they are. All are SQL expressions."""
+    """Returns the SET part of a statement that fails or cancels jobs in their stage. All arguments are SQL
+    expressions."""
     return f"""UPDATE job SET {PREVIOUS}, {_NO_CLAIM}, overdue = 0, outcome = {outcome}, condition = {condition},
     failures = failures + {failure}, error = {error}"""
 
@@ -39,10 +40,10 @@ def failing(outcome: str, condition: str, failure: str, error: str) -> str:
 _PROVED = """list_id = :list AND jobid = :jobid AND jobstage % 2 = 1
     AND (jobstage > :to OR (jobstage + 1 = :to AND CAST(:error AS TEXT) IS NULL))"""
 _BY_CLAIM = f"{_PROVED} AND claim = :claim"
-_BELIEVED = f"{_PROVED} AND (claim IS NULL OR client_token = 0) AND (outcome = 'none' OR jobstage > :to)"
-_SENT_BACK = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
+_WITHOUT_TOKEN = f"{_PROVED} AND (claim IS NULL OR client_token = 0) AND (outcome = 'none' OR jobstage > :to)"
+_RETURNED = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
 _TO_FAIL = f"jobstage > :to AND outcome = 'none' AND (cancel = 1 OR CAST(:error AS TEXT) IS NOT NULL) AND {GIVES_UP}"
-_SAID = """filename = COALESCE(CAST(:filename AS TEXT), filename),
+_REPORTED = """filename = COALESCE(CAST(:filename AS TEXT), filename),
     jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result)"""
 _MOVE = moving(
     to=":to",
@@ -58,7 +59,7 @@ _FAIL = failing(
 
 
 class _Ends(NamedTuple):
-    """The two statements that end a claim with one kind of proof."""
+    """The two statements that end a claim, for one kind of proof."""
 
     move: str
     fail: str
@@ -66,20 +67,20 @@ class _Ends(NamedTuple):
 
 def _ends(proof: str) -> _Ends:
     return _Ends(
-        f"{_MOVE}, {_SAID} WHERE {proof} AND NOT ({_TO_FAIL}) {RETURNING}",
+        f"{_MOVE}, {_REPORTED} WHERE {proof} AND NOT ({_TO_FAIL}) {RETURNING}",
         f"{_FAIL} WHERE {proof} AND {_TO_FAIL} {RETURNING}, outcome",
     )
 
 
-_WITH_CLAIM, _WITHOUT_CLAIM, _ONLY_SENT_BACK = _ends(_BY_CLAIM), _ends(_BELIEVED), _ends(_SENT_BACK)
-# Several that are done, each proved by its own claim.
+_WITH_CLAIM, _WITHOUT_CLAIM, _ONLY_RETURNED = _ends(_BY_CLAIM), _ends(_WITHOUT_TOKEN), _ends(_RETURNED)
+# Completes several jobs, each proved by its own claim.
 _ALL_DONE = f"{_MOVE} WHERE id {{any_of}}{{proved_reports}}{{end_any}} AND jobstage + 1 = :to {RETURNING}"
-_SAY = f"UPDATE job SET {_SAID} WHERE id = :id"
+_STORE_REPORT = f"UPDATE job SET {_REPORTED} WHERE id = :id"
 _WHERE = "SELECT id, jobstage, claim, client_token, outcome FROM job WHERE list_id = :list AND jobid = :jobid"
 
 
 class Place(NamedTuple):
-    """Where a job is. `client_token`: its worker chose the claim's token."""
+    """The stage and the claim of a job. `client_token`: its worker chose the claim's token."""
 
     row_id: int
     stage: int
@@ -89,11 +90,11 @@ class Place(NamedTuple):
 
 
 def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int) -> Move | None:
-    """Ends a claim as reported; None if the report does not prove itself. The stage stays the same if the job failed.
+    """Ends a claim as reported; None if the report proves no claim. A failed job stays in its stage.
 
-    A worker may report without a token, unless require_claim: then it can only send back what nobody holds.
+    A worker may report without a token, unless require_claim: then it can only return a job that no worker holds.
     """
-    ends = _WITH_CLAIM if report.token is not None else _ONLY_SENT_BACK if require_claim else _WITHOUT_CLAIM
+    ends = _WITH_CLAIM if report.token is not None else _ONLY_RETURNED if require_claim else _WITHOUT_CLAIM
     values: dict[str, Any] = {
         "list": list_id, "jobid": report.jobid, "to": report.target, "claim": report.token, "error": report.error,
         "now": now, "failure": int(report.error is not None),
@@ -116,8 +117,8 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
 
 
 def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Report], now: int) -> list[Move]:
-    """Ends many claims whose jobs are done, and go to `target`, at once. Of the reports, which all name a token and no
-    error, those that prove themselves; the others change nothing."""
+    """Ends many claims in one statement; their jobs are done and move to `target`. All reports have a token and no
+    error. A report that proves no claim changes nothing. Returns the moves."""
     rows = array((report.jobid, report.token) for report in reports)
     moves = [
         Move(*row) for row in tx.all(_ALL_DONE, list=list_id, to=target, now=now, rows=rows, error=None, failure=0)
@@ -125,7 +126,7 @@ def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Repor
     tx.record_moves(EventKind.COMPLETED, moves, now)
     ids = {(move.jobid, move.claim): move.row_id for move in moves}
     tx.many(
-        _SAY,
+        _STORE_REPORT,
         (
             {"id": ids.pop(proof), "filename": report.filename, "jobcmd": report.jobcmd, "result": report.result}
             for report in reports
@@ -137,6 +138,6 @@ def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Repor
 
 
 def where_is(tx: Transaction, list_id: int, jobid: int) -> Place | None:
-    """Where a job is; None if the list has no such job."""
+    """Returns the stage and claim of a job; None if the list has no such job."""
     rows = tx.all(_WHERE, list=list_id, jobid=jobid)
     return Place(*rows[0]) if rows else None

@@ -1,6 +1,6 @@
-"""Queries on the events: how a claim ended, a job's history, and what is old enough to be deleted.
+"""Queries on events: the end of a claim, the history of a job, the deletion of old events.
 
-A claim's end is the proof by which a repeated report is known. `Transaction.record…` writes the events.
+The event of a claim's end identifies repeated reports. `Transaction.record…` writes the events.
 """
 
 from typing import NamedTuple
@@ -20,14 +20,14 @@ _FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) 
 
 
 class ClaimEnd(NamedTuple):
-    """How a claim on a job ended."""
+    """The end of a claim on a job."""
 
     stage: int
     kind: EventKind
 
 
 class HistoryEntry(NamedTuple):
-    """One event of a job. Times in ms since 1970; `started`: when the claim that ended here began."""
+    """One event of a job. Times in ms since 1970; `started`: the start of the claim that ended with this event."""
 
     kind: str
     from_stage: int | None
@@ -40,32 +40,32 @@ class HistoryEntry(NamedTuple):
 
 
 def claim_end(tx: Transaction, job_row: int, token: str) -> ClaimEnd | None:
-    """How a claim on this job ended; None if no such claim has ended."""
+    """Returns the end of a claim on this job; None if no such claim has ended."""
     rows = tx.all(_ENDED, id=job_row, claim=token)
     return ClaimEnd(rows[0][0], EventKind(rows[0][1])) if rows else None
 
 
 def history(rows: Rows, job_row: int, n: int) -> list[HistoryEntry]:
-    """The last n events of a job, the latest first."""
+    """Returns the last n events of a job, newest first."""
     return [HistoryEntry(*row) for row in rows(_HISTORY, id=job_row, n=n)]
 
 
 def latest(rows: Rows) -> int:
-    """The id of the latest event."""
+    """Returns the id of the latest event."""
     return int(rows(_LATEST)[0][0])
 
 
 def changed_lists(rows: Rows, after: int) -> set[int]:
-    """The ids of the lists that have events with higher ids than `after`."""
+    """Returns the ids of the lists that have events with higher ids than `after`."""
     return {list_id for (list_id,) in rows(_CHANGED, after=after)}
 
 
 def oldest_before(rows: Rows, before: int) -> int | None:
-    """The id of the oldest event, if it is older than `before`."""
-    found = rows(_OLDEST, before=before)
-    return int(found[0][0]) if found else None
+    """Returns the id of the oldest event, if it is older than `before`."""
+    ids = rows(_OLDEST, before=before)
+    return int(ids[0][0]) if ids else None
 
 
 def forget(tx: Transaction, first: int, before: int, n: int) -> int:
-    """Deletes up to n events from the id `first` on, if they are older than `before`; returns how many."""
+    """Deletes up to n events with ids from `first`, if they are older than `before`; returns their number."""
     return tx.run(_FORGET, first=first, before=before, n=n)

@@ -1,4 +1,4 @@
-"""Queries for what a person looks at: some jobs of a list, filtered, a page at a time by key."""
+"""Queries for pages of jobs: filtered, paginated by key."""
 
 import time
 from typing import Any, NamedTuple
@@ -8,13 +8,13 @@ from jobserver.store.queries.events import HistoryEntry, history
 from jobserver.store.queries.lists import Rows
 from jobserver.store.queries.overdue import FLAGGED
 
-SCAN = 10_000  # rows looked through in one statement
-PATIENCE_S = 0.15  # then a search says how far it came
+SCAN = 10_000  # rows searched by one statement
+PATIENCE_S = 0.15  # then a search returns an incomplete page
 LAST_ID = 2**63 - 1
 
 
 class JobRow(NamedTuple):
-    """A job as a page shows it. Times in ms since 1970. What is long is cut."""
+    """A job in a table of a page. Times in ms since 1970. Long texts are cut."""
 
     jobid: int
     stage: int
@@ -32,18 +32,18 @@ class JobRow(NamedTuple):
 
     @property
     def flagged(self) -> bool:
-        """Whether it needs attention: overdue, failed or cancelled."""
+        """Whether the job needs attention: overdue, failed or cancelled."""
         return bool(self.overdue) or self.failed
 
     @property
     def failed(self) -> bool:
-        """Whether it failed or was cancelled: nobody claims it until it is sent back."""
+        """Whether the job failed or was cancelled: no worker can claim it until a retry."""
         return self.outcome != "none"
 
 
 class Page(NamedTuple):
-    """Some jobs. `after`: the id after which the next page begins, None at the end, and `value`: what it is sorted by
-    there. `whole`: False when the search gave up for now before the page was full."""
+    """A page of jobs. `after`: the id after which the next page begins, None at the end; `value`: the sort key there.
+    `whole`: False if the search stopped before the page was full."""
 
     jobs: list[JobRow]
     after: int | None
@@ -51,7 +51,7 @@ class Page(NamedTuple):
     value: Any = None
 
 
-# No more of a text than a page shows: some are megabytes.
+# Cut texts to the size that a page shows: some have megabytes.
 COLUMNS = """jobid, jobstage, overdue, outcome, attempt, worker, datecommitted, deadline, priority, renewed,
     SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
 _PARTS = {
@@ -69,17 +69,17 @@ _STATES = {
 }
 _FLAGGED = f"SELECT {COLUMNS} FROM job WHERE list_id = :list AND {FLAGGED} ORDER BY jobstage, jobid LIMIT :n"
 _FLAGGED_IDS = f"""SELECT jobid FROM job WHERE list_id = :list AND {FLAGGED} AND jobid + 0 > :after{{parts}}
-    ORDER BY jobid + 0 LIMIT :n"""  # + 0: by the index of what is flagged, not by that of all jobs
+    ORDER BY jobid + 0 LIMIT :n"""  # + 0: the index of flagged jobs, not of all jobs
 _AT_WORK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND overdue = 0 AND outcome = 'none'
     ORDER BY jobstage, jobid LIMIT :n"""
-_ONE = f"SELECT {COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
+_DETAIL = f"SELECT {COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
 _END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
 _CHUNK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
     ORDER BY jobid LIMIT :n"""
 
 
 class JobDetail(NamedTuple):
-    """One job with all that is known of it."""
+    """A job with its full texts and history. `shown`: its row."""
 
     shown: JobRow
     filename: str | None
@@ -90,55 +90,55 @@ class JobDetail(NamedTuple):
 
 
 def flagged(rows: Rows, list_id: int, n: int) -> list[JobRow]:
-    """Up to n jobs that are overdue or failed."""
+    """Returns up to n jobs that are overdue or failed."""
     return [JobRow(*row) for row in rows(_FLAGGED, list=list_id, n=n)]
 
 
 def at_work(rows: Rows, list_id: int, n: int) -> list[JobRow]:
-    """Up to n jobs that are being worked on, and in time."""
+    """Returns up to n running jobs that are not overdue."""
     return [JobRow(*row) for row in rows(_AT_WORK, list=list_id, n=n)]
 
 
 def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
-    """n jobs with ids above `after`, by id. It looks through the list in steps, and not for longer than a person waits:
-    a rare word among millions is found page by page."""
+    """Returns up to n matching jobs with ids above `after`, in order of their ids. Searches the list in steps, and
+    stops after PATIENCE_S with an incomplete page."""
     parts, values = where(which, last_stage)
     sql = _CHUNK.format(parts=parts)
     give_up = time.monotonic() + PATIENCE_S
-    found: list[JobRow] = []
+    jobs: list[JobRow] = []
     if which.jobid is not None:
         after = max(after, which.jobid - 1)
     while True:
         end = rows(_END, list=list_id, after=after, scan=SCAN) if which.jobid is None else []
         until = end[0][0] if end else LAST_ID if which.jobid is None else which.jobid
-        left = n + 1 - len(found)
-        found += [JobRow(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
-        if len(found) > n:
-            return Page(found[:n], found[n - 1].jobid, True)
+        left = n + 1 - len(jobs)
+        jobs += [JobRow(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
+        if len(jobs) > n:
+            return Page(jobs[:n], jobs[n - 1].jobid, True)
         if not end:
-            return Page(found, None, True)
+            return Page(jobs, None, True)
         after = until
         if time.monotonic() > give_up:
-            return Page(found, after, False)
+            return Page(jobs, after, False)
 
 
 def flagged_ids(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> list[int]:
-    """The ids of up to n flagged jobs that match, above `after`."""
+    """Returns the ids of up to n flagged jobs that match, above `after`."""
     parts, values = where(which, last_stage)
     return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
 
 
-def one(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
-    """One job, with the last n entries of its history, the latest first."""
-    found = rows(_ONE, list=list_id, jobid=jobid)
-    if not found:
+def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
+    """Returns a job with the last n entries of its history, newest first; None if the list has no such job."""
+    matches = rows(_DETAIL, list=list_id, jobid=jobid)
+    if not matches:
         return None
-    *shown, filename, error, jobcmd, result, row_id = found[0]
-    return JobDetail(JobRow(*shown), filename, error, jobcmd, result, history(rows, row_id, n))
+    *columns, filename, error, jobcmd, result, row_id = matches[0]
+    return JobDetail(JobRow(*columns), filename, error, jobcmd, result, history(rows, row_id, n))
 
 
 def where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
-    """The filter as more conditions, with AND before each, and their values."""
+    """Returns the filter as SQL conditions, with AND before each, and their values."""
     values: dict[str, Any] = {name: value for name, value in vars(which).items() if value is not None}
     parts = [_PARTS[name] for name in values if name in _PARTS]
     state = values.pop("state", None)

@@ -10,10 +10,10 @@ from jobserver.store.transaction import Transaction
 
 
 class Rows(Protocol):
-    """Anything that answers a SELECT: Database.read, Transaction.all."""
+    """A function that runs a SELECT: Database.read or Transaction.all."""
 
     def __call__(self, sql: str, **values: Any) -> list[Row]:
-        """The rows."""
+        """Returns the rows."""
 
 
 _BY_HASH = "SELECT id, name FROM job_list WHERE jobix_hash = :hash"
@@ -44,49 +44,51 @@ _ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 
 
 def by_hash(rows: Rows, jobix_hash: str) -> JobList | None:
-    """The list whose secret has this keyed hash."""
-    return _one(rows(_BY_HASH, hash=jobix_hash))
+    """Returns the list whose key has this hash."""
+    return _first(rows(_BY_HASH, hash=jobix_hash))
 
 
 def by_name(rows: Rows, name: str) -> JobList | None:
-    """The list of that public name."""
-    return _one(rows(_BY_NAME, name=name))
+    """Returns the list with that public name."""
+    return _first(rows(_BY_NAME, name=name))
 
 
 def all_lists(rows: Rows) -> list[JobList]:
-    """Every list, the oldest first."""
+    """Returns every list, oldest first."""
     return [JobList(*row) for row in rows(_ALL)]
 
 
 def create(tx: Transaction, jobix_hash: str, name: str | None, now: int) -> JobList | None:
-    """A new list, named list-1, list-2, … where no name is given; None where the name, or the secret, is in use."""
+    """Creates a list; without a name it is called list-1, list-2, …. Returns None if the name or the key is in use."""
     if name is not None:
-        return _one(tx.all(_CREATE, name=name, hash=jobix_hash, now=now))
+        return _first(tx.all(_CREATE, name=name, hash=jobix_hash, now=now))
     highest = tx.all(_HIGHEST)[0][0]
-    for number in count(highest + 1):  # somebody may have chosen that very name
-        made = _one(tx.all(_CREATE, name=f"list-{number}", hash=jobix_hash, now=now)) or by_hash(tx.all, jobix_hash)
-        if made:
-            return made
+    for number in count(highest + 1):  # another list may have that name
+        created = _first(tx.all(_CREATE, name=f"list-{number}", hash=jobix_hash, now=now)) or by_hash(
+            tx.all, jobix_hash
+        )
+        if created:
+            return created
     raise AssertionError
 
 
 def rename(tx: Transaction, list_id: int, name: str) -> bool:
-    """Whether the list could have that name, and has it now."""
+    """Renames the list; returns False if another list has that name."""
     return tx.run(_RENAME, list=list_id, name=name) == 1
 
 
 def is_paused(rows: Rows, list_id: int) -> bool:
-    """Whether nothing is handed out."""
+    """Returns whether the list is paused."""
     return bool(rows(_PAUSED, list=list_id)[0][0])
 
 
 def pause(tx: Transaction, list_id: int, paused: bool) -> bool:
-    """Pauses the list, or has it go on; whether that is a change."""
+    """Pauses or resumes the list; returns whether that is a change."""
     return tx.run(_PAUSE, list=list_id, paused=int(paused)) == 1
 
 
 def lifetimes(rows: Rows, list_id: int) -> dict[int, Lifetime]:
-    """The lifetimes that were set, by stage."""
+    """Returns the stored lifetimes by stage."""
     return {row[0]: Lifetime(*row) for row in rows(_LIFETIMES, list=list_id)}
 
 
@@ -99,19 +101,19 @@ def store_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime) -> None:
 
 
 def apply_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime, now: int) -> None:
-    """Gives the jobs that are in the stage their new deadlines; those that are no longer overdue lose the mark."""
+    """Sets new deadlines of the jobs in the stage; jobs that are no longer overdue lose the mark."""
     values = {"list": list_id, "stage": lifetime.stage, "ms": lifetime.lifetime_ms}
     tx.count(list_id, lifetime.stage, flagged=-tx.run(_NOT_OVERDUE, **values, now=now))
     tx.run(_NEW_DEADLINES, **values)
 
 
 def counts(rows: Rows, list_id: int) -> dict[int, Count]:
-    """The counters of every stage that the list has seen."""
+    """Returns the counters of every stage that has had jobs."""
     return {row[0]: Count(*row[1:]) for row in rows(_COUNTS, list=list_id)}
 
 
 class Stock(NamedTuple):
-    """How many jobs may be claimed from a stage."""
+    """The number of jobs that may be claimed from a stage."""
 
     list_id: int
     stage: int
@@ -119,28 +121,28 @@ class Stock(NamedTuple):
 
 
 def stock(rows: Rows, list_id: int | None = None) -> list[Stock]:
-    """The stages from which jobs may be claimed, of one list or of all."""
-    found = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
-    return [Stock(*row) for row in found]
+    """Returns the stages from which jobs may be claimed, of one list or of all."""
+    places = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
+    return [Stock(*row) for row in places]
 
 
 class WrongCount(NamedTuple):
-    """A counter that differs from a recount of the jobs."""
+    """A counter that differs from a recount of the jobs. `stored`: the counter; `counted`: the recount."""
 
     list_id: int
     stage: int
-    kept: Count
+    stored: Count
     counted: Count
 
 
 def wrong_counts(rows: Rows) -> list[WrongCount]:
-    """The counters that differ from a recount of the jobs."""
+    """Returns the counters that differ from a recount of the jobs."""
     counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
-    kept = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
+    stored = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
     nothing = Count(0, 0, 0)
-    pairs = ((key, kept.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | kept))
+    pairs = ((key, stored.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | stored))
     return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
 
 
-def _one(rows: list[Row]) -> JobList | None:
+def _first(rows: list[Row]) -> JobList | None:
     return JobList(*rows[0]) if rows else None

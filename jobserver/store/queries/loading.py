@@ -1,4 +1,4 @@
-"""Queries that add jobs, many at a time: the database reads a chunk's JSON itself, in one statement."""
+"""Queries that add jobs: the database parses the JSON of a chunk of jobs, in one statement."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ _ADD = f"""INSERT INTO job {_COLUMNS}
 
 
 def add_jobs(tx: Transaction, list_id: int, chunk: str, now: int) -> Counter[int]:
-    """Adds the jobs that the list doesn't know yet; how many in each stage.
+    """Adds the jobs whose ids are new to the list; returns their number in each stage.
 
     chunk: JSON, [[jobid, stage, priority, jobcmd as JSON text], …].
     """

@@ -1,15 +1,15 @@
-"""Queries of what a person does by hand: send back, fail, change the priority. Each is an event with its actor."""
+"""Queries of the operator's actions: retry, fail, set the priority. Each event names the actor."""
 
 from collections.abc import Sequence
 
 from jobserver.core.events import Event, Move
 from jobserver.core.states import Condition, EventKind, Outcome
 from jobserver.store.queries.completing import RETURNING, failing, moving
-from jobserver.store.queries.overdue import FLAGGED, SEND_BACK_FAILURES
+from jobserver.store.queries.overdue import FLAGGED, RETRY_FAILURES
 from jobserver.store.transaction import Transaction, array
 
 _TO = "COALESCE(CAST(:to AS INTEGER), jobstage - 2 + jobstage % 2)"
-_BACK = f"""{moving(to=_TO, failures=SEND_BACK_FAILURES, error="error")}
+_RETRY = f"""{moving(to=_TO, failures=RETRY_FAILURES, error="error")}
     WHERE list_id = :list AND {FLAGGED} AND jobstage > COALESCE(CAST(:to AS INTEGER), 0) AND jobid IN ({{json_ids}})
     {RETURNING}"""
 _FAIL = f"""{
@@ -24,23 +24,23 @@ _PRIORITY = """UPDATE job SET priority = :priority WHERE list_id = :list AND job
     AND priority <> :priority RETURNING id, jobid, jobstage"""
 
 
-def send_back(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, actor: str, now: int) -> int:
-    """Moves those of the jobs that are flagged to the lower even stage `to`; None: each to the one before its own.
-    Returns how many."""
-    moves = [Move(*row) for row in tx.all(_BACK, list=list_id, ids=array(jobids), to=to, now=now)]
+def retry(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, actor: str, now: int) -> int:
+    """Moves the flagged ones of these jobs to the lower even stage `to`; None: each to the stage before its own.
+    Returns the number of moved jobs."""
+    moves = [Move(*row) for row in tx.all(_RETRY, list=list_id, ids=array(jobids), to=to, now=now)]
     tx.record_moves(EventKind.REQUEUED, moves, now, actor)
     return len(moves)
 
 
 def fail(tx: Transaction, list_id: int, jobid: int, actor: str, now: int) -> bool:
-    """Fails a job that is being worked on: its worker loses it, and nobody gets it until it is sent back."""
+    """Fails a running job: its worker loses the claim, and no worker can claim the job until a retry."""
     moves = [Move(*row) for row in tx.all(_FAIL, list=list_id, jobid=jobid, error=f"failed by {actor}")]
     tx.record_moves(EventKind.FAILED, moves, now, actor)
     return bool(moves)
 
 
 def set_priority(tx: Transaction, list_id: int, jobids: Sequence[int], priority: int, actor: str, now: int) -> int:
-    """Gives jobs another priority; returns how many changed."""
+    """Sets the priority of jobs; returns the number of changed jobs."""
     rows = tx.all(_PRIORITY, list=list_id, ids=array(jobids), priority=priority)
     for row_id, jobid, stage in rows:
         event = Event(list_id, EventKind.PRIORITY, (jobid,), 1, stage, stage, actor=actor, message=f"now {priority}")

@@ -1,4 +1,4 @@
-"""Queries on jobs whose lifetime is over: failed, requeued, marked as overdue; and flagged jobs that are sent back."""
+"""Queries on overdue jobs: fail, requeue or mark them; and requeue flagged jobs."""
 
 from collections import defaultdict
 
@@ -7,7 +7,7 @@ from jobserver.core.states import Condition, EventKind, Outcome
 from jobserver.store.queries.completing import GIVES_UP, RETURNING, failing, moving
 from jobserver.store.transaction import Transaction
 
-# Expiry is proved twice, for another server may be at the same job: where the rows are chosen, and in the change.
+# The condition is checked in the subquery and in the UPDATE: another server may process the same job.
 CAN_EXPIRE = "overdue = 0 AND outcome = 'none'"
 FLAGGED = "(overdue = 1 OR outcome <> 'none')"
 _OVERDUE = f"deadline < :now AND {CAN_EXPIRE}"
@@ -30,18 +30,18 @@ _REQUEUE = f"""{
         error="CASE WHEN jobstage % 2 = 1 THEN 'expired' ELSE error END",
     )
 } WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL {RETURNING}"""
-SEND_BACK_FAILURES = "CASE WHEN outcome <> 'none' THEN 0 ELSE failures END"
-_DEGRADE = f"""{moving(to=":to", failures=SEND_BACK_FAILURES, error="error")}
+RETRY_FAILURES = "CASE WHEN outcome <> 'none' THEN 0 ELSE failures END"
+_DEGRADE = f"""{moving(to=":to", failures=RETRY_FAILURES, error="error")}
     WHERE list_id = :list AND jobstage = :old AND {{flagged}} {RETURNING}"""
 _DEGRADE_ALL = _DEGRADE.replace("{flagged}", FLAGGED)
 _DEGRADE_OVERDUE = _DEGRADE.replace("{flagged}", "overdue = 1")
 _MARK = f"""UPDATE job SET overdue = 1, failures = failures + jobstage % 2
     WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING id, list_id, jobid, jobstage"""
-EXPIRED = "expired"  # the message of an event that the clock caused
+EXPIRED = "expired"  # the message of events of the sweep
 
 
 def fail_overdue(tx: Transaction, now: int, n: int) -> int:
-    """Fails what is overdue for the last time that its stage's max_attempts allows; returns how many jobs."""
+    """Fails up to n overdue jobs that have used the max_attempts of their stage; returns their number."""
     rows = tx.all(_FAIL_OVERDUE, now=now, n=n)
     for outcome, kind in ((Outcome.FAILED, EventKind.FAILED), (Outcome.CANCELLED, EventKind.CANCELLED)):
         moves = [Move(*row[:-1]) for row in rows if row[-1] == outcome.value]
@@ -51,7 +51,7 @@ def fail_overdue(tx: Transaction, now: int, n: int) -> int:
 
 
 def requeue_overdue(tx: Transaction, now: int, n: int) -> int:
-    """Sends back what is overdue in stages that say where to; returns how many jobs."""
+    """Moves up to n overdue jobs to the requeue stage of their stage, if it has one; returns their number."""
     moves = [Move(*row) for row in tx.all(_REQUEUE, now=now, n=n)]
     _count_expired(tx, moves)
     tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
@@ -59,7 +59,7 @@ def requeue_overdue(tx: Transaction, now: int, n: int) -> int:
 
 
 def mark_overdue(tx: Transaction, now: int, n: int) -> int:
-    """Marks the other jobs whose lifetime is over; returns how many."""
+    """Marks up to n other overdue jobs; returns their number."""
     places: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for row_id, list_id, jobid, stage in tx.all(_MARK, now=now, n=n):
         places[list_id, stage].append((row_id, jobid))
@@ -72,14 +72,14 @@ def mark_overdue(tx: Transaction, now: int, n: int) -> int:
 
 
 def degrade(tx: Transaction, list_id: int, old: int, new: int, now: int) -> int:
-    """Moves the flagged jobs of stage `old` to `new` and ends their claims; returns how many."""
+    """Moves the flagged jobs of stage `old` to `new` and ends their claims; returns their number."""
     moves = [Move(*row) for row in tx.all(_DEGRADE_ALL, list=list_id, old=old, to=new, now=now)]
     tx.record_moves(EventKind.REQUEUED, moves, now)
     return len(moves)
 
 
 def requeue_marked(tx: Transaction, list_id: int, old: int, new: int, now: int) -> None:
-    """Moves the jobs of stage `old` that are overdue, and have not failed, to `new`."""
+    """Moves the overdue jobs of stage `old` that have not failed to `new`."""
     moves = [Move(*row) for row in tx.all(_DEGRADE_OVERDUE, list=list_id, old=old, to=new, now=now)]
     tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
 

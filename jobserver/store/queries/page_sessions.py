@@ -1,4 +1,4 @@
-"""Queries on page sessions: which browser may change which lists."""
+"""Queries on page sessions: the right of a browser to change a list."""
 
 from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import Transaction
@@ -11,13 +11,13 @@ _EXPIRED = "DELETE FROM page_session WHERE expires <= :now"
 
 
 def person(rows: Rows, id_hash: str, list_id: int, now: int) -> str | None:
-    """The name under which a session is signed in to a list; None if it is not."""
-    found = rows(_PERSON, hash=id_hash, list=list_id, now=now)
-    return found[0][0] if found else None
+    """Returns the name of the person that a session has signed in to a list; None if not signed in."""
+    names = rows(_PERSON, hash=id_hash, list=list_id, now=now)
+    return names[0][0] if names else None
 
 
 def move(tx: Transaction, id_hash: str, new_hash: str, list_id: int) -> None:
-    """Moves the rights of a session to another one, without those for one list, and ends the old session."""
+    """Moves the rights of a session, except those for one list, to another session, and ends the old one."""
     tx.run(_MOVE, hash=id_hash, new=new_hash, list=list_id)
     tx.run(_END, hash=id_hash)
 
@@ -28,10 +28,10 @@ def add(tx: Transaction, id_hash: str, list_id: int, person: str, expires: int) 
 
 
 def end(tx: Transaction, id_hash: str) -> None:
-    """Takes all rights from a session."""
+    """Deletes all rights of a session."""
     tx.run(_END, hash=id_hash)
 
 
 def delete_expired(tx: Transaction, now: int) -> None:
-    """Deletes the sessions that have expired."""
+    """Deletes the expired sessions."""
     tx.run(_EXPIRED, now=now)

@@ -1,4 +1,4 @@
-"""Progress and overview of a list: several queries on one state of the database."""
+"""Progress and overview of a list: several queries on one snapshot of the database."""
 
 from jobserver.core import estimate, stages
 from jobserver.core.lists import JobList
@@ -8,16 +8,16 @@ from jobserver.store.connection import Connection
 from jobserver.store.database import Database
 from jobserver.store.queries import lists, statistics
 
-SLOTS_MS = 25 * 60_000  # throughput older than this does not enter the estimate
+SLOTS_MS = 25 * 60_000  # the estimate ignores older throughput
 
 
 def progress(database: Database, job_list: JobList) -> Progress:
-    """The progress of a list, now."""
+    """Returns the current progress of a list."""
     return database.look(lambda connection: _progress(connection, job_list))
 
 
 def overview(database: Database, job_list: JobList, now: int) -> Overview:
-    """The overview of a list at `now` (ms)."""
+    """Returns the overview of a list at `now` (ms)."""
     return database.look(lambda connection: _overview(connection, job_list, now))
 
 

@@ -1,4 +1,4 @@
-"""A list's jobs in another order than that of their ids. No index has it: most cost a look at every job of it."""
+"""Pages of jobs in another order than that of their ids. Most have no index and read every job of the list."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ _COLUMN = {
 _SORTED = f"""SELECT {{column}}, {COLUMNS} FROM job WHERE id IN (
     SELECT id FROM {{jobs}} ORDER BY sorted {{way}}, jobid {{way}} LIMIT :n)
     ORDER BY {{column}} {{way}}, jobid {{way}}"""
-# SQLite keeps the n best while it goes through the jobs. What comes later is mostly of a higher id, and was done later:
-# upwards few jobs are ever kept; downwards so, too, if it goes through them from the end.
+# SQLite keeps the best n jobs during the scan. Later jobs mostly have higher ids and times: an ascending sort replaces
+# few of the kept jobs, and so does a descending sort if the scan begins at the end.
 _JOBS = "(SELECT id, jobid, {column} AS sorted FROM job WHERE {list} = :list{parts}{order}) AS listed"
 _FROM_THE_END = f" ORDER BY {{place}} DESC LIMIT {LAST_ID}"
 
@@ -33,7 +33,8 @@ def sorted_page(
     after: tuple[Any, int] | None,
     n: int,
 ) -> Page:
-    """n of the list's `jobs` that match, in that order; those after (value, id), if given."""
+    """Returns up to n matching jobs in that order, after (value, id) if given. `jobs`: the number of jobs in the
+    list."""
     parts, values = where(which, last_stage)
     column, way, beyond = _COLUMN[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
     if after is not None:
@@ -47,12 +48,12 @@ def sorted_page(
         order = _FROM_THE_END.format(place=place) if sort.down else ""
     all_jobs = _JOBS.format(column=column, list=listed, parts=parts, order=order)
     sql = _SORTED.format(column=column, way=way, jobs=all_jobs)
-    found = connection.all(sql, list=list_id, n=n + 1, **values)
-    shown = [JobRow(*row[1:]) for row in found[:n]]
-    more = len(found) > n
-    return Page(shown, shown[-1].jobid if more else None, True, found[n - 1][0] if more else None)
+    matches = connection.all(sql, list=list_id, n=n + 1, **values)
+    page = [JobRow(*row[1:]) for row in matches[:n]]
+    more = len(matches) > n
+    return Page(page, page[-1].jobid if more else None, True, matches[n - 1][0] if more else None)
 
 
 def _has_index(which: Filter, sort: Sort) -> bool:
-    """Whether the database finds these jobs, or their order, without a look at the others."""
+    """Returns whether an index serves the filter or the order."""
     return sort.by == "job" or which.jobid is not None or which.state == "working"

@@ -1,4 +1,4 @@
-"""Queries on what was finished, when, how fast and by whom. All of it is small: slots, buckets, workers."""
+"""Queries on throughput, durations and workers. The tables are small: slots, buckets, workers."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -34,7 +34,7 @@ _FORGET_WORKERS = """DELETE FROM worker WHERE (list_id, name) IN (
 
 
 class Span(NamedTuple):
-    """From the first to the latest slot (ms), and how many jobs were finished in all; None and 0 without any."""
+    """The first and the latest slot (ms), and the number of completed stages; None and 0 if there are none."""
 
     first: int | None
     last: int | None
@@ -42,7 +42,7 @@ class Span(NamedTuple):
 
 
 class WorkerRow(NamedTuple):
-    """A worker as a page shows it. Times in ms since 1970."""
+    """A worker in the table of workers. Times in ms since 1970."""
 
     name: str
     first_heard: int
@@ -52,64 +52,64 @@ class WorkerRow(NamedTuple):
 
 
 def slots(rows: Rows, list_id: int, since: int) -> list[Slot]:
-    """What was finished since then, in the finest slots that are kept."""
+    """Returns the throughput since a time (ms), in the finest stored slots."""
     return [Slot(*map(int, row)) for row in rows(_SLOTS, list=list_id, since=since)]
 
 
 def series(rows: Rows, list_id: int, since: int, step_ms: int) -> list[Slot]:
-    """The same in slots of step_ms, for a chart."""
+    """Returns the throughput since a time (ms), in slots of step_ms, for a chart."""
     return [Slot(*map(int, row)) for row in rows(_SERIES, list=list_id, since=since, step=step_ms)]
 
 
 def span(rows: Rows, list_id: int) -> Span:
-    """All that was ever finished."""
+    """Returns the span of all throughput."""
     first, last, jobs = rows(_SPAN, list=list_id)[0]
     return Span(first, last, int(jobs or 0))
 
 
 def durations(rows: Rows, list_id: int) -> dict[int, dict[int, int]]:
-    """By working stage: how many jobs took how long, by bucket."""
-    found: dict[int, dict[int, int]] = defaultdict(dict)
+    """Returns the histogram of durations of each working stage: jobs by bucket."""
+    histograms: dict[int, dict[int, int]] = defaultdict(dict)
     for stage, bucket, jobs in rows(_DURATIONS, list=list_id):
-        found[stage][bucket] = jobs
-    return dict(found)
+        histograms[stage][bucket] = jobs
+    return dict(histograms)
 
 
 def expired(rows: Rows, list_id: int) -> dict[int, int]:
-    """By stage: how many jobs' lifetime ended there so far."""
+    """Returns the number of timeouts so far, by stage."""
     return {row[0]: row[1] for row in rows(_EXPIRED, list=list_id)}
 
 
 def workers(rows: Rows, list_id: int, n: int, after: tuple[int, str] | None = None) -> list[WorkerRow]:
-    """n workers, the last heard first; those that come after (last_heard, name)."""
+    """Returns up to n workers, last heard first, after (last_heard, name) if given."""
     if after is None:
         return [WorkerRow(*row) for row in rows(_WORKERS, list=list_id, n=n)]
     return [WorkerRow(*row) for row in rows(_WORKERS_AFTER, list=list_id, n=n, heard=after[0], name=after[1])]
 
 
 def holders(rows: Rows, list_id: int) -> int:
-    """How many workers hold a job that is not overdue; one without a name is counted for each of its jobs."""
+    """Returns the number of workers that hold a job in time; a worker without a name counts once for each job."""
     return int(rows(_HOLDERS, list=list_id)[0][0])
 
 
 def held(rows: Rows, list_id: int) -> dict[str | None, int]:
-    """How many jobs each worker holds."""
+    """Returns the number of jobs that each worker holds."""
     return {row[0]: row[1] for row in rows(_HELD, list=list_id)}
 
 
 def fold(tx: Transaction, span_s: int, into_s: int, before: int, n: int) -> int:
-    """Joins up to n slots of span_s that began before then into slots of into_s; how many."""
+    """Merges up to n slots of span_s that began before a time into slots of into_s; returns the number of old slots."""
     old = tx.all(_OLD, span=span_s, before=before, n=n)
-    joined: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
+    merged: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
     for list_id, stage, start, jobs, busy in old:
-        slot = joined[list_id, stage, start // (into_s * 1000) * into_s * 1000]
+        slot = merged[list_id, stage, start // (into_s * 1000) * into_s * 1000]
         slot[0] += jobs
         slot[1] += busy
-    for (list_id, stage, start), (jobs, busy) in sorted(joined.items()):
+    for (list_id, stage, start), (jobs, busy) in sorted(merged.items()):
         tx.run(ADD_THROUGHPUT, list=list_id, stage=stage, span=into_s, start=start, jobs=jobs, busy=busy)
     return len(old)
 
 
 def forget_workers(tx: Transaction, before: int, n: int) -> int:
-    """Deletes up to n workers that were not heard since then; how many."""
+    """Deletes up to n workers that were last heard before a time; returns their number."""
     return tx.run(_FORGET_WORKERS, before=before, n=n)

@@ -101,6 +101,6 @@ def test_a_database_that_was_made_with_another_secret_key_is_refused(
     for arguments in (("lists",), ("db", "check"), ("db", "upgrade")):
         said = run_here(other, *arguments)
         assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-        assert "JOBSERVER_SECRET_KEY is not the one that this database was made with" in said.stderr
+        assert "JOBSERVER_SECRET_KEY is not the key of this database" in said.stderr
         assert contents(mine) == before
     assert run_here(mine, "lists").returncode == 0

@@ -88,7 +88,7 @@ def test_an_older_database_is_refused_with_the_command_that_upgrades_it_and_a_ne
     program, *arguments = shlex.split(said.strip().partition("Back it up, then: ")[2])
     assert program == "python"
     done = tomorrow.run(server, *arguments)
-    assert (done.returncode, done.stdout) == (0, "The tables were brought up to date (tomorrow).\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "The tables were upgraded (tomorrow).\n"), done.stderr
     after = contents(server)
     assert after == before | {"extra": [], "alembic_version": ["('tomorrow',)"]}
 
