@@ -106,7 +106,7 @@ def test_a_wait_with_a_chosen_token_can_be_asked_again(ask, waiter):
     assert ask("/get").json()["working"] == 1
 
 
-def test_those_who_wait_hold_up_nobody(ask, waiter):
+def test_long_polls_do_not_delay_other_requests(ask, waiter):
     answers = [waiter.ask("/get/0?wait=5") for _ in range(30)]
     ask("/set", {str(i): {} for i in range(30, 60)})
     assert ask("/get/2").json() == "nada"

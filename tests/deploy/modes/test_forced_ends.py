@@ -1,4 +1,4 @@
-"""The end of a server that can't end well: a second signal, or requests that last longer than they may."""
+"""Forced shutdown: a second signal, or requests that take longer than the drain time."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from tests.support.waiter import Waiter
 CUT_OFF = (ConnectionError, HTTPException)
 
 
-def test_a_second_signal_ends_the_server_at_once_and_leaves_the_database_whole(new_server, mode, jobix):
+def test_a_second_signal_stops_at_once_without_database_damage(new_server, mode, jobix):
     server = new_server(async_mode=mode, busy_timeout_s="60").start()
     Asker(server.url, jobix)("/set", {"1": {}})
     with locked(server):
@@ -32,7 +32,7 @@ def test_a_second_signal_ends_the_server_at_once_and_leaves_the_database_whole(n
     assert rows(server, "SELECT jobstage FROM job") == [(0,)]
 
 
-def test_who_does_not_end_within_drain_s_is_cut_off(new_server, mode, jobix):
+def test_a_request_longer_than_drain_s_is_cut_off(new_server, mode, jobix):
     server = new_server(async_mode=mode, drain_s="0.5").start()
     with half_an_upload(server, jobix) as upload:
         begun = time.monotonic()
@@ -44,8 +44,8 @@ def test_who_does_not_end_within_drain_s_is_cut_off(new_server, mode, jobix):
     assert rows(server, "SELECT jobid FROM job") == []
 
 
-def test_a_database_that_does_not_answer_can_not_keep_a_server_alive(new_server, mode, jobix):
-    """It may still be waited for, so this is no good end; and who asked is told no lie about the outcome."""
+def test_a_silent_database_does_not_prevent_a_shutdown(new_server, mode, jobix):
+    """The statement may still be running: the exit code is an error, and the response claims no outcome."""
     server = new_server(async_mode=mode, busy_timeout_s="60", drain_s="0.5").start()
     Asker(server.url, jobix)("/set", {"1": {}})
     with locked(server):
