@@ -63,7 +63,7 @@ def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> 
     assert type(futures[6].exception()).__name__ in ("IntegrityError", "CheckViolation")
     assert futures[7].result() == 5
     assert desk.rows() == [0, 2, 4, 5]
-    assert sorted(desk.told) == [(0, True), (2, True), (4, True), (5, True)]
+    assert sorted(desk.published) == [(0, True), (2, True), (4, True), (5, True)]
 
 
 def test_one_that_refuses_in_time_costs_the_others_no_second_commit(desk: Desk) -> None:
@@ -80,7 +80,7 @@ def test_what_changes_nothing_is_not_committed(desk: Desk) -> None:
 
 def test_what_is_told_can_be_read_by_all_and_is_told_once(desk: Desk) -> None:
     desk.together(*[add(k, ValueError("a fault") if k % 5 == 4 else None) for k in range(20)])
-    assert sorted(desk.told) == [(k, True) for k in range(20) if k % 5 != 4]
+    assert sorted(desk.published) == [(k, True) for k in range(20) if k % 5 != 4]
 
 
 def test_who_needs_to_be_alone_is_called_again_alone(desk: Desk) -> None:
@@ -116,7 +116,7 @@ def test_an_interrupted_writer_leaves_nobody_waiting(desk: Desk) -> None:
     assert {type(error) for error in errors} == {KeyboardInterrupt, DatabaseBusy}
     assert desk.rows() == []
     assert desk.writer.run(add(3)) == 3
-    assert desk.told == [(3, True)]
+    assert desk.published == [(3, True)]
 
 
 def test_who_waited_through_bulk_work_is_not_turned_away_when_it_is_over(desk: Desk) -> None:
@@ -150,7 +150,7 @@ def test_what_returned_is_there_and_what_raised_is_not(desk: Desk) -> None:
 
     returned = [k for part in desk.pool.map(call, range(12)) for k in part]
     assert desk.rows() == sorted(returned)
-    assert sorted(desk.told) == [(k, True) for k in sorted(returned)]
+    assert sorted(desk.published) == [(k, True) for k in sorted(returned)]
 
 
 @contextmanager

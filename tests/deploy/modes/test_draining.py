@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import requests
 
-from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
+from tests.support.ending import SECONDS, begin_shutdown, half_an_upload, the_rest
 from tests.support.locks import locked
 from tests.support.paths import ROOT
 from tests.support.server import Asker
@@ -36,7 +36,7 @@ def test_a_signal_drains_requests_and_answers_long_polls(new_server, mode, jobix
     with half_an_upload(server, jobix) as upload:
         with locked(server):
             update = Waiter(server.url, jobix).ask("/update_job/1/2", claim="c" * 32)
-            tell_to_end(server, number)
+            begin_shutdown(server, number)
             with pytest.raises(subprocess.TimeoutExpired):
                 server.process.wait(0.4)  # the server runs as long as its requests
             assert not update.done()
@@ -111,7 +111,7 @@ def test_a_new_request_during_a_shutdown_is_refused_at_once(new_server, mode, jo
     kept_alive, new = Asker(server.url, jobix), Asker(server.url, jobix)
     kept_alive("/set", {"1": {}})
     with half_an_upload(server, jobix) as upload:
-        tell_to_end(server, signal.SIGTERM)
+        begin_shutdown(server, signal.SIGTERM)
         for ask in (kept_alive, new):
             with contextlib.suppress(requests.ConnectionError):  # the connection may be refused or closed
                 answer = ask.session.get(server.url + "/get/0", headers={"jobix": str(jobix)}, timeout=SECONDS)

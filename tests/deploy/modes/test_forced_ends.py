@@ -8,7 +8,7 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
+from tests.support.ending import SECONDS, begin_shutdown, half_an_upload, the_rest
 from tests.support.locks import locked
 from tests.support.server import Asker
 from tests.support.snapshot import file_of, rows
@@ -22,7 +22,7 @@ def test_a_second_signal_stops_at_once_without_database_damage(new_server, mode,
     Asker(server.url, jobix)("/set", {"1": {}})
     with locked(server):
         claim = Waiter(server.url, jobix).ask("/get/0")
-        tell_to_end(server, signal.SIGINT)
+        begin_shutdown(server, signal.SIGINT)
         assert server.process.poll() is None, "it did not wait for the running request"
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(SECONDS) == -signal.SIGTERM
@@ -36,7 +36,7 @@ def test_a_request_longer_than_drain_s_is_cut_off(new_server, mode, jobix):
     server = new_server(async_mode=mode, drain_s="0.5").start()
     with half_an_upload(server, jobix) as upload:
         begun = time.monotonic()
-        tell_to_end(server, signal.SIGTERM)
+        begin_shutdown(server, signal.SIGTERM)
         assert server.process.wait(SECONDS) == 0
         assert time.monotonic() - begun >= 0.4
         with pytest.raises(CUT_OFF):
@@ -50,7 +50,7 @@ def test_a_silent_database_does_not_prevent_a_shutdown(new_server, mode, jobix):
     Asker(server.url, jobix)("/set", {"1": {}})
     with locked(server):
         claim = Waiter(server.url, jobix).ask("/get/0")
-        tell_to_end(server, signal.SIGTERM)
+        begin_shutdown(server, signal.SIGTERM)
         assert server.process.wait(SECONDS) == 1
         assert isinstance(claim.exception(SECONDS), CUT_OFF)
     assert rows(server, "SELECT jobid, jobstage FROM job") == [(1, 0)]
