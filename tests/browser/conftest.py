@@ -1,4 +1,4 @@
-"""A real browser on a real server. Where there is no browser, the tests say so and are skipped."""
+"""A real browser on a real server. Without a browser the tests are skipped, with a reason."""
 
 import shutil
 import time
@@ -41,7 +41,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a file that don't stop it."""
+    """One server for all tests of a file that do not stop it."""
     one = Server(tmp_path_factory.mktemp("pages")).start()
     yield one
     one.kill()
@@ -49,7 +49,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def ask(shared: Server, jobix: int) -> Asker:
-    """A list of the test's own, of stages 0 to 4 and 60 jobs; its name is `name_of(ask)`."""
+    """Requests to a new list of stages 0 to 4 with 60 jobs; its name is `name_of(ask)`."""
     return make_list(shared, jobix)
 
 
@@ -59,7 +59,7 @@ def name_of(ask: Asker) -> str:
 
 
 def make_list(server: Server, jobix: int, jobs: int = 60) -> Asker:
-    """A list of stages 0 to 4, with jobs."""
+    """Makes a list of stages 0 to 4 with jobs."""
     ask = Asker(server.url, jobix)
     ask(f"/init/0/10/0/10?name={name_of(ask)}")
     if jobs:
@@ -68,14 +68,14 @@ def make_list(server: Server, jobix: int, jobs: int = 60) -> Asker:
 
 
 def work(ask: Asker, jobs: int, stage: int = 0, worker: str = "node1:1") -> None:
-    """Takes jobs through a stage."""
+    """Claims and completes jobs of a stage."""
     for job in ask(f"/get/{stage}?n={jobs}", worker=worker).json():
         ask(f"/update_job/{job['jobid']}/{stage + 2}", {"filename": f"out/{job['jobid']}.npy"}, claim=job["claim"])
 
 
 @pytest.fixture
 def visit(browser: "Browser", shared: Server) -> Iterator[Callable[..., "Page"]]:
-    """Opens pages of a list; any error in their console fails the test."""
+    """Opens pages of a list. An error in the console of a page fails the test."""
     contexts: list[Any] = []
     complaints: list[str] = []
 
@@ -98,7 +98,7 @@ def visit(browser: "Browser", shared: Server) -> Iterator[Callable[..., "Page"]]
 
 
 def sign_in(page: "Page", ask: Asker, name: str = "Ada") -> None:
-    """Signs in, and is on the progress page then."""
+    """Signs in; the progress page is open afterwards."""
     page.goto(f"{ask.url}/signin?list={name_of(ask)}")
     page.fill("[name=jobix]", str(ask.jobix))
     page.fill("[name=name]", name)
@@ -107,18 +107,18 @@ def sign_in(page: "Page", ask: Asker, name: str = "Ada") -> None:
 
 
 def shoot(page: "Page", name: str, whole: bool = False) -> None:
-    """A screenshot among the artefacts."""
+    """Saves a screenshot with the artefacts."""
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=whole)
 
 
 def shown(page: "Page", name: str) -> str:
-    """A number on the page."""
+    """Returns a number that the page shows."""
     return page.inner_text(f'[data-n="{name}"]')
 
 
 def holds(page: "Page", expression: str, within_s: float = 10) -> None:
-    """Until that is true on the page. (Playwright's own wait_for_function needs eval, which the page forbids.)"""
+    """Waits until the expression is true. (Playwright's wait_for_function needs eval, which the page forbids.)"""
     give_up = time.monotonic() + within_s
     while not page.evaluate(expression):
         assert time.monotonic() < give_up, f"not within {within_s} s: {expression}"
@@ -126,7 +126,7 @@ def holds(page: "Page", expression: str, within_s: float = 10) -> None:
 
 
 def wait_for(page: "Page", name: str, text: str) -> None:
-    """Until a number on the page is that."""
+    """Waits until a number on the page has this text."""
     holds(page, f"document.querySelector('[data-n={name}]').textContent === '{text}'")
 
 

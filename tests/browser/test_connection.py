@@ -1,4 +1,4 @@
-"""The connection breaks and comes back; the page says so, and is right again without a reload."""
+"""The connection breaks and returns: the page shows it, and is correct again without a reload."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +11,11 @@ from tests.support.server import Server
 
 @pytest.fixture
 def shared(new_server: Any) -> Iterator[Server]:
-    """A server of the test's own: it is stopped here."""
+    """A separate server for each test, because the tests stop it."""
     return new_server().start()
 
 
-def test_a_killed_server_is_said_to_be_lost_and_found_again(shared: Server, jobix: int, visit: Any) -> None:
+def test_the_page_shows_a_lost_connection_and_reconnects(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     page = visit(ask)
     page.evaluate("window.same = true")
@@ -32,7 +32,7 @@ def test_a_killed_server_is_said_to_be_lost_and_found_again(shared: Server, jobi
     assert page.evaluate("window.same")
 
 
-def test_where_websockets_are_blocked_the_page_polls_and_is_still_live(shared: Server, jobix: int, visit: Any) -> None:
+def test_the_page_polls_where_websockets_are_blocked(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     page = visit(ask, live=False)
     page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
@@ -48,7 +48,7 @@ def test_where_websockets_are_blocked_the_page_polls_and_is_still_live(shared: S
     shoot(page, "polling")
 
 
-def test_a_page_without_socket_io_polls_and_says_why(shared: Server, jobix: int, visit: Any) -> None:
+def test_a_page_without_socket_io_polls_and_shows_why(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     page = visit(ask, live=False)
     page.route("**/socket.io-client/**", lambda route: route.abort())
@@ -59,14 +59,14 @@ def test_a_page_without_socket_io_polls_and_says_why(shared: Server, jobix: int,
     wait_for(page, "available", "60")
 
 
-def test_a_page_without_htmx_loads_itself_again(shared: Server, jobix: int, visit: Any) -> None:
+def test_a_page_without_htmx_reloads_itself(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     page = visit(ask, live=False, java_script_enabled=False)
     assert page.locator("meta[http-equiv=refresh]").count() == 1
     assert page.inner_text("[data-n=available]") == "60"
 
 
-def test_numbers_are_the_same_by_either_way(shared: Server, jobix: int, visit: Any) -> None:
+def test_socket_io_and_polling_show_the_same_numbers(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix)
     work(ask, 5)
     ask("/get/0?n=3")

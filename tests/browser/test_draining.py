@@ -1,4 +1,4 @@
-"""Two real workers drain a list while its page is open."""
+"""The open page of a list that two real workers drain."""
 
 import gzip
 import subprocess
@@ -18,7 +18,7 @@ SENT_KB = 120
 
 
 def start_worker(ask: Asker, stage: int) -> subprocess.Popen[bytes]:
-    """A worker process that ends when there is nothing more to do."""
+    """A worker process that ends when no job is left."""
     command = [sys.executable, "-m", "client", "work", str(stage), "--wait-s", "4", "--url", ask.url]
     return subprocess.Popen(
         [*command, "--jobix", str(ask.jobix), "--", "true"], cwd=ROOT, stdout=subprocess.DEVNULL,
@@ -26,7 +26,7 @@ def start_worker(ask: Asker, stage: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, visit: Any) -> None:
+def test_every_number_equals_the_database_in_the_end(shared: Server, ask: Asker, visit: Any) -> None:
     page = visit(ask)
     workers = [start_worker(ask, stage) for stage in (0, 2)]
     holds(page, "Number(document.querySelector('[data-n=done]').textContent) > 5")
@@ -60,7 +60,7 @@ def test_every_number_ends_equal_to_the_database_s(shared: Server, ask: Asker, v
     shoot(page, "drained", whole=True)
 
 
-def test_rows_come_by_themselves_and_keep_ticks_focus_and_place(shared: Server, ask: Asker, visit: Any) -> None:
+def test_updated_rows_keep_ticks_focus_and_scroll_position(shared: Server, ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.focus("#all-20 a")
     page.evaluate("scrollTo(0, 700)")
@@ -75,7 +75,7 @@ def test_rows_come_by_themselves_and_keep_ticks_focus_and_place(shared: Server, 
     assert page.inner_text("#working") == "Running: 0"
 
 
-def test_a_list_that_was_empty_becomes_a_page_when_jobs_come(shared: Server, jobix: int, visit: Any) -> None:
+def test_the_page_of_an_empty_list_shows_its_first_jobs(shared: Server, jobix: int, visit: Any) -> None:
     ask = make_list(shared, jobix, jobs=0)
     page = visit(ask)
     assert "set --files" in page.inner_text("main")
@@ -96,8 +96,8 @@ def test_the_whole_page_is_small(shared: Server, ask: Asker, visit: Any) -> None
     assert sum(sizes.values()) < SENT_KB, sizes
 
 
-def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask: Asker, visit: Any) -> None:
-    make_list(shared, ask.jobix - 1)  # with one list alone, there is no page of lists
+def test_the_lists_and_the_workers_are_refreshed(shared: Server, ask: Asker, visit: Any) -> None:
+    make_list(shared, ask.jobix - 1)  # a server with a single list has no page of lists
     lists, workers = visit(ask, live=False), visit(ask, "/workers", live=False)
     lists.goto(f"{shared.url}/get")
     row = f"[...document.querySelectorAll('tbody tr')].find(row => row.cells[0].innerText === '{name_of(ask)}')"
@@ -112,7 +112,7 @@ def test_the_lists_and_the_workers_come_again_by_themselves(shared: Server, ask:
     assert not lists.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-def test_a_job_and_the_lifetimes_come_again_and_keep_what_is_typed_and_what_was_said(ask: Asker, visit: Any) -> None:
+def test_refreshed_pages_keep_typed_text_and_messages(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     sign_in(page, ask)
     page.goto(f"{ask.url}/job/0?list={name_of(ask)}")
@@ -127,7 +127,7 @@ def test_a_job_and_the_lifetimes_come_again_and_keep_what_is_typed_and_what_was_
     holds(lifetimes, "document.querySelector('[aria-label=\"Stage 1\"] svg.histogram') !== null")
 
 
-def test_the_chart_of_a_long_time_shows_its_thin_bars(shared: Server, ask: Asker, visit: Any) -> None:
+def test_the_chart_of_a_long_period_shows_thin_bars(shared: Server, ask: Asker, visit: Any) -> None:
     hour_ms = 3_600_000
     last = int(time.time() * 1000) // hour_ms * hour_ms
     with opened(shared) as database:

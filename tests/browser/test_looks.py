@@ -1,4 +1,4 @@
-"""Everybody can use it: a phone, the dark, a keyboard, a screen reader; and whatever the jobs hold."""
+"""Accessibility: phone screens, dark mode, keyboard, screen readers; and hostile content of jobs."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ LONG = "x" * 100_000
 
 @pytest.fixture
 def busy(ask: Asker) -> Asker:
-    """A list in which there is something of everything."""
+    """A list with jobs in every state."""
     ask("/lifetime/1/10?max_attempts=1")
     work(ask, 20)
     work(ask, 8, stage=2, worker="node2:1")
@@ -27,7 +27,7 @@ def busy(ask: Asker) -> Asker:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1180])
-def test_every_page_fits_and_axe_finds_nothing_serious(busy: Asker, visit: Any, width: int, dark: bool) -> None:
+def test_every_page_fits_and_axe_reports_nothing_serious(busy: Asker, visit: Any, width: int, dark: bool) -> None:
     page = visit(busy, viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light",
                  bypass_csp=True)  # fmt: skip
     sign_in(page, busy)
@@ -49,7 +49,7 @@ def test_every_page_fits_and_axe_finds_nothing_serious(busy: Asker, visit: Any, 
         pytest.skip("axe-core is not installed (make setup-dev, where there is npm): accessibility was not tested")
 
 
-def test_colours_follow_the_system_while_the_page_is_open(busy: Asker, visit: Any) -> None:
+def test_an_open_page_follows_the_colour_scheme_of_the_system(busy: Asker, visit: Any) -> None:
     page = visit(busy)
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -58,7 +58,7 @@ def test_colours_follow_the_system_while_the_page_is_open(busy: Asker, visit: An
     page.wait_for_selector("#chart .uplot")
 
 
-def test_the_keyboard_alone_is_enough(busy: Asker, visit: Any) -> None:
+def test_the_pages_can_be_used_with_the_keyboard_alone(busy: Asker, visit: Any) -> None:
     page = visit(busy)
     sign_in(page, busy)
 
@@ -89,7 +89,7 @@ def test_the_keyboard_alone_is_enough(busy: Asker, visit: Any) -> None:
     page.wait_for_selector("h1 >> text=Job")
 
 
-def test_nothing_moves_while_numbers_change(ask: Asker, visit: Any) -> None:
+def test_the_layout_does_not_move_while_numbers_change(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.wait_for_selector("#chart .uplot, #chart p")
     places = (
@@ -107,7 +107,7 @@ def test_nothing_moves_while_numbers_change(ask: Asker, visit: Any) -> None:
         assert page.evaluate(places) == before
 
 
-def test_hostile_content_is_shown_as_text_and_the_page_stays_whole(ask: Asker, visit: Any) -> None:
+def test_hostile_content_is_shown_as_text(ask: Asker, visit: Any) -> None:
     said = []
     ask("/set", {"1000": {"jobcmd": HOSTILE, "priority": 9}, "1001": {"jobcmd": LONG, "priority": 8}})
     job = ask("/get/0", worker="<i>node</i> &amp; {{7*7}}").json()

@@ -1,4 +1,4 @@
-"""What somebody does on a page: filters, the back button, signing in, and each action."""
+"""Operator actions in a browser: filters, the back button, signing in, and each action."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ IN_ALL = "document.querySelectorAll('#jobs-all tbody tr').length"
 
 
 def fail_all(ask: Asker, jobs: int) -> None:
-    """Has so many jobs fail permanently, in stage 1."""
+    """Makes this many jobs fail permanently in stage 1."""
     ask("/lifetime/1/10?max_attempts=1")
     for job in ask(f"/get/0?n={jobs}", worker="node1:1").json():
         ask(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
 
 
-def test_a_filter_is_in_the_address_and_the_back_button_undoes_it(ask: Asker, visit: Any) -> None:
+def test_a_filter_is_in_the_url_and_the_back_button_undoes_it(ask: Asker, visit: Any) -> None:
     work(ask, 7)
     page = visit(ask)
     page.evaluate("window.same = true")
@@ -43,7 +43,7 @@ def test_a_filter_is_in_the_address_and_the_back_button_undoes_it(ask: Asker, vi
     assert other.input_value("[name=q]") == "set=3/"
 
 
-def test_sorting_and_the_next_page_go_without_a_reload(ask: Asker, visit: Any) -> None:
+def test_sorting_and_paging_do_not_reload_the_page(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.evaluate("window.same = true")
     page.click("#rows th a:text-is('job')")
@@ -55,7 +55,7 @@ def test_sorting_and_the_next_page_go_without_a_reload(ask: Asker, visit: Any) -
     assert page.evaluate("window.same")
 
 
-def test_what_a_filter_can_t_be_is_said(ask: Asker, visit: Any) -> None:
+def test_an_invalid_filter_shows_an_error(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.fill("[name=stage]", "many")
     page.keyboard.press("Enter")
@@ -65,7 +65,7 @@ def test_what_a_filter_can_t_be_is_said(ask: Asker, visit: Any) -> None:
     holds(page, f"{IN_ALL} === 50")
 
 
-def test_a_wrong_secret_doesn_t_sign_in(ask: Asker, visit: Any) -> None:
+def test_a_wrong_key_does_not_sign_in(ask: Asker, visit: Any) -> None:
     page = visit(ask, "/signin", live=False)
     page.fill("[name=jobix]", str(ask.jobix + 1))
     page.click("main button")
@@ -74,7 +74,7 @@ def test_a_wrong_secret_doesn_t_sign_in(ask: Asker, visit: Any) -> None:
     assert page.locator("text=Pause").count() == 0
 
 
-def test_pausing_asks_first_and_the_list_goes_on_later(ask: Asker, visit: Any) -> None:
+def test_pausing_needs_confirmation_and_can_be_undone(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     sign_in(page, ask)
     page.click("text=Pause")
@@ -92,12 +92,12 @@ def test_pausing_asks_first_and_the_list_goes_on_later(ask: Asker, visit: Any) -
     assert ask("/get/0").json() != "nada"
 
 
-def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> None:
+def test_selected_or_all_failed_jobs_are_retried(ask: Asker, visit: Any) -> None:
     fail_all(ask, 5)
     page = visit(ask)
     sign_in(page, ask)
     page.check("[name=jobs][value='1']")
-    work(ask, 2)  # the tables come again, and the tick stays
+    work(ask, 2)  # the tables are refreshed; the tick stays
     holds(page, "document.querySelector('#all-6 .of-stage').innerText.startsWith('2')")
     assert page.is_checked("[name=jobs][value='1']")
     shoot(page, "chosen")
@@ -111,9 +111,7 @@ def test_the_chosen_or_all_failed_jobs_are_sent_back(ask: Asker, visit: Any) -> 
     wait_for(page, "failed", "0")
 
 
-def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
-    shared: Server, ask: Asker, visit: Any
-) -> None:
+def test_actions_on_one_job_name_the_operator_in_its_history(shared: Server, ask: Asker, visit: Any) -> None:
     ask("/get/0", worker="node1:1")
     page = visit(ask)
     sign_in(page, ask)
@@ -140,7 +138,7 @@ def test_one_job_is_failed_preferred_and_sent_back_and_its_history_says_by_whom(
     assert ask("/get/0").json()["jobid"] == 0
 
 
-def test_a_lifetime_is_set_and_the_proposal_taken(ask: Asker, visit: Any) -> None:
+def test_a_lifetime_can_be_set_and_a_proposal_accepted(ask: Asker, visit: Any) -> None:
     work(ask, 30)
     page = visit(ask)
     sign_in(page, ask)
@@ -155,7 +153,7 @@ def test_a_lifetime_is_set_and_the_proposal_taken(ask: Asker, visit: Any) -> Non
     assert ask("/lifetime/1").json()["minutes"] < 10
 
 
-def test_without_javascript_the_server_asks(ask: Asker, visit: Any) -> None:
+def test_without_javascript_the_server_asks_for_confirmation(ask: Asker, visit: Any) -> None:
     page = visit(ask, live=False, java_script_enabled=False)
     page.goto(f"{ask.url}/signin?list={name_of(ask)}")
     page.fill("[name=jobix]", str(ask.jobix))
@@ -167,7 +165,7 @@ def test_without_javascript_the_server_asks(ask: Asker, visit: Any) -> None:
     assert ask("/get/0").json() == "nada"
 
 
-def test_the_secret_is_nowhere_on_the_pages_or_in_the_log(shared: Server, ask: Asker, visit: Any) -> None:
+def test_the_secret_key_is_not_on_pages_or_in_the_log(shared: Server, ask: Asker, visit: Any) -> None:
     page = visit(ask)
     frames: list[str] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))

@@ -1,4 +1,4 @@
-"""Nothing jumps under the reader while jobs come and go."""
+"""The layout does not shift while jobs are added and finished."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ MAX_SHIFT = 0.02  # Chromium calls a page stable below 0.1
 
 
 def run_jobs(ask: Asker, page: Any) -> None:
-    """Has jobs start, finish and fail, with the tables refreshed in between."""
+    """Lets jobs start, finish and fail, with the tables refreshed in between."""
     for turn in range(5):
         held = ask(f"/get/0?n={3 + turn}", worker=f"node{turn}:1").json()
         page.wait_for_timeout(1000)
@@ -47,7 +47,7 @@ def test_a_scrolled_page_keeps_its_place(ask: Asker, visit: Any) -> None:
     assert abs(page.evaluate(top) - before) < 2
 
 
-def test_text_that_a_reader_selects_is_not_replaced(ask: Asker, visit: Any) -> None:
+def test_selected_text_is_not_replaced(ask: Asker, visit: Any) -> None:
     page = visit(ask)
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#all-0 .cut:last-child'))")
     ask("/get/0", worker="node9:1")

@@ -1,4 +1,4 @@
-"""Backups beside a running server, and their restoring: whole, or refused without a change."""
+"""Backups of a running server and their restoration: complete, or refused without a change."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ JOBS = {str(jobid): {"jobcmd": "x" * 200} for jobid in range(500)}
 
 
 def restarted(server):
-    """The server, started again; or what it says when it refuses."""
+    """Starts the server again. Returns the server, or its error message if it refuses to start."""
     try:
         server.start()
     except RuntimeError as error:
@@ -24,7 +24,7 @@ def restarted(server):
     return ""
 
 
-def test_a_backup_that_is_made_under_load_ends_and_can_be_restored(server, jobix, tmp_path):
+def test_a_backup_made_under_load_can_be_restored(server, jobix, tmp_path):
     ask = Asker(server.url, jobix)
     ask("/set", JOBS)
     ended = threading.Event()
@@ -49,7 +49,7 @@ def test_a_backup_that_is_made_under_load_ends_and_can_be_restored(server, jobix
     ask("/get/0?n=500")
     assert server.run("restore", str(tmp_path / "backup")).returncode == 2, "a server runs"
     assert "Stop it" in server.run("restore", str(tmp_path / "backup")).stderr
-    server.kill()  # a log is left behind, which is not the backup's
+    server.kill()  # leaves a write-ahead log that does not belong to the backup
     assert file_of(server).with_name("jobs.sqlite-wal").stat().st_size > 0
     done = server.run("restore", str(tmp_path / "backup"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -62,7 +62,7 @@ def test_a_backup_that_is_made_under_load_ends_and_can_be_restored(server, jobix
         assert kept.execute("SELECT count(*) FROM job WHERE jobstage = 1").fetchone()[0] >= 500
 
 
-def test_what_is_no_backup_of_this_server_is_refused_and_changes_nothing(server, new_server, jobix, tmp_path):
+def test_restoring_a_file_that_is_not_a_backup_changes_nothing(server, new_server, jobix, tmp_path):
     Asker(server.url, jobix)("/set", JOBS)
     assert server.run("backup", str(tmp_path / "good")).returncode == 0
     assert "exists already" in server.run("backup", str(tmp_path / "good")).stderr
@@ -84,7 +84,7 @@ def test_what_is_no_backup_of_this_server_is_refused_and_changes_nothing(server,
     assert server.run("restore", str(tmp_path / "good")).returncode == 0
 
 
-def test_a_start_on_a_backup_with_the_log_of_the_old_file_is_refused(server, jobix, tmp_path):
+def test_a_backup_beside_the_old_write_ahead_log_is_refused(server, jobix, tmp_path):
     ask = Asker(server.url, jobix)
     ask("/set", JOBS)
     assert server.run("backup", str(tmp_path / "backup")).returncode == 0
@@ -100,7 +100,7 @@ def test_a_start_on_a_backup_with_the_log_of_the_old_file_is_refused(server, job
     assert Asker(server.url, jobix)("/get/0?n=600").json()[-1]["jobid"] == 499
 
 
-def test_postgresql_has_its_own_programs(new_server, new_postgresql_database, tmp_path):
+def test_backup_on_postgresql_names_its_own_programs(new_server, new_postgresql_database, tmp_path):
     server = new_server(database_uri=new_postgresql_database)
     for command, program in (("backup", "pg_dump"), ("restore", "pg_restore")):
         done = server.run(command, str(tmp_path / "x"))
@@ -109,7 +109,7 @@ def test_postgresql_has_its_own_programs(new_server, new_postgresql_database, tm
 
 
 @pytest.mark.parametrize("made_by", ["serve", "db create"])
-def test_new_files_are_the_owners_alone_and_loose_ones_are_tightened(new_server, jobix, made_by):
+def test_files_are_readable_by_their_owner_only(new_server, jobix, made_by):
     server = new_server()
     folder = file_of(server).parent
     if made_by == "db create":

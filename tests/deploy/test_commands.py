@@ -1,4 +1,4 @@
-"""python -m jobserver: what each command says, to people and to programs, and its exit code."""
+"""python -m jobserver: the output of each command as text and as JSON, and its exit code."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
 
 HIGHEST = 2**63 - 1
-# names that a list may have, and that mean something to a terminal, a table or a shell
+# valid list names that have a meaning to a terminal, a table or a shell
 NAMES = ("[red]x[/red]", "[/]", "\\[b]", ":warning:", "<script>", "it's; $(x) %s {0}", "漢" * 100, "n" * 100)
 HOSTILE = "[blink]E[/]\x1b[2J\x1b]0;title\x07\r\n\x9b31m\u202e:warning: "
 WORKER = "[red]node3:812[/red] " + "w" * 150
@@ -26,7 +26,7 @@ HELP = ["", "serve", "db", "db upgrade", "db check", "lists", "status", "sweep",
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A running server with many lists, and `said`: what a command says beside it, run once."""
+    """A running server with many lists; `said` is the output of a command, which is run once."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("COLUMNS", "FORCE_COLOR", "PYTHONUNBUFFERED"):
             patch.delenv(name, raising=False)
@@ -48,11 +48,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
 
 
 def rows(table: str) -> list[list[str]]:
-    """The lines of a table, by words."""
+    """The lines of a table, split into words."""
     return [line.split() for line in table.splitlines()]
 
 
-def test_lists_and_status_tell_programs_what_the_server_tells_them(place: SimpleNamespace) -> None:
+def test_lists_and_status_as_json_equal_the_servers_responses(place: SimpleNamespace) -> None:
     lists, status = place.said("lists", "--json"), place.said("status", "gaia", "--json")
     expected = place.gaia("/get").json()
     del expected["page"]
@@ -69,7 +69,7 @@ def test_lists_and_status_tell_programs_what_the_server_tells_them(place: Simple
     assert all(job["error"].startswith(HOSTILE) and len(job["error"]) <= 500 for job in late)
 
 
-def test_lists_and_status_tell_people_the_same(place: SimpleNamespace) -> None:
+def test_lists_and_status_as_tables_show_the_same(place: SimpleNamespace) -> None:
     lists, status = place.said("lists"), place.said("status", "gaia")
     assert (lists.returncode, status.returncode, lists.stderr, status.stderr) == (0, 0, "", "")
     assert ["gaia", "0", "%", "1,201", "1,197", "1", "1", "0", "2"] in rows(lists.stdout)
@@ -83,25 +83,25 @@ def test_lists_and_status_tell_people_the_same(place: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("lists",), ("status", "gaia"), ("status", NAMES[-2])])
-def test_tables_fit_80_columns_whatever_is_in_them(place: SimpleNamespace, arguments: tuple[str, ...]) -> None:
+def test_tables_fit_80_columns_with_any_content(place: SimpleNamespace, arguments: tuple[str, ...]) -> None:
     for line in place.said(*arguments).stdout.splitlines():
         assert cell_len(line) <= 80, line
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_list_is_named_as_it_is_whatever_a_terminal_would_make_of_it(place: SimpleNamespace, name: str) -> None:
+def test_a_hostile_list_name_can_be_copied_into_a_command(place: SimpleNamespace, name: str) -> None:
     shown = place.said("lists").stdout
     if len(name) < 20:
         assert any(line.startswith(f"{name}  ") for line in shown.splitlines()), shown
     else:
         folded = "".join(line.partition(" ")[0] for line in shown.splitlines())
         assert name.partition(" ")[0] in folded
-    if name in (NAMES[0], NAMES[3]):  # one that is markup, one that is a code for a picture
+    if name in (NAMES[0], NAMES[3]):  # rich markup, and an emoji code
         assert place.said("status", name).stdout.startswith(f"{name}: 0 % done")
 
 
-def test_what_a_worker_says_can_not_steer_the_operators_terminal(place: SimpleNamespace) -> None:
-    """An error is any text: escape sequences in it could clear the screen, set the title, hide what follows."""
+def test_escape_sequences_of_a_worker_do_not_reach_the_terminal(place: SimpleNamespace) -> None:
+    """An error is any text. Escape sequences in it could clear the screen, set the title or hide text."""
     shown = place.said("status", "gaia").stdout
     assert "zzz" in shown
     assert not [ascii(char) for char in shown if not char.isprintable() and char != "\n"]
@@ -109,7 +109,7 @@ def test_what_a_worker_says_can_not_steer_the_operators_terminal(place: SimpleNa
     assert "\\[" not in shown
 
 
-def test_an_unknown_list_is_named_with_those_that_there_are(place: SimpleNamespace) -> None:
+def test_the_error_of_an_unknown_list_names_the_existing_lists(place: SimpleNamespace) -> None:
     for arguments in (("status", "gaya"), ("cancel", "gaya", "7")):
         said = place.said(*arguments)
         assert (said.returncode, said.stdout) == (2, "")
@@ -125,14 +125,14 @@ def test_cancel_reaches_the_worker_at_its_next_heartbeat(place: SimpleNamespace)
 
 
 @pytest.mark.parametrize("jobid", [7, 8, -1, 2**63, 10**30])
-def test_cancel_of_what_nobody_holds_says_so(place: SimpleNamespace, jobid: int) -> None:
+def test_cancel_of_a_job_that_is_not_held_is_an_error(place: SimpleNamespace, jobid: int) -> None:
     said = run_here(place.server, "cancel", "gaia", str(jobid))
     assert "Traceback" not in said.stderr
     assert said.returncode in (1, 2)
     assert "No worker holds that job" in said.stdout or said.stderr.count("\n") <= 3
 
 
-def test_sweep_flags_now_what_is_overdue(place: SimpleNamespace) -> None:
+def test_sweep_flags_overdue_jobs_at_once(place: SimpleNamespace) -> None:
     ask = Asker(place.server.url, 2)
     ask("/init/0/0.00001?name=swept")
     ask("/set", {"1": {}, "2": {}})
@@ -151,7 +151,7 @@ def test_help_explains_each_command(command: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "lisst", "db", "db chekc", "status", "cancel x", "cancel x y", "lists x"])
-def test_a_command_that_can_not_be_read_shows_its_usage(arguments: str) -> None:
+def test_an_invalid_command_line_shows_the_usage(arguments: str) -> None:
     said = run(*arguments.split())
     assert (said.returncode, said.stdout) == (2, "")
     assert "usage: python -m jobserver" in said.stderr
@@ -174,8 +174,8 @@ def test_bash_completes_commands_and_options() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["lists", "status gaia --json", "db check", "--help"])
-def test_a_reader_that_went_away_is_no_error(place: SimpleNamespace, arguments: str) -> None:
-    """As in `| head -1`; above all, a check whose reader left has not found something wrong (1)."""
+def test_a_closed_pipe_is_not_an_error(place: SimpleNamespace, arguments: str) -> None:
+    """As in `| head -1`. In particular, `db check` must not exit with 1, which means that it found a problem."""
     reader, writer = os.pipe()
     os.close(reader)
     said = run(*arguments.split(), stdout=writer, env=place.server.environment)
@@ -183,7 +183,7 @@ def test_a_reader_that_went_away_is_no_error(place: SimpleNamespace, arguments: 
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_serve_serves_like_app_py(new_server: Callable[..., Server], jobix: int) -> None:
+def test_serve_starts_the_same_server_as_app_py(new_server: Callable[..., Server], jobix: int) -> None:
     environment, command = new_server().environment, [sys.executable, "-m", "jobserver", "serve"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:

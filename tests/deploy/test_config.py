@@ -1,4 +1,4 @@
-"""Settings: from the environment or a file; and a wrong one stops the start with one line that names it."""
+"""Settings from the environment or a file; an invalid setting stops the start with one line that names it."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from tests.support.server import Server
 
 SERVE = ("app.py",)
 
-# setting: as it stands in the environment, in a file, and what the server then has
+# setting: its text in the environment, its text in a file, and the parsed value
 GOOD = {
     "INSTANCE": ("/some/where", "'/some/where'", "/some/where"),
     "DATABASE_URI": ("sqlite:////some/jobs", "'sqlite:////some/jobs'", "sqlite:////some/jobs"),
@@ -55,10 +55,10 @@ WRONG = [
     ("SECRET_KEY", "not UTF-8: \udcff"),
     ("DATABASE_URI", "jobs.sqlite"), ("DATABASE_URI", "mysql://user:hidden@host/jobs"),
     ("DATABASE_URI", "sqlite://"), ("DATABASE_URI", "sqlite:///:memory:"),
-    # no settings at all
+    # not a configuration
     ("NONSENSE", "1"), ("PORTS", "80"), ("JOBSERVER_PORT", "80"), ("", "1"),
 ]  # fmt: skip
-# wrong only once the server listens, or opens the database; and one that the loader refuses
+# refused when the server listens or opens the database; the last one by the loader
 WRONG_AT_START = [
     ("PORT", "80\n81"), ("HOST", "no such host"), ("DATABASE_URI", "sqlite:////proc/no/file"),
     ("DATABASE_URI", "sqlite:////"), ("DATABASE_URI", "postgresql://user:hidden@127.0.0.1:1/jobs"),
@@ -76,7 +76,7 @@ WRONG_IN_FILE = [
 
 
 def refusal(folder: Path, program: tuple[str, ...] = SERVE, **settings: str) -> str:
-    """The one line that a program says which refuses to start under these settings."""
+    """The one line of a program that refuses to start with these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
     own = {"INSTANCE": str(folder / "instance")} | ({} if "CONFIG" in settings else {"PORT": "0"}) | settings
     done = subprocess.run(
@@ -93,21 +93,19 @@ def refusal(folder: Path, program: tuple[str, ...] = SERVE, **settings: str) -> 
 
 
 def shown(value: str) -> str:
-    """How a value stands in a test's name."""
+    """The text of a value in the id of a test."""
     return ascii(value)[1:-1][:50]
 
 
 def written(folder: Path, text: str) -> str:
-    """A configuration file's path."""
+    """Writes a configuration file. Returns its path."""
     path = folder / "settings.py"
     path.write_text(text + "\n")
     return str(path)
 
 
 @pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
-def test_a_setting_is_read_from_environment_and_file_and_the_environment_wins(
-    field: msgspec.structs.FieldInfo, tmp_path: Path
-) -> None:
+def test_the_environment_overrides_the_configuration_file(field: msgspec.structs.FieldInfo, tmp_path: Path) -> None:
     name = field.name.upper()
     text, in_python, expected = GOOD[name]
     assert expected != field.default, "a test that can't fail"
@@ -117,22 +115,22 @@ def test_a_setting_is_read_from_environment_and_file_and_the_environment_wins(
     by_both = settings.load({"JOBSERVER_CONFIG": file, f"JOBSERVER_{name}": str(field.default)})
     assert getattr(by_variable, field.name) == getattr(by_file, field.name) == expected
     assert getattr(by_both, field.name) == field.default
-    for each in (by_variable, by_file):  # and nothing else is another's
+    for each in (by_variable, by_file):  # all other settings keep their defaults
         assert msgspec.structs.replace(each, **{field.name: field.default}) == Settings()
 
 
-def test_a_file_may_compute_and_what_is_not_in_capitals_is_its_own(tmp_path: Path) -> None:
+def test_a_configuration_file_may_have_code_and_lowercase_names(tmp_path: Path) -> None:
     file = written(tmp_path, "import os\nbase = 8000\ndef plus(n): return base + n\nPORT = plus(1)")
     assert settings.load({"JOBSERVER_CONFIG": file}).port == 8001
 
 
-def test_the_variables_of_the_client_do_not_disturb_the_server() -> None:
+def test_the_server_ignores_variables_of_the_client() -> None:
     of_client = {"JOBSERVER_URL": "http://x", "JOBSERVER_JOBIX": "4711", "JOBSERVER_JOBIX_FILE": "secret"}
     assert settings.load(of_client | {"JOBSERVER_CONFIG": "", "PATH": "/bin", "PORT": "1"}) == Settings()
 
 
 @pytest.mark.parametrize(("name", "text"), WRONG, ids=shown)
-def test_a_wrong_value_is_refused_with_its_name(name: str, text: str) -> None:
+def test_an_invalid_value_is_refused_and_its_setting_named(name: str, text: str) -> None:
     with pytest.raises(CannotStart) as refused:
         settings.load({"JOBSERVER_CONFIG": "", f"JOBSERVER_{name}": text})
     message = str(refused.value)
@@ -144,7 +142,7 @@ def test_a_wrong_value_is_refused_with_its_name(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("line", "name"), WRONG_IN_FILE, ids=shown)
-def test_a_wrong_file_is_refused_with_its_name(tmp_path: Path, line: str, name: str) -> None:
+def test_an_invalid_file_is_refused_and_its_setting_named(tmp_path: Path, line: str, name: str) -> None:
     file = written(tmp_path, line)
     with pytest.raises(CannotStart) as refused:
         settings.load({"JOBSERVER_CONFIG": file})
@@ -154,20 +152,20 @@ def test_a_wrong_file_is_refused_with_its_name(tmp_path: Path, line: str, name: 
 
 
 @pytest.mark.parametrize(("name", "text"), WRONG_AT_START, ids=shown)
-def test_a_wrong_value_stops_the_start_with_one_line(tmp_path: Path, name: str, text: str) -> None:
+def test_a_start_with_an_invalid_value_prints_one_line(tmp_path: Path, name: str, text: str) -> None:
     assert name in refusal(tmp_path, **{name: text})
 
 
-def test_a_wrong_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+def test_a_start_with_an_invalid_file_prints_one_line(tmp_path: Path) -> None:
     file = written(tmp_path, "raise ValueError('one\\ntwo')")
     assert file in refusal(tmp_path, CONFIG=file)
 
 
-def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+def test_a_start_with_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "JOBSERVER_CONFIG=" in refusal(tmp_path, CONFIG=str(tmp_path / "nowhere.py"))
 
 
-def test_commands_refuse_wrong_settings_like_the_server(tmp_path: Path) -> None:
+def test_commands_refuse_invalid_settings_like_the_server(tmp_path: Path) -> None:
     assert "JOBSERVER_PORT" in refusal(tmp_path, ("-m", "jobserver", "lists"), PORT="x")
     away = "postgresql://user:hidden@127.0.0.1:1/jobs"
     for command in (("lists",), ("db", "upgrade")):
@@ -175,18 +173,18 @@ def test_commands_refuse_wrong_settings_like_the_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"SECRET_KEY": "key"}], ids=["own key", "given key"])
-def test_an_instance_that_can_be_no_folder_is_named(tmp_path: Path, given: dict[str, str]) -> None:
+def test_an_unusable_instance_folder_is_named(tmp_path: Path, given: dict[str, str]) -> None:
     (tmp_path / "file").write_text("")
     assert "JOBSERVER_INSTANCE" in refusal(tmp_path, INSTANCE=str(tmp_path / "file"), **given)
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"JOBSERVER_PORT={port}" in refusal(tmp_path, PORT=port)
 
 
-def test_a_mode_whose_package_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_package_of_an_async_mode_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['gevent'] = None; from jobserver import create_app;"
         " from jobserver.server.cli import main; sys.exit(main(['serve'], create_app))"
@@ -194,7 +192,7 @@ def test_a_mode_whose_package_is_missing_is_named(tmp_path: Path) -> None:
     assert "JOBSERVER_ASYNC_MODE" in refusal(tmp_path, ("-c", code), ASYNC_MODE="gevent")
 
 
-def test_a_key_that_is_not_the_databases_and_an_emptied_one_are_named(tmp_path: Path, server: Server) -> None:
+def test_a_wrong_or_empty_secret_key_file_is_named(tmp_path: Path, server: Server) -> None:
     server.stop()
     instance = server.folder / "instance"
     assert "JOBSERVER_SECRET_KEY" in refusal(tmp_path, INSTANCE=str(instance), SECRET_KEY="another")

@@ -1,4 +1,4 @@
-"""python -m jobserver db upgrade and db check: what is broken by hand is found and named, and nothing else is."""
+"""python -m jobserver db upgrade and db check: each damage made by hand is found and named, and nothing else."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
 
 WELL = "No problems: counters, orphans, indexes.\n"
-# what is done to the database by hand, and what is then said
+# damage to the database, and the message about it
 BROKEN = [
     ("UPDATE stage_count SET jobs = jobs + 1 WHERE stage = 0",
      "counter of list 1, stage 0: 2 jobs, 0 flagged, 0 failed; counted: 1, 0, 0"),
@@ -38,7 +38,7 @@ BROKEN = [
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def at_work(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -> Server:
-    """A server with one list: a job available, one held, one failed, one done."""
+    """A server with one list of four jobs: available, held, failed and done."""
     own = request.param == "postgresql"
     uri = make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
     server = new_server(database_uri=uri, sweep_every_s="3600").start()
@@ -55,7 +55,7 @@ def at_work(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -
 
 
 def by_hand(server: Server, statements: list[str]) -> None:
-    """Runs them on a connection that doesn't mind foreign keys."""
+    """Runs statements on a connection that does not enforce foreign keys."""
     with opened(server) as database:
         database.run("SET session_replication_role = replica" if database.postgresql else "PRAGMA foreign_keys = OFF")
         for sql in statements:
@@ -63,7 +63,7 @@ def by_hand(server: Server, statements: list[str]) -> None:
 
 
 def found_by_check(server: Server) -> list[str]:
-    """What db check says to programs, once it says the same to people."""
+    """The problems that db check reports as JSON, after a comparison with its text output."""
     said, told = run_here(server, "db", "check"), run_here(server, "db", "check", "--json")
     found: list[str] = json.loads(told.stdout)["problems"]
     assert json.loads(told.stdout)["ok"] == (not found)
@@ -76,7 +76,7 @@ def found_by_check(server: Server) -> list[str]:
     return found
 
 
-def test_check_finds_and_names_each_thing_that_is_wrong_and_nothing_else(at_work: Server) -> None:
+def test_check_reports_each_problem_and_nothing_else(at_work: Server) -> None:
     assert found_by_check(at_work) == []
     by_hand(at_work, [sql for sql, _ in BROKEN])
     assert sorted(found_by_check(at_work)) == sorted(problem for _, problem in BROKEN)
@@ -89,7 +89,7 @@ def test_check_finds_missing_and_broken_indexes(at_work: Server) -> None:
             own = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisprimary"
             ours = "relnamespace = 'public'::regnamespace AND relname NOT LIKE '%_key'"
             names = sorted(row[0] for row in database.rows(f"{own} AND {ours}"))
-            # one is dropped, the others are as an interrupted CREATE INDEX CONCURRENTLY leaves them
+            # drops one, and leaves the others invalid, as an interrupted CREATE INDEX CONCURRENTLY does
             invalid = (
                 "UPDATE pg_index SET indisvalid = false FROM pg_class WHERE pg_class.oid = indexrelid AND relname IN"
             )
@@ -105,7 +105,7 @@ def test_check_finds_missing_and_broken_indexes(at_work: Server) -> None:
 
 
 def test_check_reads_the_whole_file(server: Server) -> None:
-    """An index that doesn't hold what it says: every query that trusts it would miss jobs."""
+    """Queries that use an index with missing entries would miss jobs."""
     Asker(server.url, 1)("/set", {"1": {}})
     server.stop()
     other = "UPDATE sqlite_master SET sql = replace(sql, 'jobstage % 2 = 0', 'jobstage < 9') WHERE name ="
@@ -117,7 +117,7 @@ def test_check_reads_the_whole_file(server: Server) -> None:
     assert "job_available" in found[0]
 
 
-def test_upgrade_makes_the_tables_once_and_checks_and_lists_find_nothing_in_them(
+def test_upgrade_creates_empty_tables_once(
     new_server: Callable[..., Server],
 ) -> None:
     server = new_server()
@@ -142,8 +142,8 @@ def test_upgrade_makes_the_tables_once_and_checks_and_lists_find_nothing_in_them
 
 
 @pytest.mark.parametrize("command", ["db check", "lists", "status gaia", "sweep", "cancel gaia 1"])
-def test_a_command_makes_no_database_where_there_is_none(new_server: Callable[..., Server], command: str) -> None:
-    """In the wrong folder, or with a setting forgotten, a new one would say that all is well."""
+def test_a_command_does_not_create_a_missing_database(new_server: Callable[..., Server], command: str) -> None:
+    """In a wrong folder, or without a setting, a new empty database would hide the mistake."""
     server = new_server()
     said = run_here(server, *command.split())
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)

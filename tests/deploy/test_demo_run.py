@@ -1,4 +1,4 @@
-"""The whole demo on a small folder: a real server, real workers, a real SIGKILL, and its counts."""
+"""The complete demo on a small folder: a real server, real workers, a real SIGKILL, and its counts."""
 
 import csv
 import os
@@ -25,7 +25,7 @@ PAGE = re.compile(r"page, while this runs: (\S+)")
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A dozen files; in each so much that a worker is at it for some milliseconds."""
+    """A dozen files, each large enough to keep a worker busy for some milliseconds."""
     folder = tmp_path / "files"
     (folder / "package").mkdir(parents=True)
     for number in range(9):
@@ -61,7 +61,7 @@ def _demo(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def _processes() -> list[tuple[int, str]]:
-    """The number and the command of every process on this machine."""
+    """The id and the command of every process on this machine."""
     shown = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
     return [(int(pid), command) for pid, command in (line.split(maxsplit=1) for line in shown.splitlines())]
 
@@ -73,7 +73,7 @@ def _nothing_is_left(tmp_path: Path, page: str) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_worker_is_killed_and_every_job_is_done_once(tmp_path: Path, files: Path) -> None:
+def test_every_job_is_done_once_although_a_worker_is_killed(tmp_path: Path, files: Path) -> None:
     demo = _demo(tmp_path, "--input", str(files))
     output, errors = demo.communicate(timeout=60)
     assert demo.returncode == 0, output + errors
@@ -83,11 +83,11 @@ def test_a_worker_is_killed_and_every_job_is_done_once(tmp_path: Path, files: Pa
     job = rf"{re.escape(killed[2])} \(job {killed[3]}\)"
     taken_over = re.search(rf"holding {job}; (\S+) s later worker \d claimed it \(attempt 2\) and finished it", output)
     assert taken_over, output
-    assert 1.0 < float(taken_over[1]) < 10.0  # not before its lifetime of 3 s, less what it had used up, was over
+    assert 1.0 < float(taken_over[1]) < 10.0  # after the rest of its lifetime of 3 s
     assert "done = 12, files = 12 (the server counts 12)" in output
     claims = re.search(r"claimed twice at once = 0 \(of (\d+) claims\)", output)
     assert claims
-    assert int(claims[1]) >= 25  # two a file, and what the killed one held
+    assert int(claims[1]) >= 25  # two for each file, and the job of the killed worker
     assert "lost = 0" in output
     assert re.search(r"tokens +lines +stands at *\n +\d+ +62 +one\.py:3-64\s+two\.py:3-64", output)
     assert "\x1b" not in output  # not a terminal: plain lines
@@ -97,7 +97,7 @@ def test_a_worker_is_killed_and_every_job_is_done_once(tmp_path: Path, files: Pa
     _nothing_is_left(tmp_path, page[1])
 
 
-def test_a_result_that_has_vanished_is_lost_and_told(tmp_path: Path, files: Path) -> None:
+def test_a_deleted_result_is_reported_as_lost(tmp_path: Path, files: Path) -> None:
     demo = _demo(tmp_path, "--input", str(files))
     while demo.poll() is None:
         for output in (tmp_path / "temporary").glob("*/3.fingerprinted.json"):
@@ -109,7 +109,7 @@ def test_a_result_that_has_vanished_is_lost_and_told(tmp_path: Path, files: Path
     assert "lost = 1\n  package/module_1.py (job 3)" in output
 
 
-def test_workers_that_die_by_themselves_are_told_and_what_they_left_is_lost(tmp_path: Path) -> None:
+def test_crashed_workers_and_their_lost_jobs_are_reported(tmp_path: Path) -> None:
     demo = _demo(tmp_path)
     assert demo.stdout is not None
     for line in demo.stdout:
@@ -129,7 +129,7 @@ def test_workers_that_die_by_themselves_are_told_and_what_they_left_is_lost(tmp_
     assert int(lost[1]) == int(done[2]) - int(done[1]) > 0
 
 
-def test_the_csv_has_a_row_for_each_file_and_is_written_over(tmp_path: Path, files: Path) -> None:
+def test_the_csv_has_a_row_for_each_file_and_is_overwritten(tmp_path: Path, files: Path) -> None:
     (tmp_path / "demo-results.csv").write_text("an older one\n")
     demo = _demo(tmp_path, "--input", str(files))
     output, errors = demo.communicate(timeout=60)
@@ -141,7 +141,7 @@ def test_the_csv_has_a_row_for_each_file_and_is_written_over(tmp_path: Path, fil
     assert rows["package/module_3.py"]["functions"] == "150"
     assert (rows["one.py"]["its_complexity"], rows["one.py"]["most_complex_function"]) == ("31", "planted")
     assert rows["two.py"]["duplicated_lines"] == "62"
-    assert {row["attempts"] for row in rows.values()} == {"1", "2"}  # what the killed worker held
+    assert {row["attempts"] for row in rows.values()} == {"1", "2"}  # 2: the job of the killed worker
 
 
 @pytest.mark.parametrize("moment", ["page, while this runs", "killed with SIGKILL"])
@@ -165,7 +165,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path, moment: str) -> None:
 
 
 @pytest.mark.parametrize(("folder", "says"), [("nowhere", "is not a folder"), ("temporary", "there is no .py file in")])
-def test_what_cannot_run_is_one_line(tmp_path: Path, folder: str, says: str) -> None:
+def test_a_demo_that_cannot_run_prints_one_line(tmp_path: Path, folder: str, says: str) -> None:
     demo = _demo(tmp_path, "--input", str(tmp_path / folder))
     output, errors = demo.communicate(timeout=30)
     assert demo.returncode == 1
@@ -174,7 +174,7 @@ def test_what_cannot_run_is_one_line(tmp_path: Path, folder: str, says: str) -> 
 
 
 @pytest.mark.parametrize("in_the_way", ["demo-results.csv", "demo-results.csv.part"])
-def test_results_that_can_not_be_written_are_told_first(tmp_path: Path, files: Path, in_the_way: str) -> None:
+def test_unwritable_results_are_reported_before_the_run(tmp_path: Path, files: Path, in_the_way: str) -> None:
     (tmp_path / in_the_way).mkdir()
     demo = _demo(tmp_path, "--input", str(files))
     output, errors = demo.communicate(timeout=30)
@@ -193,7 +193,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
         signal.signal(signum, handler)
 
 
-def test_a_server_that_does_not_start_is_one_clear_line(tmp_path: Path, children: Children) -> None:
+def test_a_server_that_does_not_start_prints_one_line(tmp_path: Path, children: Children) -> None:
     (tmp_path / "instance").write_text("a file where the server needs a folder")
     with pytest.raises(CannotRun, match=r"the server did not start: .") as caught:
         start_server(children, tmp_path)

@@ -117,7 +117,7 @@ def server(programs: Path, tmp_path: Path) -> Iterator[Installed]:
         assert process.wait(timeout=40) == 0
 
 
-def test_an_installed_server_and_client_do_a_list_of_jobs_without_the_checkout(server: Installed) -> None:
+def test_an_installed_server_and_client_work_without_the_checkout(server: Installed) -> None:
     jm = server.programs / "jm"
     (server.folder / "jobs.json").write_text('{"1": {"jobcmd": "one"}, "2": {"jobcmd": "two"}}')
     known = {"JOBSERVER_URL": server.url, "JOBSERVER_JOBIX": "271828"}
@@ -167,13 +167,13 @@ def test_an_installed_server_upgrades_an_older_database(programs: Path, tmp_path
     assert "No lists yet" in checked(run(programs / "jobserver", "lists", cwd=tmp_path))
 
 
-def test_versions_are_those_of_the_code(programs: Path, wheel: Path, tmp_path: Path) -> None:
+def test_versions_equal_those_of_the_code(programs: Path, wheel: Path, tmp_path: Path) -> None:
     for program in ("jobserver", "jm"):
         assert checked(run(programs / program, "--version", cwd=tmp_path)).endswith(f" {__version__}\n")
     assert wheel.name.startswith(f"job_manager-{__version__}-")
 
 
-def test_requirements_txt_has_the_same_ranges_for_the_client_as_pyproject_toml(wheel: Path) -> None:
+def test_requirements_txt_and_pyproject_toml_have_the_same_client_ranges(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"job_manager-{__version__}.dist-info/METADATA").decode()
     client = set(re.findall(r"^Requires-Dist: ([^;\n]+)$", metadata, re.MULTILINE))
@@ -182,7 +182,7 @@ def test_requirements_txt_has_the_same_ranges_for_the_client_as_pyproject_toml(w
     assert client < server
 
 
-def test_the_lock_file_has_what_the_requirements_name() -> None:
+def test_the_lock_file_has_every_requirement() -> None:
     pins = re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
     for file in ("requirements.txt", "tests/requirements.txt", "examples/demo/requirements.txt"):
         for line in (ROOT / file).read_text().splitlines():
@@ -193,7 +193,7 @@ def test_the_lock_file_has_what_the_requirements_name() -> None:
                 assert all(version in wanted.specifier for version in versions), f"{wanted} in {file}: make lock"
 
 
-def test_jm_pyz_from_a_server_works_where_there_is_only_python(server: Installed, tmp_path: Path) -> None:
+def test_jm_pyz_from_a_server_needs_only_python(server: Installed, tmp_path: Path) -> None:
     node = tmp_path / "node"
     node.mkdir()
     python = new_environment(tmp_path / "bare") / "python"
@@ -205,7 +205,7 @@ def test_jm_pyz_from_a_server_works_where_there_is_only_python(server: Installed
     checked(run(python, "jm.pyz", "set", "jobs.json", cwd=node, **known))
     checked(run(python, "jm.pyz", "work", "0", "--", "sh", "-c", "echo {jobcmd} > out", cwd=node, **known))
     assert (node / "out").read_text() == "seven\n"
-    assert run(python, "jm.pyz", "get", "0", cwd=node, **known).returncode == 1  # no job is left
+    assert run(python, "jm.pyz", "get", "0", cwd=node, **known).returncode == 1  # 1: no job is available
 
 
 def test_the_client_alone_needs_no_library_of_the_server(wheel: Path, tmp_path: Path) -> None:
@@ -220,6 +220,6 @@ def test_the_client_alone_needs_no_library_of_the_server(wheel: Path, tmp_path: 
     ), refused.stderr
 
 
-def test_a_server_without_jm_pyz_says_how_to_build_it(tmp_path: Path) -> None:
+def test_a_server_without_jm_pyz_explains_how_to_build_it(tmp_path: Path) -> None:
     code = "from jobserver import create_app; print(create_app().test_client().get('/jm.pyz').text)"
     assert "make worker" in checked(run(sys.executable, "-c", code, cwd=copy_checkout(tmp_path)))

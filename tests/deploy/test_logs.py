@@ -1,4 +1,4 @@
-"""The log has one line a change of state; and no secret, no token and nothing of what a job is about, anywhere."""
+"""The log has one line for each change of state; it has no secret, no token and no data of a job."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from tests.support.snapshot import opened
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -> Server:
-    """A server that says all it can, with a key of ours."""
+    """A server at the most detailed log level, with a known secret key."""
     own = request.param == "postgresql"
     uri = make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
     return new_server(database_uri=uri, secret_key=KEY, log_level="DEBUG", sweep_every_s="0.05").start()
@@ -42,7 +42,7 @@ OF_ITS_JOBS = ("/get?list=mine", "/rows?list=mine", "/job/1?list=mine", "/job/2?
 
 
 def hidden(server: Server, tokens: list[str]) -> list[str]:
-    """What nobody but its owner may read."""
+    """All secrets: keys, tokens and hashes."""
     with opened(server) as database:
         hashes = [row[0] for row in database.rows("SELECT jobix_hash FROM job_list")]
         marks = [row[0] for row in database.rows("SELECT value FROM metadata")]
@@ -52,13 +52,13 @@ def hidden(server: Server, tokens: list[str]) -> list[str]:
 
 
 def without(text: str, secrets: list[str] | tuple[str, ...], where: str) -> None:
-    """None of them stands in the text."""
+    """Checks that the text has none of the secrets."""
     for secret in secrets:
         at = text.find(secret)
         assert at < 0, f"{where} shows {secret!r}: …{text[max(0, at - 200) : at + 100]}…"
 
 
-def test_nothing_secret_is_in_the_log_or_shown_to_others_and_each_change_has_its_line(server: Server) -> None:
+def test_the_log_has_a_line_for_each_change_and_no_secret(server: Server) -> None:
     ask, other = Asker(server.url, JOBIX), Asker(server.url, OTHER)
     tokens = live_through_everything(server, ask, other)
     shown, token = steer(server, ask)
@@ -84,8 +84,8 @@ def test_nothing_secret_is_in_the_log_or_shown_to_others_and_each_change_has_its
     assert len(re.findall("the database failed|a request failed", server.log.read_text())) >= 3
 
 
-def test_even_a_fault_of_the_server_logs_nothing_of_the_job(server: Server) -> None:
-    """PostgreSQL tells, with an error, the whole row that it is about."""
+def test_an_internal_error_logs_no_data_of_the_job(server: Server) -> None:
+    """PostgreSQL's error messages quote the row that caused the error."""
     ask = Asker(server.url, JOBIX)
     ask("/set", {"1": {"jobcmd": JOBCMD}})
     ask("/get/0", claim=CHOSEN["batch"])

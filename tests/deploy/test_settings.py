@@ -1,4 +1,4 @@
-"""What the settings of docs/settings.md do to a real server, set by variables or by a file."""
+"""The effect of each setting of docs/settings.md on a real server, set by a variable or by a file."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ ENDED = "SELECT COUNT(*) FROM event WHERE claim IS NOT NULL"
 
 
 class Bare(Server):
-    """A server with these settings and no others, given as the source says."""
+    """A server with only these settings, from the environment or from a file."""
 
     def __init__(self, folder: Path, source: str, **settings: object) -> None:
         folder.mkdir(exist_ok=True)
@@ -35,18 +35,18 @@ class Bare(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its process is given."""
+        """The environment of its process."""
         return {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")} | self._given
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
 
 
 def half_an_upload(port: int, jobix: int) -> socket.socket:
-    """A request whose body never ends, under way."""
+    """Starts a request whose body never ends."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
     connection.sendall(b"POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\njobix: %d\r\n\r\n{" % jobix)
     return connection
@@ -76,7 +76,7 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         assert ask("/update_job/1/2").status_code == 409, "it doesn't require the claim"
         assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
         assert database_rows(file, ENDED) == [(1,)]
-        ask("/lifetime/1/0.02")  # 1.2 s: longer than it takes to lock the database
+        ask("/lifetime/1/0.02")  # 1.2 s: more time than the test needs to lock the database
         with snapshot.opened(server_at(file)) as other:
             ask("/get/0")
             other.run("BEGIN IMMEDIATE")
@@ -87,7 +87,7 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
             begun = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - begun < WITHIN_S, "it drains longer than it may"
-        closed.start()  # once the other is gone, which had the duty to tidy up
+        closed.start()  # after the first server has stopped: it was the leader, which deletes old history
         until(lambda: database_rows(file, ENDED) == [(0,)], "the end of the history")
         assert Asker(closed.url, jobix)("/get/0").status_code == 200
         assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
@@ -98,12 +98,12 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
 
 
 def server_at(file: Path) -> Server:
-    """Whatever server has that file: for tests.support.snapshot."""
+    """A server with this database file, for tests.support.snapshot."""
     return Server(file.parent, f"sqlite:///{file}")
 
 
 def database_rows(file: Path, sql: str) -> list[tuple[object, ...]]:
-    """The rows of one statement."""
+    """Runs one statement. Returns its rows."""
     return snapshot.rows(server_at(file), sql)
 
 

@@ -1,4 +1,4 @@
-"""A server that has no file descriptor left for another connection goes on when there are some again."""
+"""A server without a free file descriptor accepts connections again when some are closed."""
 
 import resource
 import socket
@@ -14,7 +14,7 @@ SPARE = 15
 
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
-def test_a_server_out_of_file_descriptors_serves_again_when_connections_close(new_server, jobix, mode):
+def test_a_server_recovers_after_running_out_of_file_descriptors(new_server, jobix, mode):
     server = new_server(async_mode=mode).start()
     ask = Asker(server.url, jobix)
     assert ask("/set", {"1": {}, "2": {}}).status_code == 200
@@ -25,7 +25,7 @@ def test_a_server_out_of_file_descriptors_serves_again_when_connections_close(ne
         for _ in range(3 * SPARE):
             many.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
         until(lambda: process.num_fds() >= limit - 1)
-        if mode != "threading":  # which ends a connection with each answer
+        if mode != "threading":  # threading closes the connection after each response
             assert ask("/").status_code == 200
     until(lambda: process.num_fds() < limit - SPARE // 2)
     assert server.process.poll() is None

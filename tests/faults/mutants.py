@@ -1,4 +1,4 @@
-"""Faults for the mutation check: what is changed in the server's code, and what must find it.
+"""Faults for the mutation check: the change of the server's code, and the tests that must find it.
 
 To re-target a fault after a change of the code, name the new module, function or SQL constant, and the text in it.
 """
@@ -114,7 +114,7 @@ MUTANTS = (
                 {"AND held.claim || '' = json_extract(row.value, '$[1]')": ""},
             ),
         ),
-        _checker(1, "though its claim was lost", "nobody asked for this end", faults=("stop",), styles=LATE),
+        _checker(1, "though its claim was lost", "no report asked for this end", faults=("stop",), styles=LATE),
     ),
     Mutant(
         "sweep without recheck",
@@ -197,7 +197,7 @@ MUTANTS = (
         "the checker ignores overlapping claims",
         (
             Edit(
-                "tests.faults.history.overlaps", "no_two_claims_overlap", {"min(told) < held_until": "False"}
+                "tests.faults.history.overlaps", "no_two_claims_overlap", {"min(granted) < held_until": "False"}
             ),
         ),
         _tests("tests/faults/history/test_checker.py"),

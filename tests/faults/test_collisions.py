@@ -1,4 +1,4 @@
-"""What PostgreSQL takes back for another transaction's sake is done again, or does not come to that."""
+"""Transactions that PostgreSQL aborts because of a conflict are retried."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,21 +13,21 @@ from tests.support.waiting import until_blocked
 
 @pytest.fixture
 def pool():
-    """Threads to ask in."""
+    """Threads for concurrent requests."""
     with ThreadPoolExecutor(8) as pool:
         yield pool
 
 
 @pytest.fixture
 def strict(postgresql, tmp_path):
-    """A server on a PostgreSQL whose transactions are stricter than usual."""
+    """A server on a PostgreSQL with a stricter isolation level."""
     uri = make_postgresql_database(postgresql)
     first = next(started(tmp_path, uri, default_transaction_isolation="repeatable read"))
     yield first
     first.kill()
 
 
-def test_a_stricter_isolation_level_of_the_database_is_no_fault(strict, pool, jobix):
+def test_a_stricter_isolation_level_causes_no_errors(strict, pool, jobix):
     ask = Asker(strict.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(9)})
     with opened(strict) as first, opened(strict) as second:
@@ -39,7 +39,7 @@ def test_a_stricter_isolation_level_of_the_database_is_no_fault(strict, pool, jo
         until_blocked(strict, 2)
         waiting += [pool.submit(Asker(strict.url, jobix), "/get/0") for _ in range(3)]
         for _ in range(3):
-            assert ask("/").status_code == 200  # they are in the queue by now
+            assert ask("/").status_code == 200  # the requests are in the queue now
         first.run("COMMIT")
         queued.result(20)
         until_blocked(strict)
@@ -47,12 +47,12 @@ def test_a_stricter_isolation_level_of_the_database_is_no_fault(strict, pool, jo
         assert sorted(said["jobid"] for _status, said in answers(waiting)) == [0, 1, 2, 3]
 
 
-def test_what_was_chosen_to_end_a_deadlock_is_done_again(strict, pool, jobix):
+def test_the_victim_of_a_deadlock_is_retried(strict, pool, jobix):
     ask = Asker(strict.url, jobix)
     ask("/set", {"1": {}, "2": {}})
     held = [{"jobid": job["jobid"], "claim": job["claim"]} for job in ask("/get/0?n=2").json()]
     with opened(strict) as database:
-        database.run("SET deadlock_timeout = '1h'")  # so the server is the one that is chosen, after its second
+        database.run("SET deadlock_timeout = '1h'")  # so the server is the victim, after one second
         hold(database, "SELECT * FROM job WHERE jobid = 2 FOR UPDATE")
         beat = pool.submit(ask, "/heartbeat", held)
         until_blocked(strict)

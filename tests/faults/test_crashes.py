@@ -1,4 +1,4 @@
-"""The server is killed under load, again and again: what it acknowledged is there, and nothing is half there."""
+"""The server is killed repeatedly under load: acknowledged changes persist, and no change is partial."""
 
 import random
 import time
@@ -13,7 +13,7 @@ SEED = 20_180_402
 
 
 def test_acknowledged_changes_survive_20_kills(server, jobix, kind):
-    """Six callers set, get, update?next= and update_jobs; half of the unanswered requests are sent again."""
+    """Six callers set, get, update?next= and update_jobs; half of the requests without a response are repeated."""
     chance = random.Random(SEED)
     master = Asker(server.url, jobix)
     assert master("/init/0/0").status_code == 200

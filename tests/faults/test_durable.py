@@ -1,4 +1,4 @@
-"""What the server's connections to the database are, whatever the database's own defaults."""
+"""The server's database connections are durable and enforce foreign keys, whatever the database's defaults."""
 
 import sqlite3
 
@@ -12,7 +12,7 @@ from jobserver.web.services import NAME
 
 @pytest.fixture
 def connect(database_uri, tmp_path):
-    """Makes connections as the server does."""
+    """Opens connections as the server does."""
     services = create_app(settings.load({}, {"instance": str(tmp_path), "database_uri": database_uri})).extensions[NAME]
     made = []
 
@@ -27,7 +27,7 @@ def connect(database_uri, tmp_path):
     services.database.close()
 
 
-def test_a_commit_is_on_the_disk_when_it_returns(connect, kind, database_uri):
+def test_a_commit_is_on_disk_when_it_returns(connect, kind, database_uri):
     if kind == "sqlite":
         connection = connect()
         assert connection.all("PRAGMA synchronous") == [(2,)]  # FULL: 1 would lose commits in a power cut

@@ -1,4 +1,4 @@
-"""A commit that fails: nobody who shared it is told that it was done, nothing of it is there, the server goes on."""
+"""A failed commit: no request that shared it is acknowledged, nothing is changed, and the server continues."""
 
 import sys
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from tests.support.server import Asker
 from tests.support.snapshot import opened
 from tests.support.waiter import AT_ONCE_S, Waiter
 
-# Before Python 3.11 nobody can tell a write that failed from a flush, after which it may have been done.
+# Before Python 3.11 a failed write is not distinguishable from a failed flush, whose outcome is unknown.
 TOLD = ("database_busy",) if sys.version_info >= (3, 11) else ("database_busy", "outcome_unknown")
 
 
 @contextmanager
 def full_disk(server):
-    """Statements succeed, and commits find no room."""
+    """Statements succeed, and commits fail as on a full disk."""
     with opened(server) as database:
         if database.postgresql:
             for statement in FULL_AT_COMMIT:
@@ -34,13 +34,13 @@ def full_disk(server):
 
 
 def whole(server):
-    """Everything in the database."""
+    """The complete content of the database."""
     with opened(server) as database:
         return database.tables()
 
 
 @pytest.mark.parametrize("number", [1, 8])
-def test_nobody_is_told_that_it_was_done(server, jobix, number):
+def test_a_failed_commit_is_acknowledged_to_no_request(server, jobix, number):
     ask = Asker(server.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(20)})
     before = whole(server)

@@ -1,4 +1,4 @@
-"""Of several server processes on one database one looks at the clock; when it ends, however it ends, another does."""
+"""One of several server processes on a database sweeps; another takes over when it ends."""
 
 import signal
 
@@ -19,7 +19,7 @@ def pair(new_server, database_uri, tmp_path):
 
 
 def expire(server, jobix: int, jobid) -> None:
-    """Has jobid, the list's jobid-th, expire; returns when it is flagged."""
+    """Lets a job expire. Returns when it is flagged."""
     client = JobClient(server.url, jobix)
     client.init([0, 0.0005])
     client.set({jobid: {"jobstage": 1}})
@@ -27,20 +27,20 @@ def expire(server, jobix: int, jobid) -> None:
 
 
 def sweeps(server) -> int:
-    """How many sweeps of a server's found something."""
+    """The number of sweeps of this server that flagged a job."""
     return server.log.read_text().count(" expired, ")
 
 
-def test_one_of_two_processes_sweeps(pair, jobix):
+def test_only_one_of_two_processes_sweeps(pair, jobix):
     for jobid in range(1, 9):
         expire(pair[0], jobix, jobid)
     assert sorted(sweeps(server) > 0 for server in pair) == [False, True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
-def test_when_the_one_that_sweeps_ends_the_other_takes_over(pair, jobix, number):
+def test_another_process_takes_over_when_the_leader_ends(pair, jobix, number):
     expire(pair[0], jobix, 1)
-    until(lambda: any(map(sweeps, pair)))  # its log comes after its commit
+    until(lambda: any(map(sweeps, pair)))  # the log line is written after the commit
     pair.sort(key=sweeps)
     pair[1].process.send_signal(number)
     pair[1].process.wait(40)
@@ -49,8 +49,8 @@ def test_when_the_one_that_sweeps_ends_the_other_takes_over(pair, jobix, number)
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_a_database_that_went_away_for_a_moment_is_swept_again(new_server, jobix, database_uri):
-    """With the connection its lock is gone, too."""
+def test_sweeps_continue_after_the_leader_lost_its_connection(new_server, jobix, database_uri):
+    """The leader lock is released with the connection."""
     server = new_server().start()
     expire(server, jobix, 1)
     with psycopg.connect(database_uri, autocommit=True) as connection:

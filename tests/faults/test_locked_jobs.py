@@ -1,4 +1,4 @@
-"""Jobs that another server's transaction has locked: "nada" means that there is nothing, not that it can't be seen."""
+"""Jobs locked by another server's transaction: the response is "nada" only if no job is available."""
 
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ from tests.support.waiting import until_blocked
 
 @contextmanager
 def locked_row(server, jobid):
-    """Another server's transaction has changed that job, and is not over."""
+    """Another server's open transaction has changed the job."""
     with opened(server) as database:
         database.run("BEGIN")
         database.run("UPDATE job SET renewed = 0 WHERE jobid = ?", jobid)
@@ -21,13 +21,13 @@ def locked_row(server, jobid):
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_a_job_that_is_locked_for_a_moment_is_waited_for(server, jobix):
+def test_a_claim_waits_for_a_briefly_locked_job(server, jobix):
     Asker(server.url, jobix)("/set", {"1": {}, "9": {"jobstage": 1}})
     with locked_row(server, 1):
         with locked_row(server, 9):
             before = Waiter(server.url, jobix).ask("/update_job/9/2")
             until_blocked(server)
-            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(3)]  # they share a transaction
+            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(3)]  # these share a transaction
         assert before.result(AT_ONCE_S)["jobstage"] == 2
         until_blocked(server)
     told = [answer.result(AT_ONCE_S) for answer in answers]
@@ -36,7 +36,7 @@ def test_a_job_that_is_locked_for_a_moment_is_waited_for(server, jobix):
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_a_job_that_is_locked_holds_up_nobody_who_can_have_another(server, jobix):
+def test_a_locked_job_does_not_delay_claims_of_other_jobs(server, jobix):
     ask = Asker(server.url, jobix)
     ask("/set", {"1": {}, "2": {}, "3": {}, "9": {"jobstage": 1}})
     with locked_row(server, 1):

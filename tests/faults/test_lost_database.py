@@ -1,4 +1,4 @@
-"""PostgreSQL falls silent, loses the answer to a commit, or is started again: all is told, and nothing done twice."""
+"""PostgreSQL is silent, loses the response to a commit, or restarts: clients get errors, and nothing is done twice."""
 
 import signal
 import time
@@ -12,7 +12,7 @@ from tests.support.waiting import until
 from tests.support.wire import Wire
 
 BUSY_S = 0.5
-SOON_S = 5  # a connection is waited for at least 2 s, and the machine may be busy
+SOON_S = 5  # a connection attempt takes at least 2 s, and the machine may be busy
 WAYS = [("/get/0", None), ("/get", None), ("/set", {str(jobid): {} for jobid in range(10, 600)})]
 OTHERS = [("/heartbeat", [{"jobid": 1, "claim": "c" * 16}]), ("/lifetime", None), ("/lifetime/1/5", None)]
 ENDS = """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -21,7 +21,7 @@ ENDS = """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 
 @pytest.fixture
 def wire(new_postgresql_database):
-    """The way to a database."""
+    """The network path to a database."""
     made = Wire(new_postgresql_database)
     yield made
     made.close()
@@ -29,30 +29,30 @@ def wire(new_postgresql_database):
 
 @pytest.fixture
 def database_uri(wire):
-    """The server goes that way."""
+    """The URI of the wire, for the server."""
     return wire.uri
 
 
 @pytest.fixture
 def impatient(new_server):
-    """A server that waits half a second for the database, and sweeps hardly ever."""
+    """A server that waits 0.5 s for the database and rarely sweeps."""
     return new_server(busy_timeout_s=str(BUSY_S), sweep_every_s="3600").start()
 
 
 @pytest.fixture
 def patient(new_server):
-    """A server that waits long for the database, and a second for what is under way when it ends."""
+    """A server that waits long for the database, and drains running requests for 1 s."""
     return new_server(busy_timeout_s="10", sweep_every_s="3600", drain_s="1").start()
 
 
 @pytest.fixture
 def ask(impatient, jobix):
-    """Requests to that server, with five jobs of which one is held."""
+    """Requests to the impatient server, for a list of five jobs of which one is held."""
     return filled(Asker(impatient.url, jobix))
 
 
 def filled(ask):
-    """The same, with five jobs of which one is held."""
+    """Adds five jobs, of which one is held."""
     ask("/set", {str(jobid): {} for jobid in range(1, 6)})
     ask("/get/0", claim="c" * 16)
     ask("/get")
@@ -60,7 +60,7 @@ def filled(ask):
 
 
 def asked(ask, path, body):
-    """The status and code of an answer, and how long it took."""
+    """Sends a request. Returns the status, the error code and the seconds."""
     begun = time.monotonic()
     answer = ask.session.request(
         "POST" if body else "GET", ask.url + path, json=body, headers={"jobix": str(ask.jobix)}, timeout=20
@@ -70,7 +70,7 @@ def asked(ask, path, body):
 
 
 def in_stage(uri, stage):
-    """The ids of the jobs there."""
+    """The ids of the jobs in a stage."""
     with psycopg.connect(uri, autocommit=True) as connection:
         found = connection.execute("SELECT jobid FROM job WHERE jobstage = %s ORDER BY jobid", [stage]).fetchall()
         return [row[0] for row in found]
@@ -89,7 +89,7 @@ def test_a_silent_database_is_503_for_every_request_in_time(ask, wire, path, bod
 
 
 @pytest.mark.parametrize(("path", "body"), WAYS, ids=["claim", "read", "bulk"])
-def test_a_server_whose_database_fell_silent_ends_when_it_is_told_to(patient, wire, jobix, path, body):
+def test_a_server_with_a_silent_database_can_be_stopped(patient, wire, jobix, path, body):
     ask = filled(Asker(patient.url, jobix))
     wire.fall_silent()
     with ThreadPoolExecutor(1) as pool:
@@ -99,10 +99,10 @@ def test_a_server_whose_database_fell_silent_ends_when_it_is_told_to(patient, wi
         patient.process.send_signal(signal.SIGTERM)
         patient.process.wait(20)
         assert time.monotonic() - begun < SOON_S
-        waiting.exception(20)  # answered or not: nobody waits for ever
+        waiting.exception(20)  # with or without a response, the client does not block
 
 
-def test_after_a_lost_commit_answer_the_repeated_request_learns_the_outcome(ask, wire, new_postgresql_database):
+def test_a_repeated_request_after_a_lost_commit_response_gets_the_outcome(ask, wire, new_postgresql_database):
     token = "d" * 20
     wire.loses_commits = True
     answer = ask("/get/0", claim=token)
@@ -114,8 +114,8 @@ def test_after_a_lost_commit_answer_the_repeated_request_learns_the_outcome(ask,
     assert in_stage(new_postgresql_database, 1) == [1, 2]
 
 
-def test_nothing_is_done_twice_when_the_answers_of_commits_are_lost(ask, wire, new_postgresql_database):
-    """Many at once share a commit; each of them claims one job, and is told that nobody knows."""
+def test_nothing_is_done_twice_after_lost_commit_responses(ask, wire, new_postgresql_database):
+    """Concurrent claims share a commit. Each claims one job and gets an unknown outcome."""
     ask("/set", {str(jobid): {} for jobid in range(100, 200)})
     wire.loses_commits = True
     with ThreadPoolExecutor(30) as pool:
@@ -127,7 +127,7 @@ def test_nothing_is_done_twice_when_the_answers_of_commits_are_lost(ask, wire, n
     assert ask("/get/0").status_code == 200
 
 
-def test_after_postgresql_was_started_again_the_next_request_is_served(ask, new_postgresql_database):
+def test_the_next_request_after_a_restart_of_postgresql_succeeds(ask, new_postgresql_database):
     with psycopg.connect(new_postgresql_database, autocommit=True) as connection:
         for path, body in WAYS + OTHERS:
             assert connection.execute(ENDS).fetchall(), "the server had no connection"

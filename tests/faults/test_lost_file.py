@@ -12,7 +12,7 @@ from tests.support.waiting import until
 
 @pytest.fixture
 def database_uri():
-    """SQLite alone: PostgreSQL looks after its own files."""
+    """SQLite only: PostgreSQL manages its own files."""
     return ""
 
 
@@ -25,7 +25,7 @@ def running(request, new_server, jobix):
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_a_lost_file_is_503_within_seconds_and_is_served_again_when_it_is_back(running, jobix, how):
+def test_a_lost_file_is_503_until_it_is_restored(running, jobix, how):
     ask, file = Asker(running.url, jobix), file_of(running)
     away = file.rename(file.with_name("away"))
     if how == "replaced":
@@ -42,7 +42,7 @@ def test_a_lost_file_is_503_within_seconds_and_is_served_again_when_it_is_back(r
     assert rows(running, "SELECT count(*) FROM job WHERE jobid = 3") == [(0,)]
 
 
-def test_a_start_beside_an_existing_key_makes_no_empty_database(server, jobix):
+def test_a_start_beside_an_existing_key_creates_no_database(server, jobix):
     Asker(server.url, jobix)("/set", {"1": {}})
     server.stop()
     folder = file_of(server).parent
@@ -56,7 +56,7 @@ def test_a_start_beside_an_existing_key_makes_no_empty_database(server, jobix):
     assert requests.get(server.url + "/", timeout=5).ok
 
 
-def test_two_servers_that_start_together_on_a_new_folder_both_serve(new_server, tmp_path):
+def test_two_servers_can_start_together_in_a_new_folder(new_server, tmp_path):
     servers = [new_server(instance=str(tmp_path / "one")) for _ in range(2)]
     for server in servers:
         server.start()

@@ -1,5 +1,5 @@
-"""Two servers on one PostgreSQL change the same things at once: somebody else's lock holds both up half-way, and lets
-them go on together."""
+"""Two servers on one PostgreSQL change the same things at once: a foreign lock stops both halfway, and its
+release lets both continue together."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +11,7 @@ from tests.support.snapshot import opened
 from tests.support.stalled import answers, hold, started
 from tests.support.waiting import blocked, until, until_blocked
 
-SOON_S = 5  # it looks every quarter of a second; who gives up waiting asks once more
+SOON_S = 5  # a long poll queries every 0.25 s, and once more at its end
 WANTED = "INSERT INTO job_list (name, jobix_hash, created) VALUES ('{}', 'x', 0)"
 STARTED = """INSERT INTO lifetime (list_id, stage, lifetime_ms, max_attempts)
     SELECT id, 0, 0, 5 FROM job_list WHERE name = '{}'"""
@@ -20,7 +20,7 @@ THIRD = "SELECT * FROM job JOIN job_list ON job_list.id = list_id WHERE name = '
 
 @pytest.fixture(scope="module")
 def pair(postgresql, tmp_path_factory):
-    """Two servers on PostgreSQL, which leaves deadlocks alone: they end by the servers' own patience, in a 503."""
+    """Two servers on a PostgreSQL without deadlock detection: a deadlock ends by the server's timeout, with a 503."""
     uri = make_postgresql_database(postgresql)
     made = list(started(tmp_path_factory.mktemp("pair"), uri, deadlock_timeout="1h"))
     yield made
@@ -30,13 +30,13 @@ def pair(postgresql, tmp_path_factory):
 
 @pytest.fixture
 def pool():
-    """Threads to ask in."""
+    """Threads for concurrent requests."""
     with ThreadPoolExecutor(8) as pool:
         yield pool
 
 
 def both(pool, pair, jobix, *ways):
-    """One request to each server, (path, body) each; the answers to come."""
+    """Sends one request (path, body) to each server. Returns the futures of the responses."""
     return [pool.submit(Asker(server.url, jobix), path, body) for server, (path, body) in zip(pair, ways, strict=True)]
 
 
@@ -56,7 +56,7 @@ def test_a_lifetime_set_during_a_claim_applies_to_it(pair, pool, jobix):
         assert [job["deadline"] - job["renewed"] for job in database.jobs(name).values()] == [600_000]
 
 
-def test_two_lists_that_want_one_name_at_once_one_gets_it(pair, pool, jobix):
+def test_one_of_two_lists_gets_a_name_requested_at_once(pair, pool, jobix):
     name, secrets = f"wanted-{jobix}", [jobix, jobix ^ 1]
     for secret in secrets:
         Asker(pair[0].url, secret)("/init")
@@ -84,7 +84,7 @@ def test_two_servers_create_a_list_of_one_name_once(pair, pool, jobix):
         assert database.rows("SELECT COUNT(*) FROM job_list WHERE name = ?", name) == [(1,)]
 
 
-def test_lifetimes_that_are_set_at_both_at_once_are_those_of_one(pair, pool, jobix):
+def test_concurrent_changes_of_lifetimes_do_not_mix(pair, pool, jobix):
     ask = Asker(pair[0].url, jobix)
     ask("/init")
     name = ask("/get").json()["list"]
@@ -120,8 +120,8 @@ def test_reports_in_opposite_orders_do_not_deadlock(pair, pool, jobix, path):
     assert {one.get("state", one.get("status")) for _status, said in told for one in said["jobs"]} == outcomes
 
 
-def test_a_long_poll_survives_a_failed_query_and_finds_the_other_server_s_job(pair, pool, jobix):
-    """The look is a thread's, and once failed in a way that nobody had thought of."""
+def test_a_long_poll_survives_a_failed_query(pair, pool, jobix):
+    """The query runs in a thread, whose error must not end the long poll."""
     one, other = pair
     Asker(one.url, jobix)("/init")
     answer = pool.submit(Asker(one.url, jobix), f"/get/0?wait={2 * SOON_S}")

@@ -1,4 +1,4 @@
-"""Many processes at two servers on one database: each job is claimed once, and none is missing."""
+"""Many processes at two servers on one database: each job is claimed once, and no job is missing."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def pair(new_server, database_uri, tmp_path):
 
 
 def test_16_processes_at_2_servers_claim_each_of_20_000_jobs_once(pair, jobix, kind):
-    """And end each once; the counters equal a recount."""
+    """Each job is also completed once, and the counters equal a recount."""
     master = Asker(pair[0].url, jobix)
     assert master("/init/0/10").status_code == 200
     assert master("/set", {str(jobid): {"jobcmd": f"work {jobid}"} for jobid in range(JOBS)}).json()["new"] == JOBS
@@ -48,7 +48,7 @@ def test_16_processes_at_2_servers_claim_each_of_20_000_jobs_once(pair, jobix, k
     print(f"{kind}: {pace(said)}")
 
 
-def test_each_job_ends_once_though_claims_expire(pair, jobix):
+def test_each_job_is_completed_once_though_claims_expire(pair, jobix):
     """Both servers' sweeps and the workers race for the same jobs."""
     master = Asker(pair[0].url, jobix)
     master("/init/0/0.005")
@@ -69,7 +69,7 @@ def test_each_job_ends_once_though_claims_expire(pair, jobix):
 
 
 def at_once(pair, jobix, ask):
-    """What ask(asker, number) gives to eight callers at the same moment, half of them at each server."""
+    """The results of ask(asker, number) for eight concurrent callers, four at each server."""
     barrier = Barrier(8)
 
     def call(number):
@@ -83,7 +83,7 @@ def at_once(pair, jobix, ask):
 
 
 def test_one_token_sent_to_two_servers_at_once_claims_once(pair, jobix):
-    """And so do the same update with the same next-claim: all get the same answer."""
+    """The same update with the same next_claim also claims once: all responses are equal."""
     Asker(pair[0].url, jobix)("/set", {str(jobid): {} for jobid in range(100)})
     for _ in range(8):
         token, following = uuid.uuid4().hex, uuid.uuid4().hex
@@ -102,7 +102,7 @@ def test_one_token_sent_to_two_servers_at_once_claims_once(pair, jobix):
 
 
 def test_eight_founding_reports_of_one_job_complete_it_once(pair, jobix):
-    """The others are told that nobody works on it."""
+    """The other reports get the error that the job is not held."""
     Asker(pair[0].url, jobix)("/set", {str(jobid): {} for jobid in range(5)})
     for _ in range(5):
         jobid = Asker(pair[1].url, jobix)("/get/0").json()["jobid"]
@@ -110,8 +110,8 @@ def test_eight_founding_reports_of_one_job_complete_it_once(pair, jobix):
         assert sorted(statuses) == [200] + [409] * 7
 
 
-def test_a_new_list_that_is_set_at_two_servers_at_once_is_made_once(pair, jobix):
-    """Each job is new to one of the callers, though they send them in different orders."""
+def test_a_new_list_set_at_two_servers_at_once_is_created_once(pair, jobix):
+    """Each job is new in exactly one response, although the callers send the jobs in different orders."""
 
     def submit(ask, number):
         jobids = range(3000) if number % 4 < 2 else range(2999, -1, -1)

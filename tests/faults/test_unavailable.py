@@ -1,4 +1,4 @@
-"""503: the database is busy or out of reach, or the server is shutting down. Nothing is half done, and it recovers."""
+"""503: the database is busy or unreachable, or the server shuts down. No change is partial, and the server recovers."""
 
 import signal
 import socket
@@ -21,13 +21,13 @@ CHANGES = [
 
 @pytest.fixture
 def impatient(new_server):
-    """A server that waits 0.3 s for a locked database, and sweeps hardly ever."""
+    """A server that waits 0.3 s for a locked database and rarely sweeps."""
     return new_server(busy_timeout_s="0.3", sweep_every_s="3600").start()
 
 
 @pytest.fixture
 def ask(impatient, jobix):
-    """Requests to that server, with two jobs of which one is held."""
+    """Requests to the impatient server, for a list of two jobs of which one is held."""
     ask = Asker(impatient.url, jobix)
     ask("/set", {"1": {}, "2": {}})
     ask("/get/0")
@@ -36,7 +36,7 @@ def ask(impatient, jobix):
 
 @contextmanager
 def out_of_reach(server):
-    """PostgreSQL ends every connection to the database and takes no new ones."""
+    """PostgreSQL ends every connection to the database and accepts no new ones."""
     uri = server.environment["JOBSERVER_DATABASE_URI"]
     name = uri.partition("?")[0].rpartition("/")[2]
     with psycopg.connect(uri.replace(f"/{name}?", "/postgres?"), autocommit=True) as other:
@@ -47,13 +47,13 @@ def out_of_reach(server):
 
 
 def whole(server):
-    """Everything in the database."""
+    """The complete content of the database."""
     with opened(server) as database:
         return database.tables()
 
 
 def refused_as_busy(ask):
-    """Every route that changes something says 503, soon, and when to come again."""
+    """Checks that every route that changes state quickly returns 503 with a retry time."""
     for path, body in CHANGES:
         begun = time.monotonic()
         answer = ask.session.post(ask.url + path, json=body, headers={"jobix": str(ask.jobix)}, timeout=8)
@@ -70,7 +70,7 @@ def test_a_locked_database_is_503_and_changes_nothing(ask, impatient):
     assert ask("/update_job/1/2").status_code == 200
 
 
-def test_a_database_out_of_reach_is_503_and_changes_nothing(ask, impatient, kind):
+def test_an_unreachable_database_is_503_and_changes_nothing(ask, impatient, kind):
     before = whole(impatient)
     with locked(impatient) if kind == "sqlite" else out_of_reach(impatient):
         refused_as_busy(ask)
@@ -79,7 +79,7 @@ def test_a_database_out_of_reach_is_503_and_changes_nothing(ask, impatient, kind
     assert ask("/update_job/1/2").status_code == 200
 
 
-def test_one_list_that_waits_for_the_database_does_not_hold_up_the_hello(ask, impatient):
+def test_a_list_that_waits_for_the_database_does_not_delay_the_hello(ask, impatient):
     with locked(impatient):
         begun = time.monotonic()
         for _ in range(5):
@@ -91,9 +91,9 @@ def test_a_request_during_shutdown_is_503_and_changes_nothing(ask, impatient, jo
     before = whole(impatient)
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late:
         late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-        waiting = Waiter(impatient.url, jobix).ask("/get/4?wait=60")  # by now the server has read what came before
+        waiting = Waiter(impatient.url, jobix).ask("/get/4?wait=60")  # the server has now read the earlier request
         impatient.process.send_signal(signal.SIGTERM)
-        assert waiting.result(10) == "nada"  # so it shuts down
+        assert waiting.result(10) == "nada"  # "nada" shows that the shutdown has begun
         late.sendall(b"jobix: %d\r\n\r\n" % jobix)
         answer = late.recv(10_000)
     assert answer.startswith(b"HTTP/1.1 503 ")

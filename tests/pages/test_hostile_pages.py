@@ -1,4 +1,4 @@
-"""Pages show anything as text, and stay whole and small."""
+"""Pages show hostile data as text, and stay well-formed and small."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from tests.support.page import Page, seen
 from tests.support.postgresql import make_postgresql_database
 from tests.support.server import Asker
 
-BOUND = 600_000  # bytes of a page, whatever the jobs hold
+BOUND = 600_000  # bytes: the maximum size of a page
 OF_LIST = [f"{path}?list={QUOTED}" for path in ("/get", "/lifetime", "/workers", "/signin")]
 OF_JOBS = [f"/job/{jobid}?list={QUOTED}" for jobid in range(7)]
 FORBIDDEN = {"img", "style", "iframe", "object", "embed", "base"}
@@ -31,7 +31,7 @@ FORBIDDEN = {"img", "style", "iframe", "object", "embed", "base"}
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The hostile place, on each database."""
+    """A server with hostile names and data, on each database."""
     own = request.param == "postgresql"
     uri = make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
     made = hostile_place(tmp_path_factory.mktemp("hostile"), uri)
@@ -40,7 +40,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def no_markup_of_others(page: Page) -> None:
-    """Nothing but our own elements, which lead nowhere else."""
+    """Checks that the page has our own elements only, and no foreign links."""
     assert PRODUCT not in page.text
     for one in page.all():
         assert one.tag not in FORBIDDEN
@@ -51,23 +51,23 @@ def no_markup_of_others(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/get", "/lifetime", *OF_LIST])
-def test_a_list_named_like_markup_is_named_so(place: SimpleNamespace, path: str) -> None:
+def test_a_list_name_like_markup_is_shown_as_text(place: SimpleNamespace, path: str) -> None:
     page = seen(place.url + path)
     no_markup_of_others(page)
     assert NAME in (page.text if path in ("/get", "/lifetime") else page.all("header")[0].all("b")[0].text)
 
 
-def test_whatever_jobs_hold_is_text_in_the_tables(place: SimpleNamespace) -> None:
+def test_data_of_jobs_is_escaped_in_the_tables(place: SimpleNamespace) -> None:
     page = seen(place.url + OF_LIST[0])
     no_markup_of_others(page)
-    assert page.text.count(WORKER) == 3 + 2 + 6  # what has failed, what is held, and all that somebody claimed
+    assert page.text.count(WORKER) == 3 + 2 + 6  # failed jobs, held jobs, and all jobs that were claimed
     for text in (MARKUP, DIRECTIONS):
         assert text in page.text
     assert WORKER in seen(place.url + OF_LIST[2]).all("table")[0].text
 
 
 @pytest.mark.parametrize("path", OF_JOBS)
-def test_whatever_a_job_holds_is_text_on_its_page(place: SimpleNamespace, path: str) -> None:
+def test_data_of_a_job_is_escaped_on_its_page(place: SimpleNamespace, path: str) -> None:
     page = seen(place.url + path)
     no_markup_of_others(page)
     assert len(page.answer.content) < BOUND
@@ -79,7 +79,7 @@ def test_whatever_a_job_holds_is_text_on_its_page(place: SimpleNamespace, path: 
     assert WORKER in page.text or "/6?" in path
 
 
-def test_text_that_runs_from_right_to_left_does_not_turn_its_neighbours(place: SimpleNamespace) -> None:
+def test_right_to_left_text_does_not_affect_its_neighbours(place: SimpleNamespace) -> None:
     for path in (OF_LIST[0], *OF_JOBS):
         cells = [one for tag in ("td", "b", "pre", "dd") for one in seen(place.url + path).all(tag)]
         turning = [one for one in cells if set(one.text) & set("\u202e\u2066\u200f")]
@@ -94,7 +94,7 @@ def test_no_control_character_is_in_a_page(place: SimpleNamespace, path: str) ->
     assert sorted(map(ascii, content & (set(CONTROLS) - set("\t\r\n") - {"\ufeff"}))) == []
 
 
-def test_large_texts_are_cut_and_the_page_stays_small(place: SimpleNamespace) -> None:
+def test_large_texts_are_truncated_and_the_page_stays_small(place: SimpleNamespace) -> None:
     ask = Asker(place.url, 1)
     ask("/init/0/600?name=large")
     ask("/lifetime/1/600?max_attempts=1")
@@ -110,10 +110,10 @@ def test_large_texts_are_cut_and_the_page_stays_small(place: SimpleNamespace) ->
     assert len(page.answer.content) < 2 * BOUND, f"{len(page.answer.content):,} bytes"
 
 
-def test_a_high_stage_does_not_make_an_endless_page(place: SimpleNamespace) -> None:
+def test_a_high_stage_does_not_make_a_page_large(place: SimpleNamespace) -> None:
     ask = Asker(place.url, 2)
     ask("/init?name=high")
-    ask("/set", {"1": {"jobstage": 20_000}})  # 1,000,000 may be named, too
+    ask("/set", {"1": {"jobstage": 20_000}})  # the protocol allows up to 1,000,000
     for where in ("get", "lifetime"):
         answer = requests.get(f"{place.url}/{where}?list=high", timeout=30)
         assert "20000" in answer.text.replace(",", "")
@@ -123,7 +123,7 @@ def test_a_high_stage_does_not_make_an_endless_page(place: SimpleNamespace) -> N
 @pytest.mark.parametrize(
     "path", ["/get", "/lifetime", "/workers", "/rows", "/summary", "/live", "/chart", "/job/1", "/signin"]
 )
-def test_an_address_with_anything_in_it_is_answered(place: SimpleNamespace, path: str) -> None:
+def test_a_url_with_hostile_characters_gets_a_response(place: SimpleNamespace, path: str) -> None:
     names = (
         "q",
         "worker",

@@ -1,4 +1,4 @@
-"""Who gets a page and who gets JSON, what a page may do, and that neither it nor its cookie holds a secret."""
+"""Responses: HTML or JSON, security headers, and no secret in a page or its cookie."""
 
 import base64
 import json
@@ -22,14 +22,14 @@ MISSING = ("/get?list=nowhere", "/nowhere", f"/job/99?{LIST}")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The hostile place."""
+    """A server with hostile names and data."""
     made = hostile_place(tmp_path_factory.mktemp("answers"), "")
     yield made
     made.server.kill()
 
 
 def guarded(answer: requests.Response) -> None:
-    """It shows no secret, and says to browsers and caches what they must not do."""
+    """Checks that a response shows no secret and has the security headers for browsers and caches."""
     for secret in SECRETS:
         assert secret not in answer.text
         assert secret not in str(answer.headers)
@@ -42,7 +42,7 @@ def guarded(answer: requests.Response) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, *MISSING])
-def test_no_page_shows_a_secret_or_lets_anything_in(place: SimpleNamespace, path: str) -> None:
+def test_no_page_shows_a_secret_or_permits_foreign_content(place: SimpleNamespace, path: str) -> None:
     page = seen(place.url + path, 404 if path in MISSING else 200, jobix=str(JOBIX))
     guarded(page.answer)
     assert "Set-Cookie" not in page.answer.headers
@@ -58,7 +58,7 @@ def test_no_page_shows_a_secret_or_lets_anything_in(place: SimpleNamespace, path
 
 
 @pytest.mark.parametrize("path", [*PAGES, f"/signin?{LIST}", *MISSING])
-def test_every_page_has_a_heading_and_a_way_home(place: SimpleNamespace, path: str) -> None:
+def test_every_page_has_a_heading_and_a_link_home(place: SimpleNamespace, path: str) -> None:
     page = seen(place.url + path, 404 if path in MISSING else 200)
     assert len(page.all("h1")) == 1
     assert page.all("header")[0].all("a")[0].attributes["href"] == "/get"
@@ -66,7 +66,7 @@ def test_every_page_has_a_heading_and_a_way_home(place: SimpleNamespace, path: s
         assert "/get" in [link.attributes["href"] for link in page.all("main")[0].all("a")]
 
 
-def test_a_wrong_key_is_an_error_beside_its_field_and_what_was_typed_stays(place: SimpleNamespace) -> None:
+def test_a_wrong_key_shows_an_error_at_its_field_and_keeps_the_name(place: SimpleNamespace) -> None:
     browser = requests.Session()
     browser.headers["Accept"] = "text/html"
     form = browser.get(f"{place.url}/signin?{LIST}&back=/workers", timeout=9)
@@ -82,13 +82,13 @@ def test_a_wrong_key_is_an_error_beside_its_field_and_what_was_typed_stays(place
 
 
 def opened(cookie: str) -> bytes:
-    """What is in a signed cookie, as anybody can read it."""
+    """The content of a signed cookie, which anybody can read."""
     body = cookie.strip('"').lstrip(".").split(".")[0]
     raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
     return zlib.decompress(raw) if cookie.strip('"').startswith(".") else raw
 
 
-def test_who_is_signed_in_carries_no_secret(place: SimpleNamespace) -> None:
+def test_the_session_cookie_holds_no_secret(place: SimpleNamespace) -> None:
     browser = requests.Session()
     browser.headers["Accept"] = "text/html"
     form = browser.get(f"{place.url}/signin?{LIST}", timeout=9)
@@ -105,7 +105,7 @@ def test_who_is_signed_in_carries_no_secret(place: SimpleNamespace) -> None:
         page = browser.get(place.url + path, timeout=9)
         assert page.status_code == 200
         guarded(page)
-    # it was under way while a form was sent: with a cookie it would undo what the form's answer set
+    # it was sent at the same time as a form: a cookie in its response would overwrite the cookie of the form's response
     assert "Set-Cookie" not in browser.get(f"{place.url}/rows?{LIST}", timeout=9).headers
     kept = browser.cookies["job_manager"]
     assert set(json.loads(opened(kept))) == {"_permanent", "csrf_token", "id"}
@@ -116,7 +116,7 @@ def test_who_is_signed_in_carries_no_secret(place: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("path", ["/get?list=", "/lifetime?list="])
-def test_an_unknown_list_is_404_and_its_name_is_text(place: SimpleNamespace, path: str) -> None:
+def test_an_unknown_list_is_404_and_its_name_is_escaped(place: SimpleNamespace, path: str) -> None:
     for name in ("nowhere", "<script>alert(1)</script>", "x" * 5000, "", "\x00\u202e"):
         url = place.url + path + quote(name)
         page = seen(url, 404)
@@ -127,12 +127,12 @@ def test_an_unknown_list_is_404_and_its_name_is_text(place: SimpleNamespace, pat
         assert (plain.status_code, plain.json()["error"]) == (404, "no_such_list")
 
 
-def test_who_accepts_html_gets_a_page_and_programs_get_json(place: SimpleNamespace) -> None:
+def test_browsers_get_html_and_programs_get_json(place: SimpleNamespace) -> None:
     url, program, browser = place.url, {"jobix": str(JOBIX)}, {"Accept": "text/html"}
     for path, key in (("/get", "last_stage"), ("/lifetime", "1")):
         for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
             assert key in requests.get(url + path, headers=program | accept, timeout=9).json()
-            assert "<html" in requests.get(url + path, headers=accept, timeout=9).text  # no secret: nothing to ask for
+            assert "<html" in requests.get(url + path, headers=accept, timeout=9).text  # no secret is needed
         assert seen(url + path, jobix=str(JOBIX))
         assert seen(url + path, jobix="no number")
         assert requests.head(url + path, timeout=9).headers["Content-Type"].startswith("text/html")

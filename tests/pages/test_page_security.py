@@ -49,12 +49,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def ask(shared: Server, jobix: int) -> Asker:
-    """A list of the test's own with one job."""
+    """Requests to a new list with one job."""
     return make_list(shared, jobix)
 
 
 def make_list(server: Server, jobix: int, name: str = "") -> Asker:
-    """A list with one job."""
+    """Makes a list with one job."""
     ask = Asker(server.url, jobix)
     ask(f"/init/0/10?name={name or name_of(ask)}")
     ask("/set", {"1": {}})
@@ -71,7 +71,7 @@ def error(response: requests.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]
 
 
-def test_a_right_stays_with_its_list_when_names_change(shared: Server, ask: Asker) -> None:
+def test_a_session_keeps_its_list_when_lists_swap_names(shared: Server, ask: Asker) -> None:
     name = name_of(ask)
     browser = Browser(shared.url).sign_in(name, ask.jobix)
     ask(f"/init?name={name}-renamed")
@@ -183,7 +183,7 @@ def test_a_large_form_is_refused_before_it_is_read(new_server: Any, open_: str) 
                 assert refused.status_code == 413 or data is not body
 
 
-def test_every_response_forbids_browsers_to_guess_its_type(shared: Server, ask: Asker) -> None:
+def test_every_response_forbids_content_type_sniffing(shared: Server, ask: Asker) -> None:
     name = name_of(ask)
     for path in ("/", f"/get?list={name}", f"/live?list={name}", f"/rows?list={name}", f"/chart?list={name}",
                  "/static/page.css", "/nowhere", "/get/0"):  # fmt: skip

@@ -1,4 +1,4 @@
-"""The pages say what is in the database."""
+"""The pages show the state of the database."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ COUNTED = "SELECT jobstage, COUNT(*), SUM(overdue = 1 OR outcome <> 'none') FROM
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A server with a list whose jobs are in all states, held in time by one worker; and some other lists."""
+    """A server with a list whose jobs are in all states, held in time by one worker; and a few other lists."""
     server = Server(tmp_path_factory.mktemp("pages"), sweep_every_s="3600").start()
     ask = Asker(server.url, JOBIX)
     ask("/init/0/90/0/0/0?name=gaia")
@@ -50,21 +50,21 @@ def rows(place: SimpleNamespace, sql: str) -> list[tuple[Any, ...]]:
 
 
 def seconds(text: str) -> float:
-    """A span of time, read back."""
+    """Parses a duration of a page."""
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+) (ms|s|min|h|d)\b", text))
 
 
 def facts(element: Any) -> dict[str, str]:
-    """The terms of the first list of facts below it."""
+    """The first description list below an element, as term: value."""
     return {one.all("dt")[0].text: one.all("dd")[0].text for one in element.all("dl", "facts")[0].all("div")}
 
 
 def section(page: Any, name: str) -> Any:
-    """The section that a heading names."""
+    """The section with this heading."""
     return next(one for one in page.all("section") if one.attributes.get("aria-labelledby") == name)
 
 
-def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
+def test_percent_and_counts_equal_the_database(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
     sums = """COUNT(*), SUM(jobstage = 4), SUM(jobstage % 2 AND outcome = 'none' AND NOT overdue), SUM(overdue = 1),
         SUM(outcome = 'failed')"""
@@ -79,7 +79,7 @@ def test_percent_and_counts_are_the_databases(place: SimpleNamespace) -> None:
     assert page.all("title")[0].text in ("9 % · gaia", "9.8 % · gaia")
 
 
-def test_the_bar_is_cut_as_the_stages_are(place: SimpleNamespace) -> None:
+def test_the_progress_bar_is_divided_by_stage_counts(place: SimpleNamespace) -> None:
     page = seen(f"{place.url}/get?list=gaia")
     counted = rows(
         place, "SELECT jobstage, COUNT(*), SUM(overdue = 1), SUM(outcome <> 'none') FROM job GROUP BY 1 ORDER BY 1"
@@ -117,7 +117,7 @@ COLUMNS = """SELECT jobid, jobstage, overdue + 2 * (outcome <> 'none') AS flag, 
         ("all", "All jobs: 71", "ORDER BY jobid LIMIT 50"),
     ],
 )
-def test_each_job_is_shown_as_it_is(place: SimpleNamespace, name: str, heading: str, order: str) -> None:
+def test_tables_show_each_job_as_in_the_database(place: SimpleNamespace, name: str, heading: str, order: str) -> None:
     page = section(seen(f"{place.url}/get?list=gaia"), name)
     assert page.all("h2")[0].text == heading
     now = rows(place, "SELECT MAX(datecommitted) FROM job")[0][0]
@@ -148,7 +148,7 @@ def test_the_pages_of_a_long_table_show_each_job_once(place: SimpleNamespace) ->
     assert found == [row[0] for row in rows(place, "SELECT jobid FROM job ORDER BY jobid")]
 
 
-def test_the_page_of_lifetimes_is_the_databases(place: SimpleNamespace) -> None:
+def test_the_page_of_lifetimes_equals_the_database(place: SimpleNamespace) -> None:
     stages = seen(f"{place.url}/lifetime?list=gaia").all("section", "stage")
     counted = {row[0]: row[1:] for row in rows(place, COUNTED)}
     kept = place.ask("/lifetime").json()
@@ -173,7 +173,7 @@ def test_the_page_of_lifetimes_is_the_databases(place: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("where", ["get", "lifetime"])
-def test_several_lists_are_a_table_whose_links_lead_to_them(place: SimpleNamespace, where: str) -> None:
+def test_several_lists_are_a_table_of_links(place: SimpleNamespace, where: str) -> None:
     page = seen(f"{place.url}/{where}")
     table = page.all("table")[0].table()
     assert [row[0] for row in table] == ["gaia", "empty", *ODD_NAMES]
@@ -186,7 +186,7 @@ def test_several_lists_are_a_table_whose_links_lead_to_them(place: SimpleNamespa
             seen(place.url + other.attributes["href"])
 
 
-def test_empty_pages_say_what_to_do(server: Server) -> None:
+def test_empty_pages_explain_the_next_step(server: Server) -> None:
     for where in ("get", "lifetime"):
         assert f"jm --url {server.url} --jobix-file secret init 0 10" in seen(f"{server.url}/{where}").text
     ask = Asker(server.url, JOBIX)

@@ -1,4 +1,4 @@
-"""Sorted tables, page by page: every job once, in order, whichever way the database goes through them."""
+"""Sorted tables, page by page: every job once and in order, whichever index the database uses."""
 
 from contextlib import closing
 from typing import Any
@@ -23,7 +23,7 @@ COLUMN = {"job": "jobid"}  # the others are named like the sort
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One to a database with a long list, 1, and a short one, 2; their jobs' times and workers in a wild order."""
+    """To a database with a long list (1) and a short list (2), whose jobs have times and workers in random order."""
     uri = "" if request.param == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
     database = filled(Settings(instance=str(tmp_path_factory.mktemp("sorted")), database_uri=uri), JOBS)
     with closing(database.connect()) as one:
@@ -34,7 +34,7 @@ def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.parametrize("by", SORTS)
 @pytest.mark.parametrize("list_id", [1, 2], ids=["most of the table", "a small part"])
-def test_every_job_comes_once_and_in_order(connection: Connection, list_id: int, by: str) -> None:
+def test_paging_returns_every_job_once_and_in_order(connection: Connection, list_id: int, by: str) -> None:
     for which in (Filter(), Filter(state="available"), Filter(state="working")):
         for down in (False, True):
             check(connection, list_id, Sort(by, down), which)

@@ -1,4 +1,4 @@
-"""What cannot be read is refused with an error's body: whatever comes, never a 500, and nothing changes."""
+"""Input that cannot be parsed is refused with an error body, never a 500, and changes nothing."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.support.snapshot import opened
 # What /set says to an entry's jobcmd, and a report to a jobcmd or result. tests/unit/test_parsing.py has more of them.
 REFUSED = [b"NaN", b"\xff", b'"\\ud80"', b"[" * 100_000]
 KEPT = [b'{"a": 1, "a": 2}', b"1e999999999", b"1" * 4000, b'"\\u0000"']
-EITHER = [b'"\\udc00\\ud800"', b'{"\\ud800": 1}']  # refused or kept, but never a fault
+EITHER = [b'"\\udc00\\ud800"', b'{"\\ud800": 1}']  # refused or stored, never an internal error
 
 RAW = [
     b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\nContent-Length: x\r\n\r\n",
@@ -49,7 +49,7 @@ def working(ask):
 
 
 def at_routes(value):
-    """Where a value may stand: the route, and the whole body."""
+    """The places of a value: each route and its complete body."""
     return [
         ("/set", b'{"10": {}, "11": {"jobcmd": %s}}' % value),
         ("/update_job/1/2", b'{"jobcmd": %s}' % value),
@@ -79,7 +79,7 @@ def test_an_unusual_value_is_kept(shared, working, value):
 
 
 @pytest.mark.parametrize("value", EITHER, ids=[repr(value[:20]) for value in EITHER])
-def test_a_strange_value_is_refused_or_comes_back(shared, working, value):
+def test_an_unusual_value_is_refused_or_returned_unchanged(shared, working, value):
     for path, body in at_routes(value):
         judge(*send(shared, "POST", path, {"jobix": working.jobix}, body))
     for stage in (0, 2):
@@ -89,7 +89,7 @@ def test_a_strange_value_is_refused_or_comes_back(shared, working, value):
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "é", "x" * 100_000, "", "%s", "' OR 1=1 --"])
-def test_a_strange_text_anywhere_in_a_report_is_no_fault(shared, ask, text):
+def test_unusual_text_in_a_report_causes_no_internal_error(shared, ask, text):
     ask("/set", {"1": {"jobstage": 1}})
     for key in ("claim", "filename", "error", text, "jobcmd"):
         one = f'"jobid": 1, "jobstage": 0, "{key}": "{text}"'
@@ -104,7 +104,7 @@ def test_a_strange_text_anywhere_in_a_report_is_no_fault(shared, ask, text):
 
 @on_sqlite
 @pytest.mark.parametrize("number", ["-1", str(2**31), str(2**63), str(2**64), "9" * 400, "1e3", "1.0", "true", '"1"'])
-def test_a_number_out_of_range_anywhere_is_no_fault(shared, ask, number):
+def test_a_number_out_of_range_causes_no_internal_error(shared, ask, number):
     for key in ("jobid", "jobstage"):
         one = {"jobid": "1", "jobstage": "2", key: number}
         entry = "{" + ", ".join(f'"{name}": {value}' for name, value in one.items()) + "}"
@@ -121,7 +121,7 @@ def test_a_number_out_of_range_anywhere_is_no_fault(shared, ask, number):
 
 @on_sqlite
 @pytest.mark.parametrize("raw", RAW, ids=[repr(raw[:40]) + str(number) for number, raw in enumerate(RAW)])
-def test_a_broken_request_is_refused(shared, raw):
+def test_a_malformed_request_is_refused(shared, raw):
     answer = send_and_end(shared, raw)
     assert not answer.startswith(b"HTTP/1.1 5"), answer
     assert b"root:" not in answer
@@ -140,7 +140,7 @@ def test_a_report_with_a_truncated_body_is_refused(shared, ask, came, how):
 
 
 @pytest.mark.parametrize("digits", [5000, 100_000])
-def test_an_integer_of_very_many_digits_does_not_end_the_server(server, jobix, digits):
+def test_an_integer_of_very_many_digits_does_not_stop_the_server(server, jobix, digits):
     number = b"1" * digits
     for path, body in at_routes(number):
         judge(*send(server, "POST", path, {"jobix": jobix}, body))

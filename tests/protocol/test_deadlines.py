@@ -1,4 +1,4 @@
-"""A job's deadline is that of the stage that it is in, counted from when it came there, whatever way it came."""
+"""The deadline of a job is that of its current stage, counted from its entry into the stage."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.late import expire
 from tests.support.snapshot import jobs
 
 MINUTES = (100, 200, 300, 400)  # of stages 0 to 3
-WAYS = {  # how job 1 goes from stage 0 to where it is looked at, and the stage; "expire" has its time be over
+WAYS = {  # name: the requests that move job 1 from stage 0, and its final stage; "expire" ends its lifetime
     "set": ([], 0),
     "claimed": (["/get/0"], 1),
     "claimed for another stage": (["/get/0/3"], 3),
@@ -15,13 +15,13 @@ WAYS = {  # how job 1 goes from stage 0 to where it is looked at, and the stage;
     "given back": (["/get/0", "/update_job/1/0"], 0),
     "redone": (["/get/0/3", "/update_job/1/2"], 2),
     "requeued": (["/lifetime/1/200?requeue=0", "/get/0", "expire", "/check_stages"], 0),
-    "sent back": (["/get/0", "expire", "/check_stages/1/0"], 0),
+    "requeued by hand": (["/get/0", "expire", "/check_stages/1/0"], 0),
     "done": (["/get/0/3", "/update_job/1/4"], 4),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_deadline_is_that_of_the_stage_it_came_to(ask, shared, way):
+def test_the_deadline_of_a_job_is_that_of_its_new_stage(ask, shared, way):
     steps, stage = WAYS[way]
     ask("/init/" + "/".join(map(str, MINUTES)))
     ask("/set", {"1": {}})

@@ -1,4 +1,4 @@
-"""Ended claims are remembered for the days that are set: by them a request that is sent again is known."""
+"""Ended claims are kept for a number of days, to recognise repeated requests."""
 
 from tests.support.server import Asker
 from tests.support.snapshot import opened
@@ -7,7 +7,7 @@ from tests.support.waiting import until
 HALF_A_DAY_MS = 12 * 3_600_000
 
 
-def test_old_ended_claims_are_deleted_and_later_ones_kept(new_server, jobix):
+def test_old_ended_claims_are_deleted_and_recent_ones_kept(new_server, jobix):
     server = new_server(history_days="1").start()
     ask = Asker(server.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(3)})
@@ -21,7 +21,7 @@ def test_old_ended_claims_are_deleted_and_later_ones_kept(new_server, jobix):
             database.run(sql, HALF_A_DAY_MS + 30_000, claim)
         server.start()
         ask.url = server.url
-        assert ask("/").status_code == 200  # from its first request on it looks at the clock
+        assert ask("/").status_code == 200  # the first request starts the sweeper
         until(lambda: database.rows("SELECT COUNT(*) FROM event WHERE claim IS NOT NULL") != [(3,)])
     again = [ask(f"/update_job/{jobid}/2", claim=claim).status_code for jobid, claim in enumerate(claims)]
     assert again == [409, 200, 200]

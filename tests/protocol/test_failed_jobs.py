@@ -1,4 +1,4 @@
-"""A job that has failed stays where it is until somebody sends it back."""
+"""A failed job stays in its stage until it is retried."""
 
 import pytest
 

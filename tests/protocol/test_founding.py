@@ -1,4 +1,4 @@
-"""A worker and a master written from the founding document with nothing but urllib work unchanged."""
+"""A worker and a master that use only urllib, as in the founding document, work unchanged."""
 
 import gzip
 import json
@@ -43,7 +43,7 @@ def call(url, authead, path):
 
 
 def submit(url, authead, jobs, compress=zlib.compress, headers=None):
-    """What the founding master does: a compressed body, called gzip."""
+    """Submits jobs like the founding master: a zlib-compressed body labelled gzip."""
     said = {"Content-Encoding": "gzip"} if headers is None else headers
     data = compress(json.dumps(jobs).encode("utf8"))
     req = u.Request(f"{url}/set", headers={**authead, **said, "Content-Type": "application/json"}, data=data)
@@ -84,7 +84,7 @@ def test_a_founding_worker_finishes_two_stages_of_every_job(url, authead):
     assert call(url, authead, "/get")["percent"] == 100
 
 
-def test_a_founding_master_sends_back_what_a_dead_worker_held(url, authead):
+def test_a_founding_master_requeues_the_job_of_a_dead_worker(url, authead):
     call(url, authead, "/init/0/0.0001/0")
     submit(url, authead, {"7": {"jobstage": 0, "jobcmd": "x"}})
     assert call(url, authead, "/get/0")["jobid"] == 7
@@ -94,7 +94,7 @@ def test_a_founding_master_sends_back_what_a_dead_worker_held(url, authead):
     assert call(url, authead, "/get/0")["jobid"] == 7
 
 
-def test_a_founding_client_may_post_as_well(url, authead):
+def test_a_founding_client_may_use_post(url, authead):
     submit(url, authead, {"1": {}})
     for path, expected in (
         ("/init/0/10", "0"),

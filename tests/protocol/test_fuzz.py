@@ -1,4 +1,4 @@
-"""Whatever comes, on every route, is answered without a fault; made by hypothesis from what nearly fits."""
+"""Random, nearly valid requests by hypothesis cause no internal error on any route."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.raw import judge, send, without_fault
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # more, and others each time; else always the same few
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # 0: a few fixed examples; else this number of random ones
 FUZZ = settings(
     max_examples=EXAMPLES or 250,
     derandomize=not EXAMPLES,
@@ -52,7 +52,7 @@ QUERY = st.dictionaries(
 
 
 def quoted(word):
-    """As it may stand in a URL."""
+    """Quotes a word for a URL."""
     return urllib.parse.quote(word.encode("utf-8", "surrogatepass") if isinstance(word, str) else word, safe="")
 
 
@@ -70,7 +70,7 @@ def quoted(word):
     body=BODIES,
 )
 @example("POST", "/heartbeat", ["0"] * 3, {}, None, {"jobix": "4711"}, b'[{"jobid": 1, "claim": "\\u0000"}]')
-def test_whatever_comes_is_no_fault(shared, method, route, words, query, wait, headers, body):
+def test_random_requests_cause_no_internal_error(shared, method, route, words, query, wait, headers, body):
     asked = query | ({} if wait is None else {"wait": wait})
     path = route.format(*map(quoted, words)) + "?"
     path += "&".join(f"{quoted(name)}={quoted(value)}" for name, value in asked.items())

@@ -1,14 +1,14 @@
-"""On a closed server many workers may share one address with somebody who guesses."""
+"""Guesses of keys are limited, also if workers share the address of the attacker."""
 
 import secrets
 
 from tests.support.server import Asker
 
-PATIENCE = 3  # as the server has it
+PATIENCE = 3  # the same as in the server
 
 
 def guess(server):
-    """One wrong secret; the status."""
+    """Sends one wrong key. Returns the status."""
     return Asker(server.url, secrets.randbelow(2**63))("/get/0").status_code
 
 
@@ -23,12 +23,12 @@ def test_a_known_client_is_not_blocked_by_others_at_its_address(closed, jobix):
 
 
 def test_a_right_key_from_a_blocked_address_is_not_confirmed(closed, jobix):
-    """Else the bound would be none."""
+    """Otherwise the limit would have no effect."""
     assert [guess(closed) for _ in range(PATIENCE + 1)] == [403] * PATIENCE + [429]
     assert Asker(closed.url, jobix)("/get/0").status_code == 429
 
 
-def test_an_open_server_slows_down_and_logs_guesses_but_not_a_worker_that_waits_for_its_list(new_server, jobix):
+def test_an_open_server_limits_guesses_but_not_waiting_workers(new_server, jobix):
     server = new_server().start()
     known, early = Asker(server.url, jobix), Asker(server.url, jobix + 1 if jobix < 2**62 else jobix - 1)
     known("/set", {"1": {}})
@@ -45,7 +45,7 @@ def test_an_open_server_slows_down_and_logs_guesses_but_not_a_worker_that_waits_
     assert [early("/get/0").status_code for _ in range(400)] == [200] * 400
 
 
-def test_a_short_secret_is_warned_about_once(new_server):
+def test_a_short_key_causes_one_warning(new_server):
     server = new_server().start()
     for _ in range(3):
         assert Asker(server.url, 4711)("/init").ok

@@ -1,4 +1,4 @@
-"""A heartbeat that came in time holds its claim, however long it then waits for its turn."""
+"""A heartbeat that arrived in time keeps its claim, however long it is queued."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from tests.support.snapshot import opened
 from tests.support.waiting import until
 
 LEFT_S = 3  # enough for four requests
-REACHES_S = 0.4  # a request is with the writer, also on a busy machine
+REACHES_S = 0.4  # time for a request to reach the commit queue, also on a busy machine
 SLOW = {
     True: """CREATE FUNCTION slow() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END' LANGUAGE plpgsql;
         CREATE TRIGGER slow AFTER INSERT ON job FOR EACH STATEMENT EXECUTE FUNCTION slow()""",
@@ -21,25 +21,25 @@ SLOW = {
 
 @pytest.fixture
 def patient(new_server):
-    """It sweeps when it is asked to."""
+    """A server that sweeps on request only."""
     return new_server(sweep_every_s="3600").start()
 
 
 @pytest.fixture
 def impatient(new_server):
-    """It waits 0.3 s for a database that doesn't answer."""
+    """A server that waits 0.3 s for the database."""
     return new_server(busy_timeout_s="0.3", sweep_every_s="3600").start()
 
 
 @pytest.fixture
 def pool():
-    """Threads to ask in."""
+    """Threads for concurrent requests."""
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
 
 def two_held(server, jobix):
-    """Two of three jobs are held, that go back as soon as they expire."""
+    """Two of three jobs are held, and are requeued when they expire."""
     ask = Asker(server.url, jobix)
     ask("/lifetime/1/10?requeue=0")
     ask("/set", {"1": {}, "2": {}, "3": {}})
@@ -49,7 +49,7 @@ def two_held(server, jobix):
 
 
 def sent(pool, ask, path, body):
-    """The answer to come; the server has the request, and those that are sent later come later."""
+    """Sends a request. Returns its future response; later requests are queued after it."""
     own = Asker(ask.url, ask.jobix)
     own("/")
     answer = pool.submit(own, path, body)
@@ -70,7 +70,7 @@ def test_a_delayed_sweep_respects_an_earlier_heartbeat(patient, pool, jobix):
         database.run("UPDATE job SET deadline = CASE jobid WHEN 1 THEN 1 WHEN 2 THEN ? END", int(expires * 1000))
         database.run("BEGIN" if database.postgresql else "BEGIN IMMEDIATE")
         if database.postgresql:
-            database.run("LOCK TABLE stage_count IN EXCLUSIVE MODE")  # all can be read
+            database.run("LOCK TABLE stage_count IN EXCLUSIVE MODE")  # reads remain possible
         claim = sent(pool, ask, "/get/0", None)
         sweep = sent(pool, ask, "/check_stages", None)
         beat = sent(pool, ask, "/heartbeat", beats((1, "a"), (2, "b")))
@@ -84,7 +84,7 @@ def test_a_delayed_sweep_respects_an_earlier_heartbeat(patient, pool, jobix):
 
 
 def test_a_heartbeat_waits_for_the_end_of_a_long_set(impatient, pool, jobix):
-    """Longer than anybody waits for a database that doesn't answer."""
+    """The set takes longer than the timeout for the database."""
     ask = two_held(impatient, jobix)
     with opened(impatient) as database:
         database.run(SLOW[database.postgresql])
@@ -97,7 +97,7 @@ def test_a_heartbeat_waits_for_the_end_of_a_long_set(impatient, pool, jobix):
 
 
 def under_way(server):
-    """Whether the long set is."""
+    """Whether the long set is in progress."""
     with opened(server) as database:
         if database.postgresql:
             return database.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")

@@ -1,4 +1,4 @@
-"""Many large sets at once, more than a server has threads for what may wait."""
+"""Many large concurrent sets, more than the server has threads for blocking work."""
 
 import gzip
 import json
@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.support.server import Asker
 
 MASTERS = 24  # eventlet has 20 such threads, gevent 10
-# few jobs, and much to read: the pair of surrogates has the slow parser read it
+# few jobs with long texts: the surrogate pair selects the slow parser
 LARGE = gzip.compress(json.dumps({"7": {"jobcmd": ["😀", list(range(25_000))]}}).encode(), 1)
 
 
-def test_claims_go_on_beside_many_large_sets(server, jobix):
-    """All of the sets together take as long as they take; a claim waits for a small part of that."""
+def test_many_large_sets_do_not_block_claims(server, jobix):
+    """A claim waits for a small part of the total time of the sets."""
     ask = Asker(server.url, jobix)
     ask("/set", {str(jobid): {} for jobid in range(400)})
     begin = threading.Barrier(MASTERS + 1)

@@ -1,4 +1,4 @@
-"""What a /set may hold that JSON allows and hardly anybody sends, and what it may be packed in."""
+"""Unusual but valid JSON in a /set, and unusual compression."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def sent(server, jobix, body):
 
 
 @pytest.mark.parametrize("number", HUGE)
-def test_a_number_that_nothing_can_hold_is_refused_or_kept_as_it_is(shared, ask, jobix, number):
+def test_an_extreme_number_is_refused_or_kept_exactly(shared, ask, jobix, number):
     status, _said = sent(shared, jobix, b'{"1": {}, "2": {"jobcmd": %s}}' % number)
     if status == 400:
         assert ask("/get").json()["jobs"] == 0
@@ -43,19 +43,19 @@ def test_a_number_that_nothing_can_hold_is_refused_or_kept_as_it_is(shared, ask,
 
 
 @pytest.mark.parametrize("text", SURROGATES)
-def test_half_a_surrogate_pair_is_refused(shared, ask, jobix, text):
+def test_a_single_surrogate_is_refused(shared, ask, jobix, text):
     status, said = sent(shared, jobix, b'{"1": {}, "2": {"jobcmd": %s}}' % text)
     assert (status, said["error"]) == (400, "bad_request")
     assert ask("/get").json()["jobs"] == 0
 
 
-def test_a_whole_surrogate_pair_is_one_character(shared, ask, jobix):
+def test_a_surrogate_pair_is_one_character(shared, ask, jobix):
     assert sent(shared, jobix, b'{"1": {"jobcmd": "\\ud83d\\ude00"}}')[0] == 200
     assert ask("/get/0").json()["jobcmd"] == "😀"
 
 
 @pytest.mark.parametrize("cut", [1, 4, 9, 18])
-def test_gzip_files_one_behind_the_other_are_one_body(shared, ask, jobix, cut):
+def test_concatenated_gzip_files_are_one_body(shared, ask, jobix, cut):
     whole = b'{"1": {}, "2": {}, "3": {}}'
     members = [whole[:cut], b"", whole[cut:20], whole[20:]]
     assert sent(shared, jobix, b"".join(map(gzip.compress, members))) == (
@@ -101,8 +101,8 @@ def test_a_very_long_text_is_parsed_in_linear_time(shared, jobix):
 
 
 @pytest.mark.parametrize("text", ["x" * 3000, '"' * 700], ids=["body", "chunks"])
-def test_a_set_for_which_there_is_no_room_is_503_and_changes_nothing(new_server, jobix, text):
-    """Its body becomes a file, and so do the chunks that it is made into, which may be longer."""
+def test_a_set_on_a_full_disk_is_503_and_changes_nothing(new_server, jobix, text):
+    """The body is stored in a file, and so are its converted chunks, which may be longer."""
     server = new_server().start()
     ask = Asker(server.url, jobix)
     assert ask("/set", {"0": {}}).status_code == 200

@@ -17,14 +17,14 @@ from tests.support.postgresql import make_postgresql_database
 
 LIST = 1
 
-# So many jobs, in a database of the rarer kind. Usually autovacuum tells PostgreSQL of them; SQLite is told by nobody.
+# The number of jobs with unusual statistics: usually PostgreSQL has them by autovacuum, and SQLite has none.
 OTHERWISE = 20_001
-OLD = NOW - 100  # what ended before, and who was not heard since, is forgotten
+OLD = NOW - 100  # older history and older workers are deleted
 
 
 def verbs(n: int) -> dict[str, Verb]:
-    """What a server does all day, on a list of n jobs."""
-    jobid, claim = n // 4 + 50, f"held-{n // 4 + 50}"  # one that is held
+    """The verbs of a server, for a list of n jobs."""
+    jobid, claim = n // 4 + 50, f"held-{n // 4 + 50}"  # a held job
     ended = n // 8
 
     def take(n: int, chosen: bool) -> Verb:
@@ -107,7 +107,7 @@ def verbs(n: int) -> dict[str, Verb]:
 
 @pytest.fixture(scope="module")
 def databases(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Makes a database with so many jobs, once."""
+    """Returns a database with a number of jobs, created once."""
     made: dict[int, Database] = {}
 
     def of(jobs: int) -> Database:
@@ -126,8 +126,8 @@ def databases(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytes
 
 
 @pytest.mark.parametrize("jobs", [100_000, OTHERWISE])
-def test_every_statement_finds_its_jobs_by_an_index(databases: Any, jobs: int) -> None:
-    """With statistics and without; and where PostgreSQL plans once for all values."""
+def test_every_statement_uses_an_index(databases: Any, jobs: int) -> None:
+    """With and without statistics, and for generic plans of PostgreSQL."""
     database, scans = databases(jobs), []
     for name, verb in verbs(jobs).items():
         for alone in (False, True):
@@ -139,7 +139,7 @@ def test_every_statement_finds_its_jobs_by_an_index(databases: Any, jobs: int) -
     assert not scans
 
 
-def test_the_check_of_plans_sees_a_scan(databases: Any) -> None:
+def test_the_check_of_plans_detects_a_scan(databases: Any) -> None:
     for sql in ("SELECT COUNT(*) FROM job WHERE filename = :x", "SELECT claim FROM event WHERE worker = :x"):
         database = databases(1_000)
         assert full_scans(database, database.dialect.statement(sql), {"x": "x"})

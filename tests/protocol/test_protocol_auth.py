@@ -19,7 +19,7 @@ ROUTES = [
 @on_sqlite
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_refuses_a_missing_or_bad_jobix(shared, method, path):
-    """tests/unit/test_parsing.py has all kinds of bad ones."""
+    """tests/unit/test_parsing.py has all kinds of invalid keys."""
     for jobix, expected in (
         (None, (403, "jobix_missing")),
         ("", (403, "jobix_missing")),
@@ -37,7 +37,7 @@ def test_the_lowest_and_the_highest_jobix_work(shared, jobix):
     assert ask("/get/0").json()["jobix"] == jobix
 
 
-def test_another_secret_sees_nothing_of_a_list(ask, shared):
+def test_another_key_has_no_access_to_a_list(ask, shared):
     ask("/set", {"1": {}})
     other = Asker(shared.url, secrets.randbelow(2**63))
     assert other("/get/0").json() == "nada"
@@ -46,7 +46,7 @@ def test_another_secret_sees_nothing_of_a_list(ask, shared):
     assert other("/get").json()["jobs"] == 0
 
 
-def test_asking_with_a_new_secret_makes_no_list(ask, shared):
+def test_queries_with_a_new_key_create_no_list(ask, shared):
     with opened(shared) as database:
         before = database.tables()
         for path in ("/get/0", "/get", "/lifetime", "/lifetime/1", "/check_stages", "/check_stages/1/0"):
@@ -56,20 +56,20 @@ def test_asking_with_a_new_secret_makes_no_list(ask, shared):
     assert after["job_list"] == before["job_list"]
 
 
-def test_a_closed_server_knows_its_lists_and_no_others(closed, jobix):
+def test_a_closed_server_accepts_existing_lists_only(closed, jobix):
     assert Asker(closed.url, jobix)("/get/0").json()["jobid"] == 1
     refused = Asker(closed.url, jobix ^ 1)("/set", {"1": {}})
     assert (refused.status_code, refused.json()["error"]) == (403, "jobix_unknown")
 
 
-def test_guessing_secrets_is_slow(closed, jobix):
+def test_guesses_of_keys_are_rate_limited(closed, jobix):
     answers = [Asker(closed.url, jobix ^ wrong)("/get/0") for wrong in range(1, 6)]
     assert [answer.status_code for answer in answers] == [403, 403, 403, 429, 429]
     assert int(answers[-1].headers["Retry-After"]) == 60
     assert answers[-1].json()["error"] == "too_many_wrong_secrets"
 
 
-def test_the_secret_is_nowhere_to_be_found(new_server, jobix):
+def test_the_key_is_not_in_responses_logs_or_the_database(new_server, jobix):
     server = new_server(log_level="DEBUG").start()
     ask = Asker(server.url, jobix)
     ask("/init/0/10")

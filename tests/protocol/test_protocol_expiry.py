@@ -1,4 +1,4 @@
-"""What becomes of jobs that stay too long: flagged, sent back, or failed; and when they are sent back."""
+"""Jobs beyond their lifetime are flagged, requeued or failed; and requeues by /check_stages."""
 
 import time
 import uuid
@@ -22,11 +22,11 @@ def progress(ask, *keys):
 
 
 def rows(ask, shared):
-    """The list's jobs, as the database has them; its counters are right."""
+    """The list's jobs in the database, after a check of the counters."""
     return jobs(shared, ask("/get").json()["list"])
 
 
-def test_a_job_whose_worker_died_is_flagged_by_the_server_itself(ask):
+def test_the_server_flags_the_job_of_a_dead_worker(ask):
     ask("/init/0/0.005")  # 0.3 s
     ask("/set", {"1": {}, "2": {}})
     ask("/get/0")
@@ -36,7 +36,7 @@ def test_a_job_whose_worker_died_is_flagged_by_the_server_itself(ask):
     assert progress(ask, "working", "available", "failed") == (1, 1, 0)
 
 
-def test_an_available_job_can_be_flagged_too_and_is_still_claimed(ask):
+def test_an_available_job_can_be_flagged_and_still_claimed(ask):
     ask(f"/init/{SOON}/{LONG}")
     ask("/set", {"1": {}})
     until(lambda: progress(ask, "flagged") == (1,))
@@ -44,7 +44,7 @@ def test_an_available_job_can_be_flagged_too_and_is_still_claimed(ask):
     assert progress(ask, "flagged", "working") == (0, 1)
 
 
-def test_check_stages_flags_at_once_and_says_how_many(ask, shared):
+def test_check_stages_flags_at_once_and_returns_the_number(ask, shared):
     ask(f"/init/0/{LONG}")
     ask("/set", {str(i): {} for i in range(5)})
     ask("/get/0?n=4")
@@ -53,7 +53,7 @@ def test_check_stages_flags_at_once_and_says_how_many(ask, shared):
     assert ask("/check_stages", method="POST").json() == {"ok": False, "flagged": 3, "degraded": 0}
 
 
-def test_check_stages_sends_the_flagged_jobs_back_and_ends_their_claims(ask, shared):
+def test_check_stages_requeues_flagged_jobs_and_ends_their_claims(ask, shared):
     ask(f"/init/0/{LONG}")
     ask("/set", {str(i): {} for i in range(4)})
     held = {job["jobid"]: job["claim"] for job in ask("/get/0?n=4").json()}
@@ -68,7 +68,7 @@ def test_check_stages_sends_the_flagged_jobs_back_and_ends_their_claims(ask, sha
     assert [job["attempt"] for job in ask("/get/0?n=9").json()] == [2, 2]
 
 
-def test_only_the_named_stage_is_sent_back(ask, shared):
+def test_check_stages_requeues_the_named_stage_only(ask, shared):
     ask(f"/init/0/{LONG}/0/{LONG}")
     ask("/set", {"1": {"jobstage": 1}, "2": {"jobstage": 3}})
     expire(shared, ask, 1, 2)
@@ -78,11 +78,11 @@ def test_only_the_named_stage_is_sent_back(ask, shared):
 
 
 @pytest.mark.parametrize("path", ["/check_stages/1/2", "/check_stages/2/2", "/check_stages/5/3", "/check_stages/x/0"])
-def test_jobs_are_sent_back_to_a_lower_even_stage_only(ask, path):
+def test_jobs_are_requeued_to_a_lower_even_stage_only(ask, path):
     assert ask(path).status_code == 400
 
 
-def test_expiry_can_send_back_by_itself(ask):
+def test_expired_jobs_can_be_requeued_automatically(ask):
     ask(f"/lifetime/1/{SOON}?requeue=0&max_attempts=0")
     ask("/set", {"1": {}})
     stale = ask("/get/0").json()["claim"]
@@ -90,7 +90,7 @@ def test_expiry_can_send_back_by_itself(ask):
     assert ask("/update_job/1/2", claim=stale).json()["error"] == "claim_lost"
 
 
-def test_a_job_that_expired_too_often_fails_and_is_claimed_by_nobody(ask, shared):
+def test_a_job_that_expired_too_often_fails_and_is_not_claimed(ask, shared):
     ask(f"/lifetime/1/{LONG}?requeue=0&max_attempts=3")
     ask("/set", {"1": {}})
     for attempt in (1, 2, 3):
@@ -120,7 +120,7 @@ def test_a_job_with_too_many_errors_fails_with_its_last_error(ask, shared):
     assert "no memory" in ask(f"/get?list={name}", Accept="text/html").text
 
 
-def test_five_attempts_are_the_default_and_zero_is_no_bound(ask):
+def test_five_attempts_are_the_default_and_zero_is_unlimited(ask):
     ask("/set", {"1": {}, "2": {"jobstage": 2}})
     ask("/lifetime/3/0?max_attempts=0")
     for stage in (0, 2):
@@ -131,7 +131,7 @@ def test_five_attempts_are_the_default_and_zero_is_no_bound(ask):
         assert failed == ([False] * 4 + [True] if stage == 0 else [False] * 7)
 
 
-def test_giving_back_without_an_error_is_no_failure(ask):
+def test_a_release_without_an_error_is_not_a_failure(ask):
     ask("/lifetime/1/0?max_attempts=1")
     ask("/set", {"1": {}})
     for attempt in (1, 2, 3):
@@ -140,7 +140,7 @@ def test_giving_back_without_an_error_is_no_failure(ask):
 
 
 @pytest.mark.parametrize("back", ["/update_job/1/0", "/check_stages/1/0"])
-def test_sending_a_failed_job_back_counts_its_attempts_anew(ask, back):
+def test_a_retry_of_a_failed_job_resets_its_attempts(ask, back):
     ask("/lifetime/1/0?max_attempts=2")
     ask("/set", {"1": {}})
     for _round in range(2):
@@ -154,12 +154,12 @@ def test_sending_a_failed_job_back_counts_its_attempts_anew(ask, back):
 
 
 @pytest.mark.parametrize("way", ["requeue", "degrade"])
-def test_a_job_is_either_finished_or_sent_back_when_both_come_at_once(ask, shared, way):
+def test_a_job_is_either_completed_or_requeued_in_a_race(ask, shared, way):
     number = 48
     ask(f"/lifetime/1/{LONG}?max_attempts=0" + ("&requeue=0" if way == "requeue" else ""))
     ask("/set", {str(i): {} for i in range(number)})
     held = {job["jobid"]: job["claim"] for job in ask("/get/0?n=100", claim=uuid.uuid4().hex).json()}
-    expire(shared, ask, *range(0, number, 2))  # the others must not suffer from it
+    expire(shared, ask, *range(0, number, 2))  # the other jobs must not be affected
 
     def finish(part):
         asker = Asker(shared.url, ask.jobix)

@@ -1,4 +1,4 @@
-"""/get: which job comes, what the answer holds, and that one claim goes to one worker."""
+"""/get: the order of jobs, the response, and one worker for each claim."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ def filled(ask):
 
 @pytest.fixture
 def token():
-    """A token that a worker chose."""
+    """A client token."""
     return uuid.uuid4().hex
 
 
@@ -27,7 +27,7 @@ def ids(answer):
     return [job["jobid"] for job in answer.json()]
 
 
-def test_a_claim_answers_what_the_founding_workers_expect_and_more(filled):
+def test_a_claim_returns_the_founding_keys_and_more(filled):
     job = filled("/get/0").json()
     token = job.pop("claim")
     assert len(token) >= 16
@@ -38,7 +38,7 @@ def test_a_claim_answers_what_the_founding_workers_expect_and_more(filled):
     assert filled("/get").json()["working"] == 1
 
 
-def test_nothing_there_is_the_text_nada(ask):
+def test_a_claim_without_an_available_job_is_nada(ask):
     assert ask("/get/0").text == '"nada"'
     assert ask("/get/0", method="POST").json() == "nada"
     assert ask("/get/0?n=3").json() == []
@@ -61,7 +61,7 @@ def test_a_job_goes_to_the_next_stage_or_to_the_odd_one_named(filled, shared):
 
 
 @pytest.mark.parametrize("path", ["/get/1", "/get/0/2", "/get/4/3", "/get/0?n=0", "/get/0?n=1001", "/get/0?wait=61"])
-def test_what_no_stage_allows_is_refused(filled, path):
+def test_a_claim_of_an_invalid_stage_is_refused(filled, path):
     assert filled(path).status_code == 400
 
 
@@ -150,7 +150,7 @@ def test_each_claim_counts_an_attempt_of_this_stage(ask):
     assert ask("/get/2").json()["attempt"] == 1
 
 
-def test_the_worker_is_kept_and_shown(filled, shared):
+def test_the_worker_is_stored_and_shown(filled, shared):
     filled("/get/0", worker="node7:4711")
     name = filled("/get").json()["list"]
     assert jobs(shared, name)[1]["worker"] == "node7:4711"
@@ -169,7 +169,7 @@ def test_jobs_of_the_last_stage_or_above_are_done_and_not_claimed(ask):
     assert ask("/get").json()["done"] == 2
 
 
-def test_looking_with_head_claims_nothing(filled):
+def test_a_head_request_claims_nothing(filled):
     assert filled("/get/0", method="HEAD").status_code == 405
     assert filled("/get").json()["working"] == 0
 

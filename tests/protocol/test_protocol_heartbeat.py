@@ -1,4 +1,4 @@
-"""/heartbeat: a claim is renewed while it is held, and its worker told when it isn't."""
+"""/heartbeat: renews held claims, and reports lost and cancelled ones."""
 
 import uuid
 
@@ -16,7 +16,7 @@ def held(ask):
 
 
 def beat(ask, *pairs):
-    """The states that a heartbeat is answered, in order."""
+    """Sends a heartbeat. Returns the states in order."""
     answer = ask("/heartbeat", [{"jobid": jobid, "claim": claim} for jobid, claim in pairs]).json()["jobs"]
     assert [one["jobid"] for one in answer] == [jobid for jobid, _claim in pairs]
     return [one["state"] for one in answer]
@@ -50,14 +50,14 @@ def test_a_claim_without_a_lifetime_has_no_deadline(ask):
     assert answer == {"jobs": [{"jobid": 1, "state": "held", "deadline": None}]}
 
 
-def test_each_claim_is_judged_alone_and_in_order(held):
+def test_each_claim_has_its_own_state_in_order(held):
     ask, job = held
     second = ask("/get/0").json()
     pairs = [(2, second["claim"]), (1, second["claim"]), (99, job["claim"]), (1, job["claim"]), (2, "no such claim")]
     assert beat(ask, *pairs) == ["held", "lost", "lost", "held", "lost"]
 
 
-def test_a_heartbeat_takes_the_flag_off_a_job_that_is_still_held(held, shared):
+def test_a_heartbeat_clears_the_flag_of_a_held_job(held, shared):
     ask, job = held
     overdue(shared, ask)
     assert ask("/check_stages").json() == {"ok": False, "flagged": 1, "degraded": 0}
@@ -66,7 +66,7 @@ def test_a_heartbeat_takes_the_flag_off_a_job_that_is_still_held(held, shared):
     assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
 
 
-def test_a_late_heartbeat_takes_the_failure_back(held, shared):
+def test_a_late_heartbeat_reverts_the_failure(held, shared):
     ask, job = held
     ask("/lifetime/1/60?max_attempts=2")
     for _late in range(3):
@@ -78,7 +78,7 @@ def test_a_late_heartbeat_takes_the_failure_back(held, shared):
     assert ask("/update_job/1/0", {"error": "no disk"}, claim=claim).json()["failed"]
 
 
-def test_a_heartbeat_after_the_loss_says_so_and_changes_nothing(held, shared):
+def test_a_heartbeat_of_a_lost_claim_changes_nothing(held, shared):
     ask, job = held
     overdue(shared, ask)
     assert ask("/check_stages/1/0").json()["degraded"] == 1
@@ -90,13 +90,13 @@ def test_a_heartbeat_after_the_loss_says_so_and_changes_nothing(held, shared):
     assert beat(ask, (1, other["claim"])) == ["held"]
 
 
-def test_a_heartbeat_after_the_end_says_lost(held):
+def test_a_heartbeat_of_an_ended_claim_returns_lost(held):
     ask, job = held
     ask("/update_job/1/2", claim=job["claim"])
     assert beat(ask, (1, job["claim"])) == ["lost"]
 
 
-def test_a_worker_is_told_to_cancel_and_its_error_is_the_last(held, shared):
+def test_a_cancelled_job_fails_at_the_next_error(held, shared):
     ask, job = held
     name = ask("/get").json()["list"]
     assert shared.run("cancel", name, "1").returncode == 0
@@ -107,13 +107,13 @@ def test_a_worker_is_told_to_cancel_and_its_error_is_the_last(held, shared):
     assert shared.run("cancel", name, "1").returncode == 1
 
 
-def test_a_worker_may_finish_though_it_was_told_to_cancel(held, shared):
+def test_a_worker_may_complete_a_cancelled_job(held, shared):
     ask, job = held
     shared.run("cancel", ask("/get").json()["list"], "1")
     assert ask("/update_job/1/2", claim=job["claim"]).json()["jobstage"] == 2
 
 
-def test_a_list_that_does_not_exist_yet_holds_nothing(ask):
+def test_claims_of_a_missing_list_are_lost(ask):
     assert beat(ask, (1, "a" * 16)) == ["lost"]
     assert ask("/heartbeat", []).json() == {"jobs": []}
 

@@ -10,7 +10,7 @@ from tests.support.snapshot import jobs
 
 
 def polled(ask, path, key, value, give_up_s=10):
-    """Asks until the answer says so; fails after a while."""
+    """Repeats a request until the response has this value. Fails after give_up_s."""
     give_up = datetime.now().timestamp() + give_up_s
     while (answer := ask(path).json())[key] != value:
         assert datetime.now().timestamp() < give_up, answer
@@ -31,27 +31,27 @@ def test_a_pipeline_of_three_stages_has_its_last_stage_from_the_lifetimes(ask):
     assert ask("/get").json()["last_stage"] == 6
 
 
-def test_lifetimes_that_are_set_stay_as_they_are_when_init_comes_again(ask):
+def test_a_repeated_init_keeps_the_lifetimes(ask):
     ask("/init/0/10")
     assert ask("/init/5/5/5/5").json() == {"0": 0, "1": 10, "2": 0}
     assert ask("/init").json() == {"0": 0, "1": 10, "2": 0}
 
 
-def test_init_leaves_what_lifetime_has_set_and_sets_the_rest(ask):
+def test_init_sets_only_the_lifetimes_that_are_not_set(ask):
     ask("/lifetime/1/5")
     assert ask("/init/0/10/0/20").json() == {"0": 0, "1": 5, "2": 0, "3": 20, "4": 0}
 
 
 @pytest.mark.parametrize("path", ["/init", "/init/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_init_without_values_makes_the_list_and_says_what_holds(ask, path, method):
+def test_init_without_values_creates_the_list_and_returns_lifetimes(ask, path, method):
     assert ask(path, method=method).json() == {}
     assert ask("/get").json()["list"].startswith("list-")
     ask("/lifetime/1/0.05")
     assert ask(path, method=method).json() == {"1": 0.05}
 
 
-def test_lifetimes_can_come_after_the_jobs_and_hold_for_them(ask, shared):
+def test_lifetimes_set_after_the_jobs_apply_to_them(ask, shared):
     ask("/set", {"1": {}})
     ask("/get/0")
     ask("/init/0/10")
@@ -76,7 +76,7 @@ def test_two_lists_cannot_have_one_name(ask, shared):
     assert other("/init").json() == {}
 
 
-def test_a_lifetime_is_set_and_asked_for(ask):
+def test_a_lifetime_can_be_set_and_queried(ask):
     assert ask("/lifetime/1").json() == {"stage": 1, "minutes": 0, "requeue": None, "max_attempts": 5}
     expected = {"stage": 1, "minutes": 2.5, "requeue": 0, "max_attempts": 3}
     assert ask("/lifetime/1/2.5?requeue=0&max_attempts=3").json() == expected
@@ -125,7 +125,7 @@ def test_a_job_that_has_failed_stays_failed_whatever_the_lifetime(ask, shared):
         assert jobs(shared, ask("/get").json()["list"]) == before
 
 
-def test_a_requeue_that_is_set_late_sends_back_what_was_flagged_before(ask):
+def test_a_later_requeue_setting_applies_to_flagged_jobs(ask):
     ask("/init/0/0.0001")
     ask("/set", {"1": {}})
     ask("/get/0")

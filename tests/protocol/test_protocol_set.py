@@ -1,4 +1,4 @@
-"""/set: jobs are added once, all of a set or none, and their commands come back exactly."""
+"""/set: a set is added once and atomically, and each jobcmd is returned exactly."""
 
 import gzip
 import json
@@ -111,14 +111,14 @@ def test_jobs_can_be_set_in_any_stage(ask):
     assert {stage: one["jobs"] for stage, one in ask("/get").json()["stages"].items()} == {"0": 1, "3": 1, "4": 1}
 
 
-def test_a_command_comes_back_exactly_as_it_was_set(ask):
+def test_a_jobcmd_is_returned_exactly_as_it_was_set(ask):
     entries = ",".join(f'"{number}":{{"jobcmd":{text}}}' for number, text in enumerate(EXACT))
     assert raw(ask, "/set", f"{{{entries}}}".encode()).status_code == 200
     for text in EXACT:
         assert same(jobcmd_in(ask("/get/0")), text), text
 
 
-def test_a_command_for_the_next_stage_comes_back_exactly(ask):
+def test_a_jobcmd_for_the_next_stage_is_returned_exactly(ask):
     ask("/set", {str(number): {"jobcmd": "first"} for number in range(len(EXACT))})
     ask(f"/get/0?n={len(EXACT)}")
     for number, text in enumerate(EXACT):
@@ -137,8 +137,8 @@ def test_a_large_set_can_be_streamed(ask, packed):
     assert ask("/get/0").json()["jobcmd"] == {"file": "0.npy"}
 
 
-def test_a_large_set_is_there_whole_or_not_at_all(ask, shared, jobix):
-    """Whoever looks while it is taken sees all of it or nothing; so does whoever looks after a crash."""
+def test_a_large_set_is_atomic(ask, shared, jobix):
+    """A concurrent reader sees all jobs of the set or none, also after a crash."""
     number, looking = 40_000, Asker(shared.url, jobix)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, "/set", {str(i): {} for i in range(number)})
@@ -149,7 +149,7 @@ def test_a_large_set_is_there_whole_or_not_at_all(ask, shared, jobix):
     assert seen <= {0, number}
 
 
-def test_an_empty_set_is_a_set(ask):
+def test_an_empty_set_is_accepted(ask):
     assert ask("/set", {}).json() == {"message": "Accepted: 0 new, 0 known", "new": 0, "known": 0}
 
 

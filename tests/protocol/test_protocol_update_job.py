@@ -1,4 +1,4 @@
-"""/update_job: a claim ends once, by who holds it, and says the same however often it is said."""
+"""/update_job: only its holder ends a claim, once, and a repeated report gets the same response."""
 
 import json
 import uuid
@@ -18,12 +18,12 @@ def one(ask):
 
 @pytest.fixture
 def token():
-    """A token that a worker chose."""
+    """A client token."""
     return uuid.uuid4().hex
 
 
 def row(ask, shared, jobid=1):
-    """The job, as the database has it; the list's counters are right."""
+    """The job in the database, after a check of the counters."""
     return jobs(shared, ask("/get").json()["list"])[jobid]
 
 
@@ -33,14 +33,14 @@ def refusal(answer):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_done_with_a_job_it_goes_to_the_next_even_stage(one, method):
+def test_a_completed_job_moves_to_the_next_even_stage(one, method):
     one("/get/0")
     answer = one("/update_job/1/2", method=method).json()
     assert answer == {"message": "Success, job 1 was updated to stage 2!", "jobid": 1, "jobstage": 2}
     assert one("/get").json()["done"] == 1
 
 
-def test_a_report_is_kept(one, shared):
+def test_the_data_of_a_report_is_stored(one, shared):
     claim = one("/get/0").json()["claim"]
     said = {"filename": "out/3.npy", "jobcmd": {"next": [1.50]}, "result": {"loss": 0.25}}
     one("/update_job/1/2", said, claim=claim)
@@ -49,7 +49,7 @@ def test_a_report_is_kept(one, shared):
     assert one("/get/2").json()["jobcmd"] == {"next": [1.5]}
 
 
-def test_what_a_report_does_not_say_stays_as_it_was(one, shared):
+def test_a_report_keeps_the_fields_that_it_omits(one, shared):
     one("/get/0")
     one("/update_job/1/2", {"filename": "a.npy"})
     one("/get/2")
@@ -57,7 +57,7 @@ def test_what_a_report_does_not_say_stays_as_it_was(one, shared):
     assert (row(one, shared)["filename"], row(one, shared)["jobcmd"]) == ("a.npy", '"first"')
 
 
-def test_a_job_can_be_given_back_or_redone(ask):
+def test_a_job_can_be_released_or_moved_to_a_lower_stage(ask):
     ask("/set", {"1": {"jobstage": 4}, "2": {"jobstage": 4}})
     ask("/get/4?n=2")
     assert ask("/update_job/1/4").json()["jobstage"] == 4
@@ -65,7 +65,7 @@ def test_a_job_can_be_given_back_or_redone(ask):
 
 
 @pytest.mark.parametrize("stage", [4, 6, 1_000_000])
-def test_a_stage_out_of_reach_is_refused_with_the_allowed_ones(ask, stage):
+def test_the_error_of_a_wrong_stage_names_the_allowed_ones(ask, stage):
     ask("/set", {"1": {}})
     claim = ask("/get/0").json()["claim"]
     refused = ask(f"/update_job/1/{stage}", claim=claim)
@@ -74,17 +74,17 @@ def test_a_stage_out_of_reach_is_refused_with_the_allowed_ones(ask, stage):
 
 
 @pytest.mark.parametrize("stage", [1, 3, -2, "x", "", 10**30])
-def test_a_next_stage_that_is_no_even_stage_is_refused(one, stage):
+def test_a_next_stage_must_be_even(one, stage):
     one("/get/0")
     assert one(f"/update_job/1/{stage}").status_code in ((400,) if stage != "" else (404, 405))
 
 
-def test_a_job_that_nobody_works_on_cannot_be_updated(one):
+def test_a_job_that_is_not_held_cannot_be_updated(one):
     assert refusal(one("/update_job/1/2")) == (409, "wrong_stage")
     assert refusal(one("/update_job/1/0")) == (409, "wrong_stage")
 
 
-def test_a_job_that_the_list_does_not_have_is_not_found(one, ask):
+def test_a_missing_job_is_not_found(one, ask):
     assert refusal(one("/update_job/2/2")) == (404, "no_such_job")
 
 
@@ -96,7 +96,7 @@ def test_a_job_of_another_list_is_not_found(one, shared, jobix):
 
 def test_a_stale_worker_cannot_advance_a_requeued_job(one, shared):
     stale = one("/get/0").json()["claim"]
-    one("/update_job/1/0")  # a founding master takes it back
+    one("/update_job/1/0")  # a founding master requeues the job
     for _again in range(2):
         assert refusal(one("/update_job/1/2", {"filename": "corrupt"}, claim=stale)) == (409, "claim_lost")
     fresh = one("/get/0").json()["claim"]
@@ -154,7 +154,7 @@ def test_require_claim_refuses_a_report_without_token(new_server, jobix):
     assert refusal(ask("/update_job/1/2")) == (409, "claim_lost")
     assert refusal(ask("/update_job/1/0")) == (409, "claim_lost")
     assert refusal(ask("/update_job/2/2")) == (409, "claim_lost")
-    assert ask("/update_job/2/0").status_code == 200  # held by nobody: a master may send it back
+    assert ask("/update_job/2/0").status_code == 200  # not held: a master may requeue it
     assert ask("/update_job/1/2", claim=claim).status_code == 200
 
 
@@ -172,7 +172,7 @@ def test_a_job_set_in_an_odd_stage_can_be_updated(ask):
     assert ask("/update_job/2/0").json()["jobstage"] == 0
 
 
-def test_the_next_job_comes_with_the_same_request(ask):
+def test_an_update_can_return_the_next_job(ask):
     ask("/set", {"1": {}, "2": {"jobcmd": "two"}})
     ask("/get/0")
     job = ask("/update_job/1/2?next=0").json()["next"]
@@ -186,7 +186,7 @@ def test_the_next_job_can_be_the_one_that_was_just_finished(one):
     assert one("/update_job/1/2?next=2").json()["next"]["jobid"] == 1
 
 
-def test_the_whole_request_sent_again_gets_the_whole_answer_again(ask, token):
+def test_a_repeated_update_returns_the_same_next_job(ask, token):
     ask("/set", {str(i): {} for i in range(1, 4)})
     claim = ask("/get/0").json()["claim"]
     headers = {"claim": claim, "next_claim": token}

@@ -1,4 +1,4 @@
-"""/update_jobs: a list of reports, each judged alone."""
+"""/update_jobs: a list of reports, each with its own outcome."""
 
 import uuid
 
@@ -38,7 +38,7 @@ def test_each_report_gets_its_own_outcome_in_order(held):
     assert ask("/get/2").json()["jobcmd"] == "next"
 
 
-def test_the_same_list_sent_again_gets_the_same_answer(held):
+def test_a_repeated_list_of_reports_gets_the_same_response(held):
     ask, tokens = held
     reports = [{"jobid": jobid, "jobstage": 2, "claim": token} for jobid, token in tokens.items()]
     first = ask("/update_jobs?next=0&n=5", reports, next_claim="n" * 32).json()
@@ -47,7 +47,7 @@ def test_the_same_list_sent_again_gets_the_same_answer(held):
     assert ask("/get").json()["working"] == 2
 
 
-def test_more_jobs_come_with_the_same_request(held):
+def test_update_jobs_can_return_more_jobs(held):
     ask, tokens = held
     reports = [{"jobid": 1, "jobstage": 2, "claim": tokens[1]}]
     assert [job["jobid"] for job in ask("/update_jobs?next=0", reports).json()["next"]] == [4]
@@ -69,7 +69,7 @@ def test_founding_workers_report_without_tokens(held):
     {"jobid": 2, "jobstage": 2, "error": "done, and yet an error"},
     {"jobid": 2, "jobstage": 2, "claim": "too short"},
 ])  # fmt: skip
-def test_a_report_that_no_stage_allows_does_not_refuse_the_others(held, report):
+def test_an_invalid_report_does_not_affect_the_others(held, report):
     ask, tokens = held
     others = [{"jobid": jobid, "jobstage": 2, "claim": tokens[jobid]} for jobid in (1, 3)]
     answer = ask("/update_jobs", [others[0], {"claim": tokens[2]} | report, others[1]])
@@ -87,11 +87,11 @@ def test_a_body_that_is_not_a_list_of_reports_is_refused(held, body):
     assert ask("/get").json()["working"] == 3
 
 
-def test_a_list_that_does_not_exist_yet_has_no_such_jobs(ask):
+def test_reports_to_a_missing_list_are_not_found(ask):
     answer = ask("/update_jobs?next=0", [{"jobid": 1, "jobstage": 2}]).json()
     assert [one["status"] for one in answer["jobs"]] == [404]
     assert answer["next"] == []
 
 
-def test_the_route_takes_post_alone(ask):
+def test_update_jobs_accepts_post_only(ask):
     assert [ask(path, method="GET").status_code for path in ("/update_jobs", "/heartbeat", "/set")] == [405] * 3

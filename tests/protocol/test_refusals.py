@@ -1,4 +1,4 @@
-"""Every status of the protocol's table, on every route; and that a refused request changed nothing at all."""
+"""Every status of the protocol's table on every route; refused requests change nothing."""
 
 import zlib
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ def places(kind, request, tmp_path_factory):
     ask("/update_job/1/0", claim=STALE)
     ask("/get/0", claim="b" * 32)  # job 1, of which STALE was the claim
     assert {one["jobstage"] for one in jobs(server, "mine").values()} == {0, 1, 2, 3}
-    # the wary server has seen its wrong secret of this minute
+    # the closed server has received its permitted wrong key of this minute
     assert Asker(wary.url, UNKNOWN)("/get/0").status_code == 403
     yield SimpleNamespace(open=server, closed=strict, wary=wary)
     for one in (server, strict, wary):
@@ -50,7 +50,7 @@ def places(kind, request, tmp_path_factory):
 
 
 BAD = "bad_request"
-# refused before the database is asked for more than the list
+# refused before any query except that of the list
 EARLY = [
     # cannot be parsed
     (400, BAD, "GET", "/init/x", None, {}),
@@ -122,7 +122,7 @@ EARLY = [
     (429, "too_many_wrong_secrets", "POST", "wary/set", GOOD_SET, {"jobix": UNKNOWN}),
     (429, "too_many_wrong_secrets", "GET", "wary/update_job/0/2", None, {"jobix": UNKNOWN, "claim": HELD}),
 ]  # fmt: skip
-# refused by what the database holds, or while a set is read
+# refused by the state of the database, or while a set is parsed
 LATE = [
     (400, BAD, "POST", "/set", b"", {}),
     (400, BAD, "POST", "/set", b"{", {}),
@@ -138,7 +138,7 @@ LATE = [
     (400, BAD, "POST", "/set", GOOD_SET | {"102": {"jobstage": 1_000_001}}, {}),
     (400, BAD, "POST", "/set", GOOD_SET | {"102": {"priority": True}}, {}),
     (400, BAD, "POST", "/set", {str(i): {} for i in range(100, 2700)} | {"2700": 0}, {}),
-    # nothing there
+    # not found
     (404, "no_such_job", "GET", "/update_job/99/2", None, {}),
     (404, "no_such_job", "GET", "/update_job/99/2?next=0", None, {"next-claim": FRESH}),
     (404, "no_such_job", "GET", "/update_job/0/2", None, {"jobix": OTHER, "claim": HELD}),
@@ -148,7 +148,7 @@ LATE = [
     (405, "method_not_allowed", "GET", "/set", None, {}),
     (405, "method_not_allowed", "HEAD", "/get/0", None, {}),
     (405, "method_not_allowed", "PUT", "/update_job/0/2", None, {"claim": HELD}),
-    # not where the request thinks it is, or not held
+    # in another stage, or not held
     (409, "name_taken", "GET", "/init?name=taken", None, {}),
     (409, "name_taken", "GET", "/init/0/10?name=taken", None, {"jobix": UNKNOWN}),
     (409, "claim_spent", "GET", "/get/0", None, {"claim": SPENT}),
@@ -172,7 +172,7 @@ LATE = [
 
 
 def named(row):
-    """How a row is called: 400-GET-init-x."""
+    """The test id of a row: 400-GET-init-x."""
     return f"{row[0]}-{row[2]}-{row[3][:40]}".replace("/", "-")
 
 
@@ -193,7 +193,7 @@ def test_a_refused_request_changes_nothing(places, status, code, method, path, b
 
 
 def check(places, status, code, method, path, body, headers):
-    """Sends a request: it is refused, with an error, and no row of any table changes."""
+    """Checks that a request is refused with an error and changes no row of any table."""
     where, slash, rest = path.partition("/")
     server = getattr(places, where or "open")
     sent = {"jobix": str(JOBIX)} | {name: str(value) for name, value in headers.items()}

@@ -1,9 +1,9 @@
-"""A list that was given another name is called by it from then on."""
+"""A renamed list has the new name in all later responses."""
 
 from tests.support.server import Asker
 
 
-def test_after_a_rename_answers_hold_the_new_name(ask, shared, jobix):
+def test_responses_after_a_rename_have_the_new_name(ask, shared, jobix):
     ask("/set", {"1": {}})
     ask("/get/0")
     old = ask("/get").json()["list"]

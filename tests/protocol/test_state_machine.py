@@ -1,4 +1,4 @@
-"""Any order of requests: the server says and holds what a small model does; no job is ever in two hands."""
+"""Random sequences of requests: the server agrees with a small model, and each job has at most one holder."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ from tests.support.model import Model
 from tests.support.server import Asker
 from tests.support.snapshot import Database
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # more, and others each time; else always the same few
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # 0: a few fixed examples; else this number of random ones
 STEPS = settings(
     max_examples=EXAMPLES or 40,
     stateful_step_count=40,
@@ -35,7 +35,7 @@ def flagged(row):
 
 
 class Machine(RuleBasedStateMachine):
-    """Makes requests, of which each answer must be the model's."""
+    """Makes requests and compares each response with the model."""
 
     def __init__(self, server, database, session):
         super().__init__()
@@ -43,7 +43,7 @@ class Machine(RuleBasedStateMachine):
         self.ask = Asker(server.url, secrets.randbelow(2**63))
         self.ask.session = session
         self.model = Model()
-        self.claims = []  # (jobid, token) of every claim there ever was
+        self.claims = []  # (jobid, token) of every claim so far
         self.tokens = []  # chosen by workers
         self.ask("/init/0/600/0/600")
         self.ask("/lifetime/1/600?max_attempts=3")
@@ -51,7 +51,7 @@ class Machine(RuleBasedStateMachine):
         self.name = self.ask("/get").json()["list"]
 
     def some(self, chance, things):
-        """One of the things, a late one rather than an early one; None if there is none."""
+        """Chooses one of the things, preferring later ones; None if there are none."""
         return things[-1 - chance % min(len(things), 12)] if things else None
 
     @rule(entries=st.dictionaries(JOBIDS, st.tuples(STAGES, st.integers(-1, 1)), min_size=1))
@@ -67,7 +67,7 @@ class Machine(RuleBasedStateMachine):
         self.got(self.ask(f"/get/{stage}?n={n}", **headers).json(), self.model.available(stage, n), chosen)
 
     def got(self, answer, expected, chosen):
-        """These jobs were handed out."""
+        """Checks and records the claimed jobs."""
         assert [job["jobid"] for job in answer] == expected
         for job in answer:
             self.model.claim(job["jobid"], job["claim"], chosen)
@@ -162,5 +162,5 @@ def database(shared):
     database.close()
 
 
-def test_any_order_of_requests_leaves_what_the_model_says(shared, database, ask):
+def test_any_order_of_requests_agrees_with_the_model(shared, database, ask):
     run_state_machine_as_test(lambda: Machine(shared, database, ask.session), settings=STEPS)

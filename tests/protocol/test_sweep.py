@@ -1,4 +1,4 @@
-"""The sweep: all that is overdue, once, and nothing that another server renewed or flagged in the meantime."""
+"""The sweep flags each overdue job once, but no job that another server has renewed or flagged."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ LIST = "(SELECT id FROM job_list WHERE name = ?)"
 
 @pytest.fixture(scope="module")
 def still(kind, request, tmp_path_factory):
-    """A server that sweeps when it is asked to, and hardly ever by itself."""
+    """A server that sweeps on request, and rarely by itself."""
     uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
     server = Server(tmp_path_factory.mktemp("still"), uri, sweep_every_s="3600").start()
     yield server
@@ -31,7 +31,7 @@ def ask(still, jobix):
 
 
 def rows(ask, still):
-    """The list's jobs, as the database has them; its counters are right."""
+    """The list's jobs in the database, after a check of the counters."""
     return jobs(still, ask("/get").json()["list"])
 
 

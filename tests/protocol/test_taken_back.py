@@ -1,4 +1,4 @@
-"""A claim that was taken back, by whatever way, is over: it ends nothing, renews nothing and claims nothing."""
+"""A revoked claim has ended: it reports nothing, renews nothing and claims nothing."""
 
 import uuid
 
@@ -7,25 +7,25 @@ import pytest
 from tests.support.late import expire
 from tests.support.snapshot import jobs
 
-WORKER = "node1:7"  # the same name at both claims: only the token tells them apart
-LIFETIME = {"sent back": "", "requeued": "?requeue=0", "failed": "?max_attempts=1"}
+WORKER = "node1:7"  # the same worker for both claims: only the tokens differ
+LIFETIME = {"requeued by hand": "", "requeued": "?requeue=0", "failed": "?max_attempts=1"}
 
 
 @pytest.fixture(params=LIFETIME)
 def taken(request, ask, shared):
-    """The request maker, and the token of a claim on job 1 that its worker chose, and that was taken back."""
+    """The request maker, and the client token of a revoked claim on job 1."""
     ask(f"/lifetime/1/600{LIFETIME[request.param]}")
     ask("/set", {"1": {}, "2": {}})
     token = uuid.uuid4().hex
     assert ask("/get/0", claim=token, worker=WORKER).json()["jobid"] == 1
     expire(shared, ask, 1)
-    ask("/check_stages" + ("/1/0" if request.param == "sent back" else ""))
+    ask("/check_stages" + ("/1/0" if request.param == "requeued by hand" else ""))
     assert ask("/get").json()["failed"] == (request.param == "failed")
     return ask, token
 
 
 def rows(ask, shared):
-    """The list's jobs, as the database has them; its counters are right."""
+    """The list's jobs in the database, after a check of the counters."""
     return jobs(shared, ask("/get").json()["list"])
 
 
@@ -49,7 +49,7 @@ def test_a_lost_token_neither_advances_nor_renews(taken, shared):
         ask("/get/0", worker=WORKER)
 
 
-@pytest.mark.parametrize("taken", ["sent back", "requeued"], indirect=True)
+@pytest.mark.parametrize("taken", ["requeued by hand", "requeued"], indirect=True)
 def test_a_release_by_a_lost_token_is_refused(taken, shared):
     ask, token = taken
     before = rows(ask, shared)

@@ -1,4 +1,4 @@
-"""Bodies that are too large, however packed or sent: 413 at once, in bounded memory; others are served meanwhile."""
+"""Too large bodies are refused with 413 at once, in bounded memory, while other requests are served."""
 
 import gzip
 import socket
@@ -14,7 +14,7 @@ from tests.support.server import Asker, Server
 
 @pytest.fixture(scope="module")
 def bounded(kind, request, tmp_path_factory):
-    """A server that takes bodies of 64 MB."""
+    """A server with a limit of 64 MB for bodies."""
     uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
     server = Server(tmp_path_factory.mktemp("bounded"), uri, max_body_mb="64").start()
     Asker(server.url, 1)("/set", {"1": {"jobstage": 1}})
@@ -23,7 +23,7 @@ def bounded(kind, request, tmp_path_factory):
 
 
 def served(server):
-    """Sees that the server serves, and that job 1 is where it was."""
+    """Checks that the server responds and that job 1 is unchanged."""
     assert Asker(server.url, 1)("/get").json()["stages"]["1"]["jobs"] == 1
 
 
@@ -66,7 +66,7 @@ def test_others_are_served_while_a_large_body_trickles_in(bounded):
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_body_within_the_bound_is_taken(bounded, packed):
+def test_a_body_within_the_limit_is_accepted(bounded, packed):
     text = b"{%s}" % b",".join(b'"%d": {"jobcmd": "%s"}' % (i, b"x" * MB) for i in range(20))
     jobix = {"jobix": "2" if packed else "3"}
     body = gzip.compress(text, 1) if packed else text

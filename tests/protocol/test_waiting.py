@@ -1,4 +1,4 @@
-"""/get?wait=: a worker that waits is woken by whatever makes a job available, and holds up nobody else."""
+"""/get?wait=: every event that makes a job available wakes a long poll, and long polls delay no other request."""
 
 import signal
 import time
@@ -12,7 +12,7 @@ from tests.support.waiter import AT_ONCE_S, FOREVER, Waiter
 
 @pytest.fixture
 def waiter(shared, jobix):
-    """Asks under the list's secret, and waits."""
+    """Sends long polls with the key of the list."""
     return Waiter(shared.url, jobix)
 
 
@@ -24,7 +24,7 @@ def test_a_wait_ends_with_nada(ask):
     assert 0.6 <= time.monotonic() - begun < AT_ONCE_S
 
 
-def test_who_waits_is_woken_by_set(ask, waiter):
+def test_a_set_wakes_a_long_poll(ask, waiter):
     ask("/set", {"1": {"jobstage": 2}})
     answer = waiter.ask(f"/get/0?wait={FOREVER}")
     assert not answer.done()
@@ -38,7 +38,7 @@ def test_a_long_poll_on_a_missing_list_ends_at_its_first_set(ask, waiter):
     assert answer.result(AT_ONCE_S)["jobid"] == 7
 
 
-def test_who_waits_is_woken_by_a_release(ask, waiter):
+def test_a_release_wakes_a_long_poll(ask, waiter):
     ask("/set", {"7": {}})
     claim = ask("/get/0").json()["claim"]
     answer = waiter.ask(f"/get/0?wait={FOREVER}")
@@ -46,7 +46,7 @@ def test_who_waits_is_woken_by_a_release(ask, waiter):
     assert answer.result(AT_ONCE_S)["attempt"] == 2
 
 
-def test_who_waits_for_the_next_stage_is_woken_by_an_advance(ask, waiter):
+def test_an_advance_wakes_a_long_poll_for_the_next_stage(ask, waiter):
     ask("/set", {"7": {}, "8": {}})
     claims = [job["claim"] for job in ask("/get/0?n=2").json()]
     answers = [waiter.ask(f"/get/2?wait={FOREVER}") for _ in range(2)]
@@ -56,7 +56,7 @@ def test_who_waits_for_the_next_stage_is_woken_by_an_advance(ask, waiter):
 
 
 @pytest.mark.parametrize("way", ["requeue", "degrade"])
-def test_who_waits_is_woken_by_an_expiry(ask, waiter, shared, way):
+def test_an_expiry_wakes_a_long_poll(ask, waiter, shared, way):
     ask("/lifetime/1/60" + ("?requeue=0" if way == "requeue" else ""))
     ask("/set", {"7": {}})
     ask("/get/0")
@@ -69,7 +69,7 @@ def test_who_waits_is_woken_by_an_expiry(ask, waiter, shared, way):
     assert answer.result(AT_ONCE_S)["attempt"] == 2
 
 
-def test_one_job_wakes_one_of_many_and_the_rest_wait_on(ask, waiter):
+def test_one_job_wakes_one_of_many_long_polls(ask, waiter):
     ask("/set", {"1": {"jobstage": 2}})
     answers = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(12)]
     for jobid in range(100, 112):
@@ -77,15 +77,15 @@ def test_one_job_wakes_one_of_many_and_the_rest_wait_on(ask, waiter):
     assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == list(range(100, 112))
 
 
-def test_a_batch_wakes_as_many_as_it_has_jobs(ask, waiter):
+def test_a_set_wakes_one_long_poll_for_each_job(ask, waiter):
     ask("/set", {"1": {"jobstage": 2}})
     answers = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(8)]
     ask("/set", {str(jobid): {} for jobid in range(100, 108)})
     assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == list(range(100, 108))
 
 
-def test_the_wake_comes_with_the_job_and_not_with_the_next_look(ask, waiter):
-    """The server also looks every quarter of a second; twenty rounds of that would take 2.5 s on average."""
+def test_a_new_job_wakes_a_long_poll_without_a_poll_delay(ask, waiter):
+    """The server also polls the database every 0.25 s; twenty rounds of that would take 2.5 s on average."""
     ask("/set", {"7": {}})
     claim = ask("/get/0").json()["claim"]
     took_s = 0.0
@@ -98,7 +98,7 @@ def test_the_wake_comes_with_the_job_and_not_with_the_next_look(ask, waiter):
     assert took_s < 1.5
 
 
-def test_a_wait_with_a_chosen_token_can_be_asked_again(ask, waiter):
+def test_a_long_poll_with_a_client_token_can_be_repeated(ask, waiter):
     ask("/set", {"1": {"jobstage": 2}})
     answers = [waiter.ask(f"/get/0?wait={FOREVER}", claim="w" * 32) for _ in range(2)]
     ask("/set", {"7": {}, "8": {}})
@@ -106,7 +106,7 @@ def test_a_wait_with_a_chosen_token_can_be_asked_again(ask, waiter):
     assert ask("/get").json()["working"] == 1
 
 
-def test_those_who_wait_hold_up_nobody(ask, waiter):
+def test_long_polls_do_not_delay_other_requests(ask, waiter):
     answers = [waiter.ask("/get/0?wait=5") for _ in range(30)]
     ask("/set", {str(i): {} for i in range(30, 60)})
     assert ask("/get/2").json() == "nada"
@@ -116,13 +116,13 @@ def test_those_who_wait_hold_up_nobody(ask, waiter):
 def test_a_long_poll_finds_a_job_set_at_another_server(new_server, tmp_path, jobix, database_uri):
     own = {"instance": str(tmp_path / "instance"), "database_uri": database_uri}
     one, other = new_server(**own).start(), new_server(**own).start()
-    for jobid in (7, 8):  # the first makes the list, too
+    for jobid in (7, 8):  # the first set also creates the list
         answer = Waiter(one.url, jobix).ask(f"/get/0?wait={FOREVER}")
         Asker(other.url, jobix)("/set", {str(jobid): {}})
         assert answer.result(AT_ONCE_S)["jobid"] == jobid
 
 
-def test_who_waits_is_answered_when_the_server_ends(server, jobix):
+def test_a_shutdown_answers_long_polls(server, jobix):
     answer = Waiter(server.url, jobix).ask(f"/get/0?wait={FOREVER}")
     server.process.send_signal(signal.SIGTERM)
     assert answer.result(AT_ONCE_S) == "nada"
@@ -140,9 +140,9 @@ def test_long_polls_beyond_the_limit_are_answered_at_once(new_server, jobix):
     ask = Asker(server.url, jobix)
     ask("/set", {})
     first = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(2)]
-    time.sleep(1)  # they must be asleep; nothing tells from outside, and a probe would take a place
+    time.sleep(1)  # until both wait: this is not visible from outside, and a probe would use a place
     assert [waiter.ask(f"/get/0?wait={FOREVER}").result(AT_ONCE_S) for _ in range(3)] == ["nada"] * 3
     assert not any(answer.done() for answer in first)
     ask("/set", {"1": {}, "2": {}})
-    assert {answer.result(AT_ONCE_S)["jobid"] for answer in first} == {1, 2}, "who was refused took a wake along"
+    assert {answer.result(AT_ONCE_S)["jobid"] for answer in first} == {1, 2}, "a refused long poll used up a wake"
     assert ask("/get/0?wait=0.1").json() == "nada", "a place was lost"

@@ -14,19 +14,19 @@ on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True, scope="se
 
 @pytest.fixture(scope="session", params=BOTH)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which database."""
+    """The kind of database."""
     return str(request.param)
 
 
 @pytest.fixture
 def database_uri(kind: str, request: pytest.FixtureRequest) -> str:
-    """A database of the test's own."""
+    """A new database for the test."""
     return "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture(scope="session")
 def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that need nothing but a list of their own."""
+    """One server for all tests that need only a new list."""
     uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
     server = Server(tmp_path_factory.mktemp(f"shared-{kind}"), uri).start()
     yield server
@@ -35,13 +35,13 @@ def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def ask(shared: Server, jobix: int) -> Asker:
-    """Requests under a fresh secret, to the shared server."""
+    """Requests with a new key to the shared server."""
     return Asker(shared.url, jobix)
 
 
 @pytest.fixture
 def closed(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> Server:
-    """A server that knows one list, closed to new ones; three wrong secrets a minute."""
+    """A closed server with one list, which permits three wrong keys a minute."""
     own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
     before = new_server(**own).start()
     assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200

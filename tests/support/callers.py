@@ -1,4 +1,4 @@
-"""Callers that load a server, note what it acknowledged, and live through its crashes."""
+"""Clients that load a server, record its acknowledgements and survive its crashes."""
 
 import contextlib
 import http.client
@@ -16,7 +16,7 @@ Held = list[tuple[int, str]]  # jobs that a caller holds, each with its claim
 
 
 class Callers:
-    """Some threads; each sends one request after the other while `running` is set."""
+    """Client threads; each sends one request after the other while `running` is set."""
 
     def __init__(self, server: Any, jobix: int, first_jobid: int, seed: int, n: int) -> None:
         self.ledger = Ledger()
@@ -32,14 +32,14 @@ class Callers:
             thread.start()
 
     def acknowledged(self, more: int) -> None:
-        """Waits until so many further requests were."""
+        """Waits until this many more requests are acknowledged."""
         enough, give_up = self.ledger.number(True) + more, time.monotonic() + 30
         while self.ledger.number(True) < enough and not self.trouble:
             assert time.monotonic() < give_up, "the callers came to a halt"
             time.sleep(0.002)
 
     def close(self) -> None:
-        """Ends them all."""
+        """Stops all threads."""
         self._over = True
         self.running.set()
         for thread in self._threads:
@@ -55,7 +55,7 @@ class Callers:
                 with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
                     while not self._over:
                         held = self._one(connection, chance, held)
-                held = []  # a job whose end was asked for must not be part of a second request
+                held = []  # an unanswered report of a job must not be followed by a second one
                 self._wait_for_restart()
         except BaseException as error:
             self.trouble.append(error)
@@ -65,7 +65,7 @@ class Callers:
             time.sleep(0.005)
 
     def _one(self, connection: Any, chance: random.Random, held: Held) -> Held:
-        """One request of a kind that suits what the caller holds; what it holds then."""
+        """Sends a request that fits the held jobs. Returns the jobs held afterwards."""
         kind = chance.random()
         if kind < 0.1:
             self._submit(connection, 1500 if kind < 0.015 else chance.randint(2, 40))
@@ -91,7 +91,7 @@ class Callers:
         self.ledger.acknowledged(asked)
 
     def _send(self, connection: Any, chance: random.Random, path: str, body: Any, ending: Held, token: str) -> Held:
-        """Ends and claims in one request. If no answer comes, it is sent again after the restart, or never."""
+        """Reports and claims in one request. Without a response it is repeated after the restart, or never."""
         asked = self.ledger.note(Asked(ended=tuple(ending), token=token))
         headers = {"claim": token} if path.startswith("/get") else {"next-claim": token}
         if path.startswith("/update_job/"):

@@ -1,4 +1,4 @@
-"""A writer on a real database, with callers that come at the same moment."""
+"""A commit queue on a real database, with concurrent callers."""
 
 import threading
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Counting(Database):
     commits = 0
 
     def connect(self) -> Connection:
-        """A connection of its own for the caller."""
+        """Opens a new connection for the caller."""
         connection = super().connect()
         commit = connection.commit
 
@@ -39,14 +39,14 @@ class Counting(Database):
 
 
 class Desk:
-    """A writer over a table of its own, callers that come together, and what was told."""
+    """A commit queue with a table, concurrent callers, and the published events."""
 
     def __init__(self, folder: Path, database_uri: str, busy_timeout_s: float = GIVE_UP_S) -> None:
         settings = Settings(instance=str(folder), database_uri=database_uri, busy_timeout_s=busy_timeout_s)
         prepare(settings, "key")
         self.uri = database_uri
         self.database = Counting(create_engine(location.database_uri(settings), **engine_options(settings)), settings)
-        self.told: list[tuple[int, bool]] = []  # each note, and whether what it tells of could be read by others
+        self.published: list[tuple[int, bool]] = []  # each note, and whether other connections could read its row
         self.writer = CommitQueue(self.database, self._tell, busy_timeout_s)
         self.pool = ThreadPoolExecutor(220)
         self._reading = threading.Lock()
@@ -56,10 +56,10 @@ class Desk:
 
     def _tell(self, notes: list[int]) -> None:
         rows = self.rows()
-        self.told += [(note, note in rows) for note in notes]
+        self.published += [(note, note in rows) for note in notes]
 
     def rows(self) -> list[int]:
-        """What is committed."""
+        """The committed rows."""
         with self._reading:
             return [row[0] for row in self._reader.all("SELECT k FROM done ORDER BY k")]
 
@@ -70,18 +70,18 @@ class Desk:
         self._reader.close()
 
     def run(self, work: Callable[[Transaction], Any], bulk: bool = False) -> "Future[Any]":
-        """A caller, in a thread of its own."""
+        """Runs a caller in a new thread."""
         return self.pool.submit(self.writer.run, work, bulk)
 
     def together(self, *works: Callable[[Transaction], Any], bulk: tuple[int, ...] = ()) -> list["Future[Any]"]:
-        """Callers that come, in this order, while the writer is busy; their outcomes, when all are done."""
+        """Queues callers in this order while the writer is busy. Returns their outcomes when all are done."""
         entered, go = threading.Event(), threading.Event()
 
         def first(tx: Transaction) -> None:
             entered.set()
             assert go.wait(GIVE_UP_S)
 
-        busy = self.run(first, bulk=True)  # bulk work may take its time
+        busy = self.run(first, bulk=True)  # bulk work may take long
         assert entered.wait(GIVE_UP_S)
         futures = []
         for number, work in enumerate(works):
@@ -95,7 +95,7 @@ class Desk:
 
 
 def add(k: int, then: BaseException | None = None) -> Callable[[Transaction], int]:
-    """Adds a row, with a note; and fails after that."""
+    """Adds a row with a note, then raises `then` if given."""
 
     def work(tx: Transaction) -> int:
         tx.events.append(k)

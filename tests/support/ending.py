@@ -1,4 +1,4 @@
-"""What is under way in a server that is told to end."""
+"""Requests in progress during a shutdown."""
 
 import contextlib
 import json
@@ -11,9 +11,9 @@ from tests.support.waiter import FOREVER, Waiter
 SECONDS = 8  # far below DRAIN_S and FOREVER, far above what a loaded machine needs
 
 
-def tell_to_end(server: Server, number: int) -> None:
-    """Sends a signal; returns when the server has begun to end. A wait shows it that needs no database: no list has
-    this secret."""
+def begin_shutdown(server: Server, number: int) -> None:
+    """Sends a signal. Returns when the shutdown has begun, which ends a long poll that needs no database: no list has
+    its key."""
     sign = Waiter(server.url, secrets.randbelow(2**63)).ask(f"/get/0?wait={FOREVER}")
     server.process.send_signal(number)
     said = sign.result(SECONDS)
@@ -21,7 +21,7 @@ def tell_to_end(server: Server, number: int) -> None:
 
 
 def half_an_upload(server: Server, jobix: int) -> "contextlib.closing[HTTPConnection]":
-    """A /set of which the second half is yet to come."""
+    """Sends the first half of a /set."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
     connection.putrequest("POST", "/set")
     connection.putheader("jobix", str(jobix))
@@ -31,7 +31,7 @@ def half_an_upload(server: Server, jobix: int) -> "contextlib.closing[HTTPConnec
 
 
 def the_rest(upload: HTTPConnection) -> tuple[int, object]:
-    """Sends the second half; the answer."""
+    """Sends the second half. Returns the response."""
     upload.send(b" {}}")
     answer = upload.getresponse()
     return answer.status, json.loads(answer.read())

@@ -1,4 +1,4 @@
-"""A PostgreSQL whose statements succeed, and whose commits find no room."""
+"""A PostgreSQL whose statements succeed and whose commits fail as on a full disk."""
 
 _FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$"""

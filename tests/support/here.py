@@ -1,4 +1,4 @@
-"""Runs a command of the server in this process, where it starts in a tenth of the time."""
+"""Runs a server command in this process, which is ten times faster than a new process."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 
 def run_here(server: Server, *arguments: str) -> "CompletedProcess[str]":
-    """As Server.run()."""
+    """Like Server.run()."""
     out, error = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
         for name in os.environ:

@@ -1,4 +1,4 @@
-"""A server whose lists, jobs, files, workers and errors are named as badly as can be."""
+"""A server with hostile names of lists, jobs, files, workers and errors."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ from urllib.parse import quote
 from tests.support.server import Asker, Server
 
 JOBIX = 5823910467712093341
-PRODUCT = "7006652"  # what a template that ran would show
+PRODUCT = "7006652"  # the output of an executed template
 NAME = """<script>alert('1')</script>"&amp; {{ 1234*5678 }} ${1234*5678}"""
 QUOTED = quote(NAME)
 MARKUP = """</td></table></svg><script>alert("1")</script><img src=x onerror='alert(1)'>&lt;{{ 1234*5678 }}{% raw %}"""
@@ -19,7 +19,7 @@ TOKEN = "c" * 32
 
 
 def hostile_place(folder: Path, database_uri: str) -> SimpleNamespace:
-    """That server: jobs 0 to 2 failed, 3 done, 4 and 5 held, 6 available; and another list."""
+    """The server: jobs 0 to 2 are failed, 3 done, 4 and 5 held, 6 available; and a second list."""
     server = Server(folder, database_uri, sweep_every_s="3600").start()
     ask = Asker(server.url, JOBIX)
     made = ask.session.get(f"{server.url}/init/0/600", params={"name": NAME}, headers={"jobix": str(JOBIX)})

@@ -1,4 +1,4 @@
-"""Jobs whose time is over."""
+"""Jobs whose lifetime is over."""
 
 from tests.support.server import Asker, Server
 from tests.support.snapshot import opened
@@ -7,7 +7,7 @@ _EXPIRE = "UPDATE job SET deadline = 1 WHERE jobid = ? AND list_id = (SELECT id 
 
 
 def expire(server: Server, ask: Asker, *jobids: int) -> None:
-    """Lets the time of these jobs of the list be over; the server doesn't know yet."""
+    """Moves the deadlines of these jobs into the past, without a sweep."""
     name = ask("/get").json()["list"]
     with opened(server) as database:
         for jobid in jobids:

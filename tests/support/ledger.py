@@ -1,4 +1,4 @@
-"""What a load of callers asked a server for, what it acknowledged, and whether the database agrees."""
+"""The requests and acknowledgements of a load of clients, compared with the database."""
 
 import threading
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass
 class Asked:
-    """One request that changes state. `acknowledged` only once its answer was read."""
+    """One request that changes state. `acknowledged` is set after its response."""
 
     submitted: tuple[int, int] | None = None  # the first job's id, how many
     ended: tuple[tuple[int, str], ...] = ()  # (jobid, claim) of each report
-    token: str | None = None  # under which it claims
-    claimed: tuple[int, ...] = ()  # the jobs that the answer named
+    token: str | None = None  # the token of its claim
+    claimed: tuple[int, ...] = ()  # the jobs in the response
     acknowledged: bool = False
 
 
@@ -24,18 +24,18 @@ class Ledger:
     lock: Any = field(default_factory=threading.Lock)
 
     def note(self, asked: Asked) -> Asked:
-        """Keeps a request, before it is sent."""
+        """Records a request before it is sent."""
         with self.lock:
             self.requests.append(asked)
         return asked
 
     def acknowledged(self, asked: Asked, claimed: tuple[int, ...] = ()) -> None:
-        """Notes that its answer came."""
+        """Records its response."""
         with self.lock:
             asked.claimed, asked.acknowledged = claimed, True
 
     def number(self, acknowledged: bool) -> int:
-        """How many requests were answered, or not."""
+        """The number of requests with, or without, a response."""
         return sum(asked.acknowledged is acknowledged for asked in self.requests)
 
 
@@ -45,7 +45,7 @@ _DONE_WITHOUT_END = """SELECT COUNT(*) FROM job
 
 
 class Kept:
-    """What the database holds, read at one moment."""
+    """The state of the database, read in one transaction."""
 
     def __init__(self, connection: Any) -> None:
         def rows(sql: str) -> list[Any]:
@@ -66,7 +66,7 @@ class Kept:
         connection.execute("ROLLBACK")
 
     def disagreements(self, ledger: Ledger) -> list[str]:
-        """What was acknowledged and is not there; what was not and is half there."""
+        """Acknowledged changes that are missing, and other changes that are partial."""
         found = [what for asked in ledger.requests for what in self._about(asked)]
         if self.counted != self.counters:
             found.append(f"counters {self.counters}, recount {self.counted}")

@@ -13,7 +13,7 @@ LONG_S = 15
 
 
 class Page:
-    """An open page: what it was told, in order."""
+    """An open page with the events that it received, in order."""
 
     def __init__(self, server: Server, hidden: bool = False, name: str = NAME) -> None:
         self.told: list[tuple[str, Any]] = []
@@ -25,16 +25,16 @@ class Page:
         self.client.connect(server.url, transports=["websocket"], wait_timeout=LONG_S)
 
     def look(self, hidden: bool | None = None) -> None:
-        """Says what it looks at."""
+        """Sends the list and the visibility of the page."""
         self._look["hidden"] = self._look["hidden"] if hidden is None else hidden
         self.client.emit("look", self._look)
 
     def events(self, kind: str) -> list[Any]:
-        """What it was told by that name."""
+        """The data of the received events of this kind."""
         return [what for event, what in list(self.told) if event == kind]
 
     def numbers(self) -> list[dict[str, Any]]:
-        """The numbers that it showed, in order."""
+        """The numbers that the page showed, in order."""
         return [shown(html) for html in self.events("summary")]
 
 

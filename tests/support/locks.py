@@ -1,4 +1,4 @@
-"""A database that somebody else keeps locked."""
+"""A database locked by another connection."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ from tests.support.snapshot import opened
 
 @contextmanager
 def locked(server):
-    """Somebody else holds the database."""
+    """Locks the database from another connection."""
     with opened(server) as database:
         if database.postgresql:
             database.run("BEGIN")

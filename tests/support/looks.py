@@ -1,4 +1,4 @@
-"""What is in a database, and how its tables are defined."""
+"""The content of a database and the definitions of its tables."""
 
 from sqlalchemy import create_engine, inspect, text
 
@@ -19,7 +19,7 @@ def contents(server: Server) -> dict[str, list[str]]:
 
 
 def definitions(settings: Settings) -> dict[str, object]:
-    """What stands in the database, in its own words."""
+    """The definitions of tables and indexes as the database returns them."""
     sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     if not database_uri(settings).startswith("sqlite"):
         sql = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"

@@ -1,4 +1,4 @@
-"""What a list should be after each request: the protocol's rules, for one caller at a time, with nothing but dicts."""
+"""A model of a list: the protocol's rules for one client at a time, in plain dicts."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ LAST_STAGE = 4
 
 @dataclass
 class Job:
-    """One job. `before`: the stage it was claimed from. `ended`: the stage after each claim that it had, and how that
-    ended: reported, failed, or taken back."""
+    """One job. `before`: the stage it was claimed from. `ended`: for each ended claim, the stage after it and how it
+    ended: reported, failed or requeued."""
 
     stage: int
     priority: int
@@ -34,7 +34,7 @@ class Job:
         self.flagged = self.failed = False
 
     def fail(self) -> None:
-        """It was the last attempt: the job stays, and nobody holds it."""
+        """The last attempt failed: the job stays in its stage and is not held."""
         if self.claim is not None:
             self.ended[self.claim] = (self.stage, "failed")
         self.before, self.claim, self.chosen = self.stage, None, False
@@ -42,7 +42,7 @@ class Job:
         self.flagged = self.failed = True
 
     def is_last_failure(self) -> bool:
-        """Whether one more failure is one too many."""
+        """Whether one more failure would be the last."""
         return self.failures + 1 >= MAX_ATTEMPTS[self.stage]
 
 
@@ -53,13 +53,13 @@ class Model:
         self.jobs: dict[int, Job] = {}
 
     def submit(self, entries: dict[int, tuple[int, int]]) -> int:
-        """Adds (stage, priority) for ids that are new; how many."""
+        """Adds (stage, priority) for new ids. Returns their number."""
         new = {jobid: Job(*entry) for jobid, entry in entries.items() if jobid not in self.jobs}
         self.jobs |= new
         return len(new)
 
     def held_under(self, claim: str) -> list[int]:
-        """Which jobs a token holds, the best first."""
+        """The jobs that a token holds, highest priority first."""
         return self._sorted([jobid for jobid, job in self.jobs.items() if job.claim == claim])
 
     def is_spent(self, claim: str) -> bool:
@@ -67,17 +67,17 @@ class Model:
         return any(claim in job.ended for job in self.jobs.values())
 
     def available(self, stage: int, n: int) -> list[int]:
-        """Which jobs come next."""
+        """The next n available jobs."""
         return self._sorted([jobid for jobid, job in self.jobs.items() if job.stage == stage < LAST_STAGE])[:n]
 
     def claim(self, jobid: int, claim: str, chosen: bool) -> None:
-        """The job is handed out."""
+        """Claims the job."""
         job = self.jobs[jobid]
         job.before, job.stage, job.claim, job.chosen = job.stage, job.stage + 1, claim, chosen
         job.attempt += 1
 
     def report(self, jobid: int, to: int, claim: str | None, error: bool) -> tuple[int, int | None]:
-        """What /update_job answers: the status, and the stage that the job is in then."""
+        """The expected response of /update_job: the status and the new stage of the job."""
         job = self.jobs.get(jobid)
         if job is None:
             return 404, None
@@ -94,11 +94,11 @@ class Model:
             said_before = (how == "reported" and to == stage) or (how == "failed" and to < stage)
             return (200, stage) if said_before else (409, None)
         if working and (held or claim is None) and to == job.stage + 1 and error:
-            return 400, None  # done, and yet an error
+            return 400, None  # an error with a completed stage
         return 409, None
 
     def heartbeat(self, jobid: int, claim: str) -> str:
-        """The state that it is answered."""
+        """The expected state in the response."""
         job = self.jobs.get(jobid)
         if job is None or job.claim != claim:
             return "lost"
@@ -108,7 +108,7 @@ class Model:
         return "held"
 
     def expire(self, jobid: int) -> None:
-        """The job's time in an odd stage is over."""
+        """The lifetime of the job in an odd stage is over."""
         job = self.jobs[jobid]
         if job.is_last_failure():
             job.fail()
@@ -119,7 +119,7 @@ class Model:
             job.failures += 1
 
     def degrade(self, old: int, new: int) -> int:
-        """Sends the flagged jobs of a stage back; how many."""
+        """Requeues the flagged jobs of a stage. Returns their number."""
         flagged = [job for job in self.jobs.values() if job.stage == old and job.flagged]
         for job in flagged:
             job.end(new, "taken back", failures=job.failures)

@@ -1,4 +1,4 @@
-"""Bodies far larger than a server takes, and how much memory it needed to find out."""
+"""Bodies far above a server's limit, and the memory that it needs to refuse them."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ ZEROS = b"0" * MB
 
 
 class Memory:
-    """How much a server's memory grew at most, in MB."""
+    """The maximum growth of a server's memory in MB."""
 
     def __init__(self, server):
         self._process = psutil.Process(server.process.pid)
@@ -36,7 +36,7 @@ class Memory:
 
 
 def bomb(wbits):
-    """8 GB in 8 MB, made of one piece again and again; it has no end, which nobody gets to see."""
+    """8 GB compressed to 8 MB by repeating one piece. The end is missing, because no server reads so far."""
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
     start = packer.compress(b'{"1": {"jobcmd": ') + packer.flush(zlib.Z_FULL_FLUSH)
     piece = packer.compress(ZEROS * 16) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -44,7 +44,7 @@ def bomb(wbits):
 
 
 def stream(server, path, head, pieces):
-    """Sends the pieces for as long as they are taken; how many were when the answer came, and the answer."""
+    """Sends pieces until the response. Returns the number of sent pieces and the response."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     taken = 0
 

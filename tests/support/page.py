@@ -1,4 +1,4 @@
-"""A page as a browser gets it: its elements, and whether it is whole."""
+"""A page as a browser receives it: its elements, and a check that it is well-formed."""
 
 from html.parser import HTMLParser
 
@@ -8,7 +8,7 @@ VOID = {"meta", "link", "br", "input"}
 
 
 class Element:
-    """A tag with what is in it."""
+    """A tag with its content."""
 
     def __init__(self, tag: str, attributes: dict[str, str], above: "Element | None") -> None:
         self.tag = tag
@@ -18,7 +18,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """Its text, as a person reads it."""
+        """Its visible text."""
         return "".join(one if isinstance(one, str) else one.text for one in self.inside)
 
     def all(self, tag: str = "", kind: str = "") -> list["Element"]:
@@ -82,7 +82,7 @@ class Page(Parser):
 
 
 def seen(url: str, status: int = 200, **headers: str) -> Page:
-    """The page at a URL, as a browser asks for it."""
+    """Requests a page with the headers of a browser."""
     answer = requests.get(url, headers={"Accept": "text/html,application/xhtml+xml"} | headers, timeout=30)
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"

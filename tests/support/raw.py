@@ -1,4 +1,4 @@
-"""Requests with anything in them, past what a decent client would send; and how they must be answered."""
+"""Arbitrary requests that a normal client would not send, and checks of their responses."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from tests.support.server import Server
 def send(
     server: Server, method: str, path: str, headers: dict[str, object], body: bytes | None = None
 ) -> tuple[int, bytes]:
-    """One request on a connection of its own: the answer's status and body."""
+    """Sends one request on a new connection. Returns status and body."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
@@ -26,7 +26,7 @@ def send(
 
 
 def send_and_end(server: Server, raw: bytes) -> bytes:
-    """Sends these bytes, and says that no more will come; all that comes back."""
+    """Sends these bytes and closes the sending side. Returns all data of the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
@@ -34,7 +34,7 @@ def send_and_end(server: Server, raw: bytes) -> bytes:
 
 
 def judge(status: int, body: bytes, method: str = "GET") -> None:
-    """No fault of the server's; and an error says what is wrong."""
+    """Checks that a response is not an internal error, and that an error has a message."""
     assert status < 500, body
     if status >= 400 and method != "HEAD":
         error = json.loads(body)
@@ -43,7 +43,7 @@ def judge(status: int, body: bytes, method: str = "GET") -> None:
 
 
 def without_fault(server: Server, begun: int) -> None:
-    """The server lives on, and none of its routes has failed since its log was that long."""
+    """Checks that the server runs, and that no route failed after this position of the log."""
     assert server.process is not None
     assert server.process.poll() is None, "the server is gone"
     said = server.log.read_bytes()[begun:].decode()

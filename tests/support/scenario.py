@@ -1,4 +1,4 @@
-"""A list's life through every route, with all that can go wrong; and what of it is nobody's business."""
+"""The life of a list through every route, with all kinds of errors and secrets."""
 
 import re
 import time
@@ -43,12 +43,12 @@ list 1: resumed, by ada""".splitlines()
 
 
 def changes(server: Server) -> list[str]:
-    """What its log says at INFO, without the times."""
+    """The INFO lines of its log without the times."""
     return re.findall(r"^[-0-9]+ [:,0-9]+ INFO (.*)$", server.log.read_text(), re.MULTILINE)
 
 
 def logged(server: Server, line: str) -> None:
-    """Returns when the log has that line."""
+    """Waits until the log has this line."""
     give_up = time.monotonic() + 10
     while line not in changes(server):
         assert time.monotonic() < give_up, f"no line {line!r} in {changes(server)}"
@@ -56,7 +56,7 @@ def logged(server: Server, line: str) -> None:
 
 
 def live_through_everything(server: Server, ask: Asker, other: Asker) -> list[str]:
-    """A list's life through every route, with all that can go wrong; the tokens that the server gave."""
+    """Uses a list through every route, with all kinds of errors. Returns the server's tokens."""
     ask("/init/0/600/0/600?name=mine")
     ask("/set", {str(jobid): {"jobcmd": JOBCMD} for jobid in range(1, 7)} | {"9": {"jobstage": 5}})
     other("/init/0/600?name=theirs")
@@ -82,8 +82,8 @@ def live_through_everything(server: Server, ask: Asker, other: Asker) -> list[st
 
 
 def steer(server: Server, ask: Asker) -> tuple[list[str], str]:
-    """A person signs in, wrongly at first, and does all that pages let one do: what was shown, and the token of a job
-    that was held then."""
+    """Signs in, first with a wrong key, and performs each action of the pages. Returns the shown texts and the token of
+    a held job."""
     shown, fields = [], {"list": "mine"}
     with requests.Session() as browser:
         browser.headers["Accept"] = "text/html"
@@ -111,7 +111,7 @@ def steer(server: Server, ask: Asker) -> tuple[list[str], str]:
 
 
 def go_wrong(server: Server, ask: Asker, other: Asker, tokens: list[str]) -> list[str]:
-    """Requests that are refused, and requests while the database fails; what those were told who have another list."""
+    """Sends requests that are refused or fail in the database. Returns the responses to the other list."""
     for path, body, claim in (
         ("/update_job/4/2", SAID, tokens[0]), ("/update_job/1/4", SAID, tokens[1]), ("/update_job/6/2", SAID, "short"),
         ("/get/0", None, CHOSEN["batch"]), ("/get/1", None, CHOSEN["third"]), ("/set", {"x": {"jobcmd": JOBCMD}}, ""),

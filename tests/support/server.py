@@ -34,12 +34,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of its address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its process is given."""
+        """The environment of its process."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
         return kept | self._settings | {"JOBSERVER_PORT": str(self.port)}
 
@@ -63,7 +63,7 @@ class Server:
         raise RuntimeError(f"the server did not start within {START_S} s: {self.log.read_text()}")
 
     def stop(self) -> int:
-        """Ends it as Ctrl-C would; its exit code."""
+        """Stops it as Ctrl-C does. Returns its exit code."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -85,7 +85,7 @@ class Server:
 
 
 class Asker:
-    """Requests under one secret, as a founding worker would make them, and a look at the answer."""
+    """Requests with one key, as a founding worker makes them, with checks of each response."""
 
     def __init__(self, url: str, jobix: int) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""The database behind a server, looked at from outside: what is in it, whole, and whether its counters are right."""
+"""Reads the database of a server from outside: its content, and a check of its counters."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _COUNTERS = """SELECT stage, jobs, flagged, failed FROM stage_count JOIN job_lis
 
 
 class Database:
-    """A connection of the test's own, in autocommit. Statements name their values as `?`."""
+    """A separate connection in autocommit mode. Parameters are written as `?`."""
 
     def __init__(self, server: Server) -> None:
         uri = server.environment["JOBSERVER_DATABASE_URI"]
@@ -59,16 +59,16 @@ class Database:
         return {row[0]: dict(zip(columns, row, strict=True)) for row in cursor.fetchall()}
 
     def counters(self, name: str) -> dict[int, tuple[int, int, int]]:
-        """What a list's counters say of each stage: jobs, flagged, failed."""
+        """The counters of each stage of a list: jobs, flagged, failed."""
         return {row[0]: tuple(row[1:]) for row in self.rows(_COUNTERS, name)}
 
     def recount(self, name: str) -> dict[int, tuple[int, int, int]]:
-        """What its jobs say."""
+        """The same numbers, counted from the jobs."""
         return {row[0]: tuple(row[1:]) for row in self.rows(_RECOUNT, name)}
 
 
 def file_of(server: Server) -> Path:
-    """Where a server's SQLite file is."""
+    """The path of a server's SQLite file."""
     uri = server.environment["JOBSERVER_DATABASE_URI"]
     return Path(uri.removeprefix("sqlite:///") if uri else f"{server.environment['JOBSERVER_INSTANCE']}/jobs.sqlite")
 
@@ -81,13 +81,13 @@ def opened(server: Server) -> Iterator[Database]:
 
 
 def rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of one statement."""
+    """Runs one statement. Returns its rows."""
     with opened(server) as database:
         return database.rows(sql)
 
 
 def jobs(server: Server, name: str) -> dict[int, dict[str, Any]]:
-    """The rows of a list's jobs, by their ids; its counters are right."""
+    """The rows of a list's jobs by id, after a check of the counters."""
     with opened(server) as database:
         assert database.counters(name) == database.recount(name)
         return database.jobs(name)

@@ -1,4 +1,4 @@
-"""Servers that somebody else's lock holds up half-way (PostgreSQL), and what they say when they may go on."""
+"""Servers that a foreign lock stops halfway (PostgreSQL), and their responses after its release."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ from tests.support.snapshot import Database
 
 
 def started(folder: Path, uri: str, **settings: str) -> Iterator[Server]:
-    """Two servers on a database that has these settings."""
+    """Two servers on a database, with these settings."""
     with psycopg.connect(uri, autocommit=True) as connection:
         for name, value in settings.items():
             connection.execute(f"ALTER DATABASE \"{connection.info.dbname}\" SET {name} = '{value}'")
@@ -22,11 +22,11 @@ def started(folder: Path, uri: str, **settings: str) -> Iterator[Server]:
 
 
 def answers(waiting: "list[Future[Any]]") -> list[tuple[int, Any]]:
-    """(status, JSON) of each."""
+    """The (status, JSON) of each response."""
     return [(answer.status_code, answer.json()) for answer in (one.result(30) for one in waiting)]
 
 
 def hold(database: Database, sql: str) -> None:
-    """Does something in a transaction that stays open."""
+    """Runs a statement in a transaction that stays open."""
     database.run("BEGIN")
     database.run(sql)

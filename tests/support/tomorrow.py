@@ -1,4 +1,4 @@
-"""A copy of the server's code with one more migration: tomorrow's version of it."""
+"""A newer version of the server: a copy of its code with one more migration."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ def upgrade() -> None:
 
 
 class Tomorrow:
-    """That version, in a folder of its own."""
+    """The newer version in a separate folder."""
 
     def __init__(self, folder: Path, head: str, upgrade: str = ADDS_A_TABLE) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class Tomorrow:
         (folder / "migrations" / "versions" / "tomorrow.py").write_text(MIGRATION.format(head=head, upgrade=upgrade))
 
     def run(self, server: Server, *command: str) -> "subprocess.CompletedProcess[str]":
-        """A command of that version, on a server's database."""
+        """Runs a command of the newer version on a server's database."""
         environment = server.environment | {"PYTHONPATH": str(self.folder)}
         return subprocess.run(
             [sys.executable, *command], cwd=self.folder, env=os.environ | environment, capture_output=True, text=True,

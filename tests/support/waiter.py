@@ -1,4 +1,4 @@
-"""Somebody who waits for a job, on a connection of its own."""
+"""A client that sends long polls, each on a separate connection."""
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,14 +11,14 @@ AT_ONCE_S = 10  # far below FOREVER, far above what a loaded machine needs
 
 
 class Waiter:
-    """Somebody who asks with ?wait=; there are many at once."""
+    """Sends many concurrent requests with ?wait=."""
 
     def __init__(self, url, jobix):
         self._pool = ThreadPoolExecutor(32)
         self._url, self._jobix = url, jobix
 
     def ask(self, path: str, url: str = "", **headers: str) -> "Future[object]":
-        """The answer to come. It was sent when another request, made after it, has been answered."""
+        """Returns the future response. The server has the request when it has answered a later request."""
         connection = HTTPConnection((url or self._url).removeprefix("http://"), timeout=70)
         connection.request("GET", path, headers={"jobix": str(self._jobix)} | headers)
         answer = self._pool.submit(lambda: json.loads(connection.getresponse().read()))

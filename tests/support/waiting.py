@@ -32,5 +32,5 @@ def blocked(server: Server) -> int:
 
 
 def until_blocked(server: Server, n: int = 1) -> None:
-    """Waits for so many of them."""
+    """Waits for n blocked statements."""
     until(lambda: blocked(server) >= n, f"{n} blocked statements")

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL on which answers can get lost."""
+"""A proxy to PostgreSQL that can lose responses."""
 
 import socket
 import threading
@@ -30,15 +30,15 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def fall_silent(self) -> None:
-        """From now on nothing comes through."""
+        """Stops forwarding."""
         self._talks.clear()
 
     def talk(self) -> None:
-        """What was held back comes through, and all that follows."""
+        """Forwards the delayed data, and continues."""
         self._talks.set()
 
     def close(self) -> None:
-        """Ends every connection."""
+        """Closes every connection."""
         self.talk()
         for end in (self._listener, *self._ends):
             _hang_up(end)

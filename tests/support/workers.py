@@ -1,4 +1,4 @@
-"""Starts worker processes together, and gathers what they were acknowledged."""
+"""Starts worker processes together and collects their acknowledgements."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ class Team:
     """Real processes of tests/support/racing.py."""
 
     def __init__(self, jobix: int, members: Iterable[tuple[str, str]]) -> None:
-        """members: (style, the server's url) of each."""
+        """members: (style, URL of the server) of each worker."""
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.support.racing", style, url, str(jobix), str(number)],
@@ -31,7 +31,7 @@ class Team:
             process.communicate()
 
     def start(self) -> None:
-        """Has all begin at the same moment, once every one is there."""
+        """Starts the work of all at the same moment, when every process is ready."""
         for process in self._processes:
             assert process.stdout.readline() == "ready\n", process.stderr.read()
         for process in self._processes:
@@ -39,7 +39,7 @@ class Team:
             process.stdin.flush()
 
     def finish(self, timeout_s: float) -> list[dict[str, Any]]:
-        """What each was acknowledged, when all are done."""
+        """Waits for all. Returns the acknowledgements of each."""
         said = []
         for process in self._processes:
             out, error = process.communicate(timeout=timeout_s)
@@ -49,12 +49,12 @@ class Team:
 
 
 def all_of(said: list[dict[str, Any]], what: str) -> list[int]:
-    """The job ids that all workers together were acknowledged as `what`."""
+    """The job ids of all workers that were acknowledged as `what`."""
     return [jobid for one in said for jobid in one[what]]
 
 
 def pace(said: list[dict[str, Any]]) -> str:
-    """How fast they were together, and the longest that one of them waited: to read, not to judge."""
+    """Their total rate and the longest request, for information only."""
     lasted_s = max(one["ended"] for one in said) - min(one["started"] for one in said)
     return (
         f"{len(all_of(said, 'done')) / lasted_s:.0f} jobs/s,"

@@ -1,4 +1,4 @@
-"""Bodies: told apart by their bytes, inflated within a bound, and read to their end."""
+"""Bodies: detected by their bytes, inflated within a limit, and read to the end."""
 
 import gzip
 import io
@@ -15,7 +15,7 @@ PACKED = {"plain": TEXT, "zlib": zlib.compress(TEXT), "gzip": gzip.compress(TEXT
 
 
 class Trickle(io.BytesIO):
-    """A stream that gives no more than a few bytes at a time, as a slow network does."""
+    """A stream that returns a few bytes at a time, like a slow network."""
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(min(7, 7 if size is None or size < 0 else size))
@@ -36,13 +36,13 @@ def test_a_body_is_decoded_for_each_encoding_and_piece_size(how: str, stream: ty
 
 
 @pytest.mark.parametrize("how", PACKED)
-def test_the_bound_holds_to_the_byte_after_inflation(how: str) -> None:
+def test_the_limit_of_inflated_bytes_is_exact(how: str) -> None:
     with pytest.raises(TooLarge):
         read(io.BytesIO(PACKED[how]), len(TEXT) - 1)
 
 
 @pytest.mark.parametrize("how", ["zlib", "gzip"])
-def test_a_packed_body_that_is_cut_off_or_broken_anywhere_is_refused(how: str) -> None:
+def test_a_truncated_or_corrupt_compressed_body_is_refused(how: str) -> None:
     whole = PACKED[how]
     for end in range(2, len(whole)):
         with pytest.raises(BadRequest):
@@ -66,7 +66,7 @@ def test_bytes_after_a_compressed_body_are_refused(
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
-def test_gzip_files_one_behind_the_other_are_one_body(stream: type[io.BytesIO]) -> None:
+def test_concatenated_gzip_files_are_one_body(stream: type[io.BytesIO]) -> None:
     parts = [TEXT[:70_000], TEXT[70_000:], b"", b" "]
     packed = b"".join(map(gzip.compress, parts))
     assert read(stream(packed), len(TEXT) + 1) == TEXT + b" "
@@ -75,11 +75,11 @@ def test_gzip_files_one_behind_the_other_are_one_body(stream: type[io.BytesIO]) 
 
 
 @pytest.mark.parametrize("start", [b"", b"x", b"\x1f", b" ", b"[1]", b'"x"', b"{}", b"12"])
-def test_a_short_plain_body_is_plain(start: bytes) -> None:
+def test_a_short_plain_body_is_not_inflated(start: bytes) -> None:
     assert read(io.BytesIO(start), 100) == start
 
 
-def test_the_memory_of_all_bodies_is_bounded_and_given_back_but_small_bodies_always_fit() -> None:
+def test_the_memory_of_all_large_bodies_is_bounded() -> None:
     memory, free = bodies.BodyMemory(max_bytes=1000), bodies.ALWAYS_ACCEPTED
     with memory.hold() as first, memory.hold() as second:
         first(free + 600)

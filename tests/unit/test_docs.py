@@ -1,4 +1,4 @@
-"""What is not documented does not exist: every route, setting, command, error code and library has its line."""
+"""Every route, setting, command, error code and library is documented."""
 
 import argparse
 import ast
@@ -38,7 +38,7 @@ def routes(folder: Path) -> list[tuple[str, str, set[str]]]:
     return [(rule.rule, rule.endpoint, set(rule.methods or ()) - {"HEAD", "OPTIONS"}) for rule in rules]
 
 
-def test_every_route_is_in_its_docs_and_those_for_workers_in_the_readme(tmp_path: Path) -> None:
+def test_every_route_is_documented(tmp_path: Path) -> None:
     for rule, endpoint, methods in routes(tmp_path):
         shown = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
         places = {"docs/protocol.md": PROTOCOL, "README.md": README}
@@ -57,7 +57,7 @@ def test_every_route_in_the_docs_exists(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
-def test_every_setting_is_documented_as_the_code_has_it(field: msgspec.structs.FieldInfo) -> None:
+def test_every_setting_is_documented_as_in_the_code(field: msgspec.structs.FieldInfo) -> None:
     hint = typing.get_type_hints(Settings, include_extras=True)[field.name]
     meaning = next(meta.description for meta in hint.__metadata__ if meta.description)
     row = re.search(rf"^\| `{field.name.upper()}` \| (.*) \| (.*) \|$", SETTINGS, re.MULTILINE)
@@ -111,7 +111,7 @@ def test_every_error_code_has_a_status_and_a_line_in_the_protocol() -> None:
             assert re.search(rf"^\| (\d+ / )*{status}\b.*`{kind.code}`", PROTOCOL, re.MULTILINE), kind.code
 
 
-def test_the_tree_of_errors_is_drawn_whole() -> None:
+def test_the_tree_of_errors_is_complete() -> None:
     for kind in known_errors():
         assert re.search(rf"\b{kind.__name__}\b", errors.__doc__ or ""), kind.__name__
 
@@ -179,7 +179,7 @@ def public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
     return found
 
 
-def test_public_functions_say_what_they_do() -> None:
+def test_public_functions_have_docstrings() -> None:
     for path in [file for name in ("jobserver", "client", "job_manager_wire") for file in (ROOT / name).rglob("*.py")]:
         for node in public(ast.parse(path.read_text()).body):
             assert ast.get_docstring(node), f"{path.name}: {node.name} has no docstring"

@@ -1,4 +1,4 @@
-"""Durations in buckets: near enough to the truth, whatever they are; and lifetimes proposed from them."""
+"""Durations in buckets: the error of quantiles is bounded; and proposals of lifetimes."""
 
 import random
 from collections import Counter
@@ -11,7 +11,7 @@ from jobserver.core.lifetimes import MS_PER_MINUTE
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99])
 @pytest.mark.parametrize("scale_ms", [3, 400, 90_000, 40_000_000])
-def test_a_quantile_is_off_by_a_bucket_at_most(share, scale_ms):
+def test_the_error_of_a_quantile_is_at_most_one_bucket(share, scale_ms):
     chance = random.Random(f"{share} {scale_ms}")
     took = sorted(round(chance.lognormvariate(0, 1) * scale_ms) for _ in range(2000))
     exact = took[round(share * len(took)) - 1]
@@ -19,7 +19,7 @@ def test_a_quantile_is_off_by_a_bucket_at_most(share, scale_ms):
     assert exact / 1.2 - 1 <= told <= exact * 1.2 + 1
 
 
-def test_nothing_is_told_of_no_jobs():
+def test_no_jobs_have_no_quantiles_and_no_proposal():
     assert durations.quantile_ms({}, 0.5) is None
     assert durations.proposal_ms({}) is None
 
@@ -27,7 +27,7 @@ def test_nothing_is_told_of_no_jobs():
 @pytest.mark.parametrize(
     ("ms", "minutes"), [(0, 1), (30, 1), (61_000, 1.5), (170_000, 4), (3_000_000, 60), (10**8, 2000)]
 )
-def test_a_proposal_is_above_what_jobs_took_and_a_number_that_a_person_would_choose(ms, minutes):
+def test_a_proposal_is_a_round_number_above_the_durations(ms, minutes):
     proposed = durations.proposal_ms({durations.bucket(ms): 1000})
     assert proposed == minutes * MS_PER_MINUTE
     assert proposed >= ms

@@ -1,4 +1,4 @@
-"""The short way of workers' requests answers as the way through Flask does, and takes what it is there for."""
+"""The fast path responds like Flask, and serves the requests that it is made for."""
 
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,12 @@ ASKED: list[tuple[str, str, dict[str, str], Any]] = [
 
 
 def made(folder: Path) -> Flask:
-    """A server's application, of a fresh database."""
+    """The server's application with a new database."""
     return create_app(Settings(instance=str(folder)))
 
 
 def asked(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
-    """What it answers to all of these, in turn; deadlines are for ever, and tokens chosen."""
+    """Sends all requests in order. Unlimited lifetimes and client tokens make the responses reproducible."""
     client = Client(app.wsgi_app)
     said = []
     for method, path, headers, body in ASKED:
@@ -54,7 +54,7 @@ def asked(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
     return said
 
 
-def test_it_answers_as_flask_does(tmp_path: Path) -> None:
+def test_the_fast_path_responds_like_flask(tmp_path: Path) -> None:
     short, long = made(tmp_path / "short"), made(tmp_path / "long")
     long.wsgi_app = long.wsgi_app._app._flask  # type: ignore[attr-defined]
     for request, one, other in zip(ASKED, asked(short), asked(long), strict=True):
@@ -62,7 +62,7 @@ def test_it_answers_as_flask_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/get/0", "/update_job/1/2", "/get/0/1"])
-def test_it_does_without_flask_what_workers_do_all_day(tmp_path: Path, path: str, monkeypatch: Any) -> None:
+def test_the_fast_path_serves_common_worker_requests(tmp_path: Path, path: str, monkeypatch: Any) -> None:
     app = made(tmp_path)
     client = Client(app.wsgi_app)
     client.post("/set", headers={"jobix": "4711"}, json={"1": {"jobstage": 1}, "2": {}})

@@ -34,6 +34,6 @@ def test_an_asterisk_allows_every_host() -> None:
 
 
 @pytest.mark.parametrize("setting", ["http://a.org", "a.org:80", "a.org,", "a b", "*.a.org", "a.org/"])
-def test_a_setting_that_is_no_list_of_names_is_refused(setting: str) -> None:
+def test_a_setting_that_is_not_a_list_of_names_is_refused(setting: str) -> None:
     with pytest.raises(CannotStart, match="JOBSERVER_ALLOWED_HOSTS"):
         split(setting)

@@ -1,4 +1,4 @@
-"""Parsers of requests: what is no number, key or JSON value is a BadRequest, and never another error."""
+"""Parsers of requests: an invalid number, key or JSON value is a BadRequest, never another error."""
 
 import io
 from types import SimpleNamespace

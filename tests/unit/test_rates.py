@@ -1,4 +1,4 @@
-"""How fast a list goes and when it will be done, from slots of what was finished."""
+"""The rate of a list and its estimated end, from time slots of finished jobs."""
 
 import pytest
 
@@ -8,17 +8,17 @@ MINUTE = 60_000
 
 
 def steady(minutes, a_slot, busy_ms=5000, stage=1, begun=0):
-    """Slots of ten seconds, each with so many jobs."""
+    """Slots of ten seconds, each with this number of finished jobs."""
     return [Slot(start, stage, a_slot, a_slot * busy_ms) for start in range(begun, begun + minutes * MINUTE, 10_000)]
 
 
 def told(slots, left, now):
-    """The estimate of these slots alone."""
+    """The estimate from these slots."""
     first, last = min(slot.start for slot in slots), max(slot.start for slot in slots)
     return estimate(slots, left, first, last, sum(slot.jobs for slot in slots), now)
 
 
-def test_a_steady_list_ends_when_its_rate_says():
+def test_a_steady_list_is_estimated_by_its_rate():
     found = told(steady(30, 10), {1: 600}, 30 * MINUTE)
     assert found.now == pytest.approx(60, rel=0.05)
     assert found.average == pytest.approx(60, rel=0.05)
@@ -42,17 +42,17 @@ def test_a_later_stage_that_takes_longer_counts_for_more():
     assert longer.most_ms > 5 * alike.most_ms
 
 
-def test_nothing_moved_for_long_is_stalled_and_has_no_end():
+def test_a_list_without_progress_is_stalled_without_an_estimate():
     found = told(steady(10, 10), {1: 50}, 25 * MINUTE)
     assert (found.stalled, found.least_ms, found.now) == (True, None, 0.0)
 
 
-def test_slow_jobs_are_not_taken_for_a_stall():
+def test_slow_jobs_are_not_a_stall():
     slots = [Slot(hour * 60 * MINUTE, 1, 1, 60 * MINUTE) for hour in range(10)]
     assert not told(slots, {1: 5}, 9 * 60 * MINUTE + 50 * MINUTE).stalled
 
 
-def test_too_little_is_known_at_first_and_nothing_is_left_at_last():
+def test_no_estimate_without_data_or_without_remaining_jobs():
     assert estimate([], {1: 5}, None, None, 0, 0).least_ms is None
     assert told([Slot(0, 1, 3, 10)], {1: 5}, 500).least_ms is None
     done = told(steady(5, 10), {1: 0}, 5 * MINUTE)

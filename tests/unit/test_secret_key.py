@@ -1,4 +1,4 @@
-"""The key that keys every stored hash: made once, whole, and for its user's eyes only."""
+"""The secret key of the stored hashes: created once, atomically, readable by its user only."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from jobserver.server.secret_key import secret_key
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings that name no key; their folder isn't there yet."""
+    """Settings without a key, in a folder that does not exist yet."""
     return Settings(instance=str(tmp_path / "new" / "instance"))
 
 
@@ -34,12 +34,12 @@ def test_no_two_servers_make_the_same_key(settings: Settings, tmp_path: Path) ->
     assert secret_key(settings) != secret_key(Settings(instance=str(tmp_path / "other")))
 
 
-def test_a_given_key_is_written_nowhere(tmp_path: Path) -> None:
+def test_a_key_from_the_settings_is_not_written_to_a_file(tmp_path: Path) -> None:
     assert secret_key(Settings(instance=str(tmp_path / "instance"), secret_key="given")) == "given"
     assert os.listdir(tmp_path) == []
 
 
-def test_a_server_that_was_killed_while_it_made_the_key_can_start_again(settings: Settings) -> None:
+def test_a_kill_while_creating_the_key_does_not_prevent_a_start(settings: Settings) -> None:
     """In a container every start has the same process id."""
     settings.instance_path.mkdir(parents=True)
     (settings.instance_path / f"secret_key.{os.getpid()}").write_text("half")

@@ -27,7 +27,7 @@ def test_an_event_leads_to_one_status() -> None:
     assert len({(step.kind, step.before) for step in TRANSITIONS}) == len(TRANSITIONS)
 
 
-def test_nobody_claims_what_is_held_or_has_ended() -> None:
+def test_held_and_ended_jobs_cannot_be_claimed() -> None:
     for before in (Status.WORKING, Status.WORKING_OVERDUE, Status.FAILED, Status.CANCELLED):
         assert follow(EventKind.CLAIMED, before) is None
 

@@ -1,4 +1,4 @@
-"""A claim request enters few of our files, and its token never travels upwards through a callback."""
+"""A claim request executes code in few of our files."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Many requests, one commit: and still each has its own outcome, all of it or nothing."""
+"""Many requests share one commit, and each has its own atomic outcome."""
 
 import math
 import random
@@ -21,7 +21,7 @@ BUSY_S = 0.3
 
 
 def refuse(_tx: Transaction) -> None:
-    """Refuses, before anything was changed."""
+    """Refuses before any change."""
     raise NameTaken("no")
 
 
@@ -41,19 +41,19 @@ def desk(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def impatient(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
-    """A desk where nobody waits for long."""
+    """A desk with a short timeout."""
     with closing(Desk(tmp_path, database_uri, BUSY_S)) as made:
         yield made
 
 
-def test_many_that_come_together_share_a_commit(desk: Desk) -> None:
+def test_concurrent_requests_share_a_commit(desk: Desk) -> None:
     futures = desk.together(*[add(k) for k in range(200)])
     assert [future.result() for future in futures] == list(range(200))
     assert desk.rows() == list(range(200))
     assert Counting.commits == math.ceil(200 / MAX_TOGETHER)
 
 
-def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> None:
+def test_a_failed_request_is_rolled_back_without_harm_to_others(desk: Desk) -> None:
     futures = desk.together(
         add(0), add(1, NameTaken("late")), add(2), refuse, add(3, ValueError("a fault")), add(4), add(-1), add(5)
     )
@@ -63,27 +63,27 @@ def test_one_that_fails_half_way_leaves_nothing_and_harms_nobody(desk: Desk) -> 
     assert type(futures[6].exception()).__name__ in ("IntegrityError", "CheckViolation")
     assert futures[7].result() == 5
     assert desk.rows() == [0, 2, 4, 5]
-    assert sorted(desk.told) == [(0, True), (2, True), (4, True), (5, True)]
+    assert sorted(desk.published) == [(0, True), (2, True), (4, True), (5, True)]
 
 
-def test_one_that_refuses_in_time_costs_the_others_no_second_commit(desk: Desk) -> None:
+def test_an_early_refusal_causes_no_second_commit(desk: Desk) -> None:
     futures = desk.together(add(0), refuse, add(1), refuse, add(2))
     assert [type(future.exception()) for future in futures] == [type(None), NameTaken] * 2 + [type(None)]
     assert (desk.rows(), Counting.commits) == ([0, 1, 2], 1)
 
 
-def test_what_changes_nothing_is_not_committed(desk: Desk) -> None:
+def test_a_request_without_changes_is_not_committed(desk: Desk) -> None:
     futures = desk.together(*[lambda tx: tx.all("SELECT COUNT(*) FROM done")[0][0]] * 5, refuse)
     assert [future.result() for future in futures[:5]] == [0] * 5
     assert Counting.commits == 0
 
 
-def test_what_is_told_can_be_read_by_all_and_is_told_once(desk: Desk) -> None:
+def test_events_are_published_once_and_after_the_commit(desk: Desk) -> None:
     desk.together(*[add(k, ValueError("a fault") if k % 5 == 4 else None) for k in range(20)])
-    assert sorted(desk.told) == [(k, True) for k in range(20) if k % 5 != 4]
+    assert sorted(desk.published) == [(k, True) for k in range(20) if k % 5 != 4]
 
 
-def test_who_needs_to_be_alone_is_called_again_alone(desk: Desk) -> None:
+def test_work_that_must_be_alone_is_called_again_alone(desk: Desk) -> None:
     seen: list[tuple[bool, list[int]]] = []
 
     def work(tx: Transaction) -> str:
@@ -98,7 +98,7 @@ def test_who_needs_to_be_alone_is_called_again_alone(desk: Desk) -> None:
     assert (desk.rows(), Counting.commits) == ([0, 1, 7], 2)
 
 
-def test_bulk_work_shares_with_nobody(desk: Desk) -> None:
+def test_bulk_work_does_not_share_a_commit(desk: Desk) -> None:
     transactions: list[Transaction] = []
 
     def noting(k: int) -> Callable[[Transaction], int]:
@@ -110,16 +110,16 @@ def test_bulk_work_shares_with_nobody(desk: Desk) -> None:
     assert (desk.rows(), Counting.commits) == ([0, 1, 2, 3, 4, 5], 4)
 
 
-def test_an_interrupted_writer_leaves_nobody_waiting(desk: Desk) -> None:
+def test_an_interrupted_writer_leaves_no_request_waiting(desk: Desk) -> None:
     futures = desk.together(add(0), add(1, KeyboardInterrupt()), add(2))
     errors = [future.exception() for future in futures]
     assert {type(error) for error in errors} == {KeyboardInterrupt, DatabaseBusy}
     assert desk.rows() == []
     assert desk.writer.run(add(3)) == 3
-    assert desk.told == [(3, True)]
+    assert desk.published == [(3, True)]
 
 
-def test_who_waited_through_bulk_work_is_not_turned_away_when_it_is_over(desk: Desk) -> None:
+def test_requests_that_waited_for_bulk_work_do_not_time_out(desk: Desk) -> None:
     def their_time_is_up(_tx: Transaction) -> list[bool]:
         return [gives_up(entry) for entry in list(desk.writer._waiting)]
 
@@ -127,16 +127,16 @@ def test_who_waited_through_bulk_work_is_not_turned_away_when_it_is_over(desk: D
         try:
             desk.writer._give_up(entry)
         except DatabaseBusy:
-            desk.writer._waiting.append(entry)  # or it would wait for ever
+            desk.writer._waiting.append(entry)  # otherwise it would block permanently
             return True
         return False
 
     futures = desk.together(their_time_is_up, *[add(k) for k in range(MAX_TOGETHER)])
-    assert futures[0].result() == [False]  # the last one, which waits for the next commit
+    assert futures[0].result() == [False]  # only the last one, which is queued for the next commit
     assert [future.result() for future in futures[1:]] == list(range(MAX_TOGETHER))
 
 
-def test_what_returned_is_there_and_what_raised_is_not(desk: Desk) -> None:
+def test_only_successful_requests_are_committed(desk: Desk) -> None:
     def call(number: int) -> list[int]:
         chance, returned = random.Random(number), []
         for k in range(number * 100, number * 100 + 25):
@@ -150,12 +150,12 @@ def test_what_returned_is_there_and_what_raised_is_not(desk: Desk) -> None:
 
     returned = [k for part in desk.pool.map(call, range(12)) for k in part]
     assert desk.rows() == sorted(returned)
-    assert sorted(desk.told) == [(k, True) for k in sorted(returned)]
+    assert sorted(desk.published) == [(k, True) for k in sorted(returned)]
 
 
 @contextmanager
 def locked(desk: Desk) -> Iterator[None]:
-    """Somebody else holds what the writer wants to write."""
+    """Locks the table from another connection."""
     with closing(desk.database.connect()) as other:
         other.begin()
         other.driver.execute(
@@ -165,17 +165,17 @@ def locked(desk: Desk) -> Iterator[None]:
         other.rollback()
 
 
-def test_a_locked_database_is_busy_for_all_and_then_the_writer_goes_on(impatient: Desk) -> None:
+def test_the_writer_recovers_after_a_locked_database(impatient: Desk) -> None:
     with locked(impatient):
         begun = time.monotonic()
         futures = [impatient.run(add(k)) for k in range(10)]
         assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
         assert time.monotonic() - begun < 10 * BUSY_S, "each waited in turn"
     assert [impatient.writer.run(add(k)) for k in range(3)] == [0, 1, 2]
-    assert (impatient.rows(), sorted(impatient.told)) == ([0, 1, 2], [(k, True) for k in range(3)])
+    assert (impatient.rows(), sorted(impatient.published)) == ([0, 1, 2], [(k, True) for k in range(3)])
 
 
-def test_a_table_that_is_gone_is_its_users_trouble_only(desk: Desk) -> None:
+def test_a_missing_table_affects_its_users_only(desk: Desk) -> None:
     futures = desk.together(add(0), lambda tx: tx.run("INSERT INTO gone (k) VALUES (:k)", k=1), add(1))
     assert [futures[0].result(), futures[2].result()] == [0, 1]
     assert futures[1].exception() is not None
@@ -204,7 +204,7 @@ def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
     if when == "idle":
         drop(desk.writer.run(backend))
         futures = [desk.run(add(2)), desk.run(add(3))]
-        assert [future.result(GIVE_UP_S) for future in futures] == [2, 3]  # nobody has noticed
+        assert [future.result(GIVE_UP_S) for future in futures] == [2, 3]  # without an error for the callers
     else:
         futures = desk.together(add(2), add(3), dropping)
         assert isinstance(futures[2].exception(), Unavailable)

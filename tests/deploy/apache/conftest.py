@@ -1,4 +1,4 @@
-"""Apaches that end with the test, or the file of tests, and whose logs are then searched for secrets."""
+"""Apache servers for one test or one test file. Their logs are searched for secrets when they stop."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ import pytest
 from tests.support.apache.environment import make_environment, missing
 from tests.support.apache.own import Apache
 
-SMALLER = {"LimitRequestBody 256000000": "LimitRequestBody 20000000"}  # so that tests needn't send as much
+SMALLER = {"LimitRequestBody 256000000": "LimitRequestBody 20000000"}  # keeps the requests of the tests small
 Start = Callable[..., "contextlib.AbstractContextManager[Apache]"]
 
 
@@ -22,7 +22,7 @@ def start() -> Iterator[Start]:
     """Starts an Apache: with start("plain", {text: its replacement}, database_uri=…) as apache."""
     if missing():
         pytest.skip(missing())
-    environment = Path(tempfile.mkdtemp(prefix="jm-apache-", dir="/tmp"))  # www-data can't look into pytest's folders
+    environment = Path(tempfile.mkdtemp(prefix="jm-apache-", dir="/tmp"))  # www-data cannot read the folders of pytest
     environment.chmod(0o755)
     make_environment(environment)
 
@@ -46,14 +46,14 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(scope="module", params=["plain", "full"])
 def apache(start: Start, request: pytest.FixtureRequest) -> Iterator[Apache]:
-    """One Apache of each configuration."""
+    """An Apache server with each configuration."""
     with start(request.param) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def plain(start: Start) -> Iterator[Apache]:
-    """One of the plain configuration, for what is the same in both."""
+    """An Apache server with the plain configuration, for behaviour that both configurations share."""
     with start("plain") as one:
         yield one
 

@@ -1,4 +1,4 @@
-"""The configurations themselves, and what the application is where Apache has loaded it."""
+"""Apache's configuration files, and the application as Apache loads it."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from tests.support.server import Asker
 from tests.support.workers import Team
 
 
-def test_a_founding_configuration_serves(start, jobix):
-    """The founding document's lines alone: the application is loaded by the first request."""
+def test_the_configuration_of_the_founding_document_works(start, jobix):
+    """With only the lines of the founding document, the first request loads the application."""
     text = ROOT.joinpath("deploy/apache/plain.conf").read_text()
     ours = text[text.index("    WSGIDaemonProcess") : text.index("    # Chunked bodies")]
     founding = """
@@ -29,7 +29,7 @@ def test_a_founding_configuration_serves(start, jobix):
         assert sorted(team.finish(30)[0]["done"]) == list(range(20))
 
 
-def test_full_is_plain_and_the_way_to_what_tells_pages():
+def test_full_is_plain_plus_the_proxy_of_the_live_feed():
     plain, full = (
         [*ROOT.joinpath(f"deploy/apache/{name}.conf").read_text().splitlines()] for name in ("plain", "full")
     )
@@ -38,7 +38,7 @@ def test_full_is_plain_and_the_way_to_what_tells_pages():
     assert [word for word in more if word != "#"] == ["ProxyPass", "RequestHeader"]
 
 
-def test_apaches_application_patches_nothing(tmp_path):
+def test_the_application_under_apache_patches_nothing(tmp_path):
     code = (
         "import runpy, socket, sys; one = socket.socket; made = runpy.run_path('job_manager_app.wsgi')['application'];"
     )

@@ -1,4 +1,4 @@
-"""Under load behind a real Apache: nothing is lost or doubled, nobody starves, and restarts harm nobody."""
+"""Load behind a real Apache: no job is lost or done twice, no worker starves, and restarts do no harm."""
 
 import contextlib
 import os
@@ -26,12 +26,12 @@ THREADS = 5  # of deploy/apache/*.conf
 
 
 def database(apache: Apache) -> "contextlib.closing[sqlite3.Connection]":
-    """Its database, beside it."""
+    """A connection to the database of this Apache."""
     return contextlib.closing(sqlite3.connect(apache.folder / "data/jobs.sqlite", timeout=20))
 
 
 def test_16_workers_drain_5000_jobs_while_50_pages_are_open(apache, jobix):
-    """No request of a worker waits longer than a second, no job is lost or doubled, the pages end right."""
+    """No request takes longer than a second, no job is lost or done twice, and the pages show the final state."""
     master = Asker(apache.url, jobix)
     assert master("/init/0/10?name=drained").status_code == 200
     assert master("/set", {str(jobid): {"jobcmd": f"work {jobid}"} for jobid in range(JOBS)}).json()["new"] == JOBS
@@ -53,8 +53,8 @@ def test_16_workers_drain_5000_jobs_while_50_pages_are_open(apache, jobix):
     print(f"{apache.conf}: {pace(said)}; pages {pages.answers}, the longest {pages.longest_s:.3f} s")
 
 
-def test_those_who_wait_leave_threads_for_the_others(plain, jobix):
-    """16 that would wait for a minute, with 5 threads; and who waits gets its job at once."""
+def test_long_polls_leave_threads_for_other_requests(plain, jobix):
+    """16 long polls of a minute on 5 threads: other requests are served, and a new job wakes a long poll at once."""
     ask = Asker(plain.url, jobix)
     ask("/set", {})
     with ThreadPoolExecutor(16) as pool:
@@ -70,8 +70,8 @@ def test_those_who_wait_leave_threads_for_the_others(plain, jobix):
     assert sorted(one["jobid"] for one in got if one != "nada") == list(range(THREADS // 2))
 
 
-def test_workers_that_wait_for_ever_get_every_job_that_comes(plain, jobix):
-    """More of them than may wait."""
+def test_workers_that_always_long_poll_get_every_new_job(plain, jobix):
+    """There are more workers than the limit of long polls."""
     master = JobClient(plain.url, jobix)
     master.set({})
     workers = [Worker(master.with_options(), 0, lambda job: job.jobid, wait_s=1, forever=True) for _ in range(8)]
@@ -90,7 +90,7 @@ def test_workers_that_wait_for_ever_get_every_job_that_comes(plain, jobix):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
-    """As `apachectl graceful`; and the process that sweeps killed, while eight workers are at it and one waits."""
+    """`apachectl graceful`, and SIGKILL for the leader, while eight workers work and one waits."""
     several = {"threads=5": f"threads=5 processes={processes}"}
     with start("plain", several) as apache, contextlib.ExitStack() as at_the_end:
         master, jobs = JobClient(apache.url, jobix), 600
@@ -99,7 +99,7 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
         done: list[int] = []
 
         def work(job):
-            time.sleep(0.02)  # or it would be over before anything can happen
+            time.sleep(0.02)  # keeps the load running during the restarts
             done.append(job.jobid)
 
         workers = [Worker(master.with_options(), 0, work) for _ in range(8)]
@@ -128,12 +128,12 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
 
 
 def kill_one(apache: Apache) -> None:
-    """Ends the process that sweeps as a power cut would."""
+    """Kills the leader process with SIGKILL."""
     os.kill(sweeping(apache, apache.daemons())[0], signal.SIGKILL)
 
 
 def sweeping(apache: Apache, daemons: list[int]) -> list[int]:
-    """The processes that hold the sweeper's lock."""
+    """The processes that hold the leader lock."""
     file = apache.folder / "data/jobs.sqlite-sweeper"
     until(file.exists)
     inode = file.stat().st_ino
@@ -142,6 +142,6 @@ def sweeping(apache: Apache, daemons: list[int]) -> list[int]:
 
 
 def holders(inode: int, daemons: list[int]) -> list[int]:
-    """Those of them that the kernel lists as holding a lock on it."""
+    """The processes that hold a lock on this file, from the kernel's list."""
     lines = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" not in line]
     return [int(line[4]) for line in lines if line[5].endswith(f":{inode}") and int(line[4]) in daemons]

@@ -1,4 +1,4 @@
-"""Single requests to a real Apache: what it must not spoil, refuse too late, or let hold a thread."""
+"""Single requests to a real Apache: responses stay intact, and large bodies are refused early."""
 
 import contextlib
 import gzip
@@ -25,18 +25,18 @@ def test_a_body_of_1_gb_is_refused_before_it_is_sent(apache, jobix):
     assert json.loads(answer.partition("\r\n\r\n")[2])["error"] == "too_large"
 
 
-def test_bodies_without_a_length_are_read_up_to_the_bound(plain, jobix):
+def test_bodies_without_a_length_are_read_up_to_the_limit(plain, jobix):
     def ask(pieces):
         return requests.post(plain.url + "/set", data=iter(pieces), headers={"jobix": str(jobix)}, timeout=60)
 
     assert ask([b'{"1": {"jobcmd": "', b"x" * 5_000_000, b'"}}']).json()["new"] == 1
-    with contextlib.suppress(requests.ConnectionError):  # it need not read on to answer
+    with contextlib.suppress(requests.ConnectionError):  # the server may respond without reading the rest
         assert ask([b'{"2": {"jobcmd": "', *[b"x" * 1_000_000] * 40, b'"}}']).status_code == 413
     assert Asker(plain.url, jobix)("/get").json()["jobs"] == 1
 
 
 @pytest.mark.parametrize("way", ["too large when inflated", "refused before it is read"])
-def test_a_large_body_that_is_refused_gets_its_answer(plain, jobix, way):
+def test_a_refused_large_body_gets_its_response(plain, jobix, way):
     if way == "too large when inflated":
         answer = requests.post(
             plain.url + "/set", data=gzip.compress(b"0" * 500_000_000, 1), headers={"jobix": str(jobix)}, timeout=60
@@ -47,8 +47,8 @@ def test_a_large_body_that_is_refused_gets_its_answer(plain, jobix, way):
         assert (answer.status_code, answer.json()["error"]) == (403, "jobix_missing")
 
 
-def test_what_did_not_change_is_not_sent_again(apache, jobix):
-    """Apache packs pages, and must leave their ETags alone for it."""
+def test_an_unchanged_page_is_304(apache, jobix):
+    """Apache compresses pages, and must not change their ETags."""
     Asker(apache.url, jobix)("/init/0/10?name=still")
     for path in ("/live?list=still", "/rows?list=still"):
         first = requests.get(apache.url + path, timeout=20)
@@ -57,7 +57,7 @@ def test_what_did_not_change_is_not_sent_again(apache, jobix):
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_a_page_comes_whole_and_may_be_framed_by_nobody(apache, jobix):
+def test_a_page_is_complete_and_cannot_be_framed(apache, jobix):
     Asker(apache.url, jobix)("/init/0/10?name=été")
     page = requests.get(apache.url + "/get?list=été", headers={"Accept": "text/html"}, timeout=20)
     assert "été" in page.text
@@ -66,7 +66,7 @@ def test_a_page_comes_whole_and_may_be_framed_by_nobody(apache, jobix):
     assert requests.get(apache.url + "/settings.py", timeout=20).status_code == 404
 
 
-def test_where_nothing_tells_pages_they_hear_so_at_once(plain):
+def test_a_page_learns_at_once_that_there_is_no_live_feed(plain):
     begun = time.perf_counter()
     for transport in ("polling", "websocket"):
         answer = requests.get(f"{plain.url}/socket.io/?EIO=4&transport={transport}", timeout=20)
@@ -75,7 +75,7 @@ def test_where_nothing_tells_pages_they_hear_so_at_once(plain):
 
 
 @pytest.mark.parametrize("apache", ["full"], indirect=True)
-def test_pages_are_told_by_a_process_that_does_nothing_else(apache, jobix):
+def test_a_separate_process_serves_the_live_feed(apache, jobix):
     Asker(apache.url, jobix)("/init/0/10?name=told")
     with contextlib.closing(Wire(apache.port, "told")) as wire:
         Asker(apache.url, jobix)("/set", {"1": {}})

@@ -1,4 +1,4 @@
-"""The same promises in every way that a server may do many things at once; on SQLite, and some on PostgreSQL."""
+"""Tests of every async mode, on SQLite and partly on PostgreSQL."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ MAX_BODY_MB = 16
 
 @pytest.fixture(scope="session", params=MODES)
 def mode(request: pytest.FixtureRequest) -> str:
-    """How the server does many things at once."""
+    """The async mode of the server."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def kind() -> str:
-    """Which database; tests that are worth it on both say so."""
+    """The kind of database. Some tests override it to run on both kinds."""
     return "sqlite"
 
 
@@ -27,7 +27,7 @@ def kind() -> str:
 def shared(
     mode: str, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """One server for all tests that need nothing but a list of their own."""
+    """One server for all tests that need only a new list."""
     uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
     folder = tmp_path_factory.mktemp(f"{mode}-{kind}")
     server = Server(folder, uri, async_mode=mode, max_body_mb=str(MAX_BODY_MB)).start()
@@ -37,5 +37,5 @@ def shared(
 
 @pytest.fixture
 def ask(shared: Server, jobix: int) -> Asker:
-    """Requests under a fresh secret, to the shared server."""
+    """Requests with a new key to the shared server."""
     return Asker(shared.url, jobix)

@@ -1,4 +1,4 @@
-"""Request heads that two servers could read differently are refused: none of their bytes becomes a second request."""
+"""Request heads that two servers could parse differently are refused, which prevents request smuggling."""
 
 import socket
 
@@ -34,7 +34,7 @@ AMBIGUOUS = {
 
 
 def answers(server: Server, raw: bytes) -> bytes:
-    """Sends these bytes; everything that comes back until the server closes the connection."""
+    """Sends these bytes. Returns all data until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(raw)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -56,22 +56,24 @@ def test_an_ambiguous_head_is_400_and_closes_the_connection(shared, jobix, lines
 @pytest.mark.parametrize(
     "lines", [b"Content-Length: 2", b"content-length:2", b"Transfer-Encoding: Chunked", b"Content-Length:\t2 "]
 )
-def test_an_unambiguous_head_is_read_and_so_is_the_request_behind_it(shared, mode, jobix, lines):
+def test_an_unambiguous_head_and_the_next_request_are_parsed(shared, mode, jobix, lines):
     body = b"2\r\n[]\r\n0\r\n\r\n" if b"hunked" in lines else b"[]"
     head = b"POST /heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n%s\r\n\r\n" % (jobix, lines)
     last = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     said = answers(shared, head + body + last)
-    assert said.count(b"HTTP/1.1 200 ") == (1 if mode == "threading" else 2)  # threads: one request a connection
+    assert said.count(b"HTTP/1.1 200 ") == (
+        1 if mode == "threading" else 2
+    )  # threading: one request for each connection
     assert b'{"jobs":[]}' in said
 
 
 @pytest.mark.parametrize("body", [b"+2\r\n[]\r\n", b"0x2\r\n[]\r\n", b"1\r\n[]\r\n", b"0_2\r\n[]\r\n", b"2\r\n[]x\r\n"])
 @pytest.mark.parametrize("path", PATHS[1:])
-def test_chunks_that_are_malformed_end_the_connection(shared, mode, jobix, path, body):
+def test_malformed_chunks_close_the_connection(shared, mode, jobix, path, body):
     head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\nTransfer-Encoding: chunked\r\n\r\n"
     begun = shared.log.stat().st_size
     said = answers(shared, head % (path.encode(), jobix) + body + b"0\r\n\r\n" + SMUGGLED % jobix)
     assert said.count(b"HTTP/1.1 ") <= 1, said
-    if path != "/" and mode != "threading":  # the first reads no body, the second closes every connection
+    if path != "/" and mode != "threading":  # "/" reads no body, and threading closes every connection
         assert said.startswith(b"HTTP/1.1 400 "), said
     without_fault(shared, begun)

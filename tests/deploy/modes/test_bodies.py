@@ -1,4 +1,4 @@
-"""Bodies in every mode: each server reads them in its own way, and all must come to the same."""
+"""Request bodies in every mode: each web server reads them differently, with the same result."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ CUT_OFF = [
 
 
 def pieces(raw: bytes):
-    """A body as a stream of a byte, another byte, and then more and more."""
+    """A body in pieces of growing size, from one byte."""
     at, size = 0, 1
     while at < len(raw):
         yield raw[at : at + size]
@@ -32,10 +32,10 @@ def pieces(raw: bytes):
 
 @pytest.mark.parametrize("sent", ["whole", "chunked"])
 @pytest.mark.parametrize("pack", PACKED)
-def test_a_body_is_understood_however_it_is_packed_and_sent_and_so_is_the_request_after_it(shared, jobix, pack, sent):
+def test_each_encoding_and_framing_of_a_body_is_parsed(shared, jobix, pack, sent):
     chance = random.Random(1)
     jobs = {str(jobid): {"jobcmd": chance.randbytes(500).hex()} for jobid in range(500)}
-    connection = HTTPConnection("127.0.0.1", shared.port, timeout=20)  # one, kept alive
+    connection = HTTPConnection("127.0.0.1", shared.port, timeout=20)  # one kept-alive connection
 
     def ask(path, value):
         body = PACKED[pack](json.dumps(value).encode())
@@ -56,8 +56,8 @@ def test_a_body_is_understood_however_it_is_packed_and_sent_and_so_is_the_reques
 
 
 @pytest.mark.parametrize("how", ["length", "chunk", "last chunk"])
-def test_a_body_that_was_cut_off_on_the_way_is_refused_and_changes_nothing(shared, ask, jobix, how):
-    """Whole JSON or not: who sent it had more to say. The last case is cut off between two chunks."""
+def test_a_truncated_body_is_refused_and_changes_nothing(shared, ask, jobix, how):
+    """Also if the received part is complete JSON. The last case is truncated between two chunks."""
     ask("/set", {"1": {"jobstage": 1}})
     begun = shared.log.stat().st_size
     with opened(shared) as database:
@@ -80,8 +80,8 @@ def test_a_body_that_was_cut_off_on_the_way_is_refused_and_changes_nothing(share
     without_fault(shared, begun)
 
 
-def test_a_byte_after_the_end_of_a_packed_body_is_refused_and_holds_up_nobody(server, jobix):
-    """It was an endless loop once: a server of its own, so that no other test waits for it."""
+def test_a_byte_after_a_compressed_body_is_refused_without_blocking(server, jobix):
+    """This was an endless loop once. It uses a separate server, so that it cannot block other tests."""
     body = zlib.compress(b'{"7": {"jobcmd": "' + b"x" * 100_000 + b'"}}') + b"\n"
     answer = requests.post(server.url + "/set", body, headers={"jobix": str(jobix)}, timeout=10)
     assert answer.status_code == 400

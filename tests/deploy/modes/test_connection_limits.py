@@ -1,4 +1,4 @@
-"""Silent connections end, and one address cannot take all connections (a real server with smaller limits)."""
+"""Silent connections are closed, and one address cannot use all connections (a real server with smaller limits)."""
 
 import socket
 import subprocess
@@ -32,7 +32,7 @@ backends.serve(app, listener, drain=lambda: None, drain_s=1)
 
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent"])
-def test_one_address_has_a_part_of_the_connections_and_silent_ones_end(mode: str) -> None:
+def test_connections_of_one_address_are_limited_and_silent_ones_close(mode: str) -> None:
     with (
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", SERVER, mode], cwd=ROOT, stdout=subprocess.PIPE, text=True

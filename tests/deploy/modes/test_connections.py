@@ -1,4 +1,4 @@
-"""However many ask at once, the database's connections are few: PostgreSQL has 100 for everybody."""
+"""Concurrent requests use few database connections, because PostgreSQL has 100 for all its clients."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ CALLERS, MOST = 60, 24
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
-def test_many_that_ask_at_once_share_a_few_connections(new_server, mode, postgresql, jobix):
+def test_many_concurrent_requests_share_a_few_connections(new_server, mode, postgresql, jobix):
     uri = make_postgresql_database(postgresql)
     server = new_server(database_uri=uri, async_mode=mode, busy_timeout_s="30").start()
     Asker(server.url, jobix)("/set", {"1": {}})
@@ -21,7 +21,7 @@ def test_many_that_ask_at_once_share_a_few_connections(new_server, mode, postgre
             other.execute("LOCK TABLE job_list, stage_count IN ACCESS EXCLUSIVE MODE")
             asked = [pool.submit(Asker(server.url, jobix), "/lifetime") for _ in range(CALLERS)]
             counts = [0]
-            while len(counts) < 8 or len(set(counts[-8:])) > 1:  # until no more come
+            while len(counts) < 8 or len(set(counts[-8:])) > 1:  # until the number is stable
                 time.sleep(0.1)
                 counts += other.execute(OTHERS).fetchone()
         assert 5 < counts[-1] < MOST

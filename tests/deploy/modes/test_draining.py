@@ -1,4 +1,4 @@
-"""The end of a server, in every mode: what it began ends well, what it said holds, and it is gone within seconds."""
+"""Shutdown in every mode: running requests complete, acknowledged changes persist, and it takes only seconds."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import requests
 
-from tests.support.ending import SECONDS, half_an_upload, tell_to_end, the_rest
+from tests.support.ending import SECONDS, begin_shutdown, half_an_upload, the_rest
 from tests.support.locks import locked
 from tests.support.paths import ROOT
 from tests.support.server import Asker
@@ -25,9 +25,9 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_lets_running_requests_end_and_waiting_ones_go_and_loses_nothing(new_server, mode, jobix, number):
+def test_a_signal_drains_requests_and_answers_long_polls(new_server, mode, jobix, number):
     server = new_server(async_mode=mode, busy_timeout_s="60").start()
-    ask = Asker(server.url, jobix)  # its connection stays open, and must not keep the server alive
+    ask = Asker(server.url, jobix)  # its open connection must not keep the server alive
     ask("/set", {"1": {}, "2": {}, "3": {"jobstage": 2}})
     ask("/get/0?n=2", claim="c" * 32)
     waiting = [Waiter(server.url, jobix).ask(f"/get/4?wait={FOREVER}") for _ in range(3)]
@@ -36,9 +36,9 @@ def test_a_signal_lets_running_requests_end_and_waiting_ones_go_and_loses_nothin
     with half_an_upload(server, jobix) as upload:
         with locked(server):
             update = Waiter(server.url, jobix).ask("/update_job/1/2", claim="c" * 32)
-            tell_to_end(server, number)
+            begin_shutdown(server, number)
             with pytest.raises(subprocess.TimeoutExpired):
-                server.process.wait(0.4)  # as long as requests run, so does the server
+                server.process.wait(0.4)  # the server runs as long as its requests
             assert not update.done()
         assert update.result(SECONDS)["jobstage"] == 2
         assert the_rest(upload)[0] == 200
@@ -52,7 +52,7 @@ def test_a_signal_lets_running_requests_end_and_waiting_ones_go_and_loses_nothin
 
 
 class Setter(threading.Thread):
-    """Sets one job after the other until nobody listens any more; what it was told."""
+    """Sets one job after the other until the server is gone, and keeps the responses."""
 
     def __init__(self, server, jobix, first):
         super().__init__()
@@ -73,7 +73,7 @@ class Setter(threading.Thread):
                 return
 
     def _set(self, connection):
-        """Sets one job; whether the server closes the connection."""
+        """Sets one job. Returns whether the server closes the connection."""
         self._next += 1
         connection.request("POST", "/set", b'{"%d": {}}' % self._next, {"jobix": str(self._jobix)})
         answer = connection.getresponse()
@@ -85,7 +85,7 @@ class Setter(threading.Thread):
         return answer.will_close
 
 
-def test_requests_that_keep_coming_are_done_or_refused_but_never_half_done(new_server, mode, jobix):
+def test_requests_during_a_shutdown_are_done_or_refused(new_server, mode, jobix):
     server = new_server(async_mode=mode).start()
     setters = [Setter(server, jobix, first) for first in range(0, 600_000, 100_000)]
     for setter in setters:
@@ -106,14 +106,14 @@ def test_requests_that_keep_coming_are_done_or_refused_but_never_half_done(new_s
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_request_that_comes_while_the_server_ends_is_refused_at_once(new_server, mode, jobix):
+def test_a_new_request_during_a_shutdown_is_refused_at_once(new_server, mode, jobix):
     server = new_server(async_mode=mode).start()
     kept_alive, new = Asker(server.url, jobix), Asker(server.url, jobix)
     kept_alive("/set", {"1": {}})
     with half_an_upload(server, jobix) as upload:
-        tell_to_end(server, signal.SIGTERM)
+        begin_shutdown(server, signal.SIGTERM)
         for ask in (kept_alive, new):
-            with contextlib.suppress(requests.ConnectionError):  # refused, or closed
+            with contextlib.suppress(requests.ConnectionError):  # the connection may be refused or closed
                 answer = ask.session.get(server.url + "/get/0", headers={"jobix": str(jobix)}, timeout=SECONDS)
                 assert (answer.status_code, answer.json()["error"]) == (503, "shutting_down")
         assert server.process.poll() is None, "it ended before the running request"
@@ -122,8 +122,8 @@ def test_a_request_that_comes_while_the_server_ends_is_refused_at_once(new_serve
     assert rows(server, "SELECT jobid, jobstage FROM job ORDER BY jobid") == [(1, 0), (8, 0)]
 
 
-def test_a_server_that_says_that_it_serves_ends_well_from_then_on(new_server, mode):
-    """What starts it takes that line for the sign, and may end it in the same moment."""
+def test_a_server_stops_cleanly_right_after_its_ready_line(new_server, mode):
+    """A supervisor may wait for this line and stop the server immediately."""
     environment = new_server(async_mode=mode).environment
     with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
         try:
@@ -135,7 +135,7 @@ def test_a_server_that_says_that_it_serves_ends_well_from_then_on(new_server, mo
             process.kill()
 
 
-def test_a_second_server_on_the_same_address_says_so_in_one_line_and_the_first_goes_on(new_server, jobix):
+def test_a_second_server_on_one_address_fails_with_one_line(new_server, jobix):
     first = new_server().start()
     ask = Asker(first.url, jobix)
     ask("/set", {"1": {}})

@@ -1,4 +1,4 @@
-"""Requests for foreign host names are refused: else a web page could read and change lists by DNS rebinding."""
+"""Requests for foreign host names are refused. This prevents DNS rebinding attacks by web pages."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ SOCKET_IO = {
 
 
 @pytest.mark.parametrize("host", [FOREIGN, f"{FOREIGN}:80", "127.0.0.1.evil.example", "", "127.0.0.1@evil.example"])
-def test_a_foreign_host_is_refused_on_every_route_and_the_setting_is_named(shared, jobix, host):
+def test_a_foreign_host_is_refused_on_every_route(shared, jobix, host):
     for path in PATHS:
         status, body = send(shared, "POST", path, {"Host": host, "jobix": jobix}, b"{}")
         assert status == 403, (path, body)
@@ -38,7 +38,7 @@ def test_the_machines_own_names_and_addresses_are_allowed(shared, jobix, host):
 
 
 def opened(server, **headers):
-    """Opens a WebSocket with these headers, and says hello; everything that comes back within a second."""
+    """Opens a WebSocket with these headers and sends a hello. Returns all data of the first second."""
     named = SOCKET_IO | {name.capitalize(): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     raw = f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{head}\r\n".encode()
@@ -53,14 +53,14 @@ def opened(server, **headers):
         return said
 
 
-def test_a_web_socket_opens_for_its_own_host_only(shared):
+def test_a_websocket_opens_for_allowed_hosts_only(shared):
     own = f"127.0.0.1:{shared.port}"
     assert b'"sid"' in opened(shared, host=own, origin=f"http://{own}")
     assert b'"sid"' not in opened(shared, host=FOREIGN, origin=f"http://{FOREIGN}")
     assert b'"sid"' not in opened(shared, host=own, origin=f"http://{FOREIGN}")
 
 
-def test_the_setting_adds_names(new_server, mode, jobix):
+def test_the_setting_adds_allowed_names(new_server, mode, jobix):
     server = new_server(async_mode=mode, allowed_hosts="jobs.example.org,.cluster.example.org").start()
     for host, status in (
         ("jobs.example.org", 200),
@@ -73,7 +73,7 @@ def test_the_setting_adds_names(new_server, mode, jobix):
     assert rows(server, "SELECT count(*) FROM job_list") == [(1,)]
 
 
-def test_behind_another_web_server_the_setting_alone_decides(tmp_path):
+def test_under_wsgi_only_the_setting_allows_hosts(tmp_path):
     code = """
 import os, sys
 os.environ["JOBSERVER_CONFIG"] = ""

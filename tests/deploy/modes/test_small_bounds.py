@@ -1,4 +1,4 @@
-"""Small bodies that become large: each route has its bound, and other requests are served meanwhile."""
+"""Small bodies that expand: each route has its limit, and other requests are served at the same time."""
 
 import socket
 import threading
@@ -14,11 +14,11 @@ from tests.support.oversized import Memory
 
 MB = 1_000_000
 ENTRY = b'{"jobid":1,"claim":""},'
-MAX_WAIT_S = 3.0  # beside other tests on a busy machine; without the bounds it was 4.7 s and more
+MAX_WAIT_S = 3.0  # allows for a busy machine; without the limits it was at least 4.7 s
 
 
 def packed(start: bytes, middle: bytes, times: int, end: bytes) -> bytes:
-    """A body that repeats its middle, by zlib, made in little memory."""
+    """A zlib-compressed body that repeats its middle part, made with little memory."""
     packer, piece = zlib.compressobj(9), middle * (MB // len(middle))
     parts = [packer.compress(start), *(packer.compress(piece) for _ in range(times)), packer.compress(end)]
     return b"".join([*parts, packer.flush()])
@@ -36,7 +36,7 @@ ATTACKS = {
 
 @pytest.fixture
 def roomy(new_server, mode, jobix):
-    """A server with the default bounds, and a job that is held."""
+    """A server with the default limits and one held job."""
     server = new_server(async_mode=mode).start()
     ask = Asker(server.url, jobix)
     ask("/set", {"1": {}})
@@ -45,7 +45,7 @@ def roomy(new_server, mode, jobix):
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_it_is_refused_in_bounded_memory_while_others_are_served(roomy, jobix, attack):
+def test_an_expanding_body_is_refused_while_others_are_served(roomy, jobix, attack):
     path, body, expected = ATTACKS[attack]
     longest, ended = [0.0], threading.Event()
 
@@ -70,7 +70,7 @@ def test_it_is_refused_in_bounded_memory_while_others_are_served(roomy, jobix, a
     assert Asker(roomy.url, jobix)("/get").json()["stages"]["1"]["jobs"] == 1
 
 
-def test_bodies_that_do_not_end_use_a_bounded_memory_and_small_requests_succeed(roomy, jobix):
+def test_endless_bodies_use_bounded_memory_and_do_not_block_others(roomy, jobix):
     head = b"POST /update_jobs HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\nContent-Length: 15000000\r\n\r\n"
     connections = [socket.create_connection(("127.0.0.1", roomy.port), timeout=20) for _ in range(30)]
     try:
@@ -102,7 +102,7 @@ def send(connection: socket.socket, raw: bytes) -> None:
 
 
 def receive(connection: socket.socket) -> bytes:
-    """The answer, if there is one by now."""
+    """The response that has arrived so far, which may be empty."""
     connection.settimeout(0.05)
     try:
         return connection.recv(65536)

@@ -1,4 +1,4 @@
-"""/get?wait= in every mode: who waits is woken by what comes, and who went away meanwhile is given nothing."""
+"""/get?wait= in every mode: new jobs wake long polls, and disconnected clients claim nothing."""
 
 import contextlib
 import socket
@@ -18,20 +18,20 @@ both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"], scope="session"
 
 @pytest.fixture
 def waiter(shared, jobix):
-    """Asks under the list's secret, and waits."""
+    """Sends long polls with the key of the list."""
     return Waiter(shared.url, jobix)
 
 
 def settle(ask):
-    """Returns when what was sent before waits: these take the same way through the writer, and come later."""
+    """Returns when earlier long polls wait: these later requests pass through the same commit queue."""
     for _ in range(4):
         assert Asker(ask.url, ask.jobix)("/heartbeat", []).status_code == 200
 
 
 @both
 @pytest.mark.parametrize("way", ["set", "release"])
-def test_who_waits_is_woken_by_what_comes_and_not_by_the_next_look(ask, waiter, way, kind):
-    """The server also looks every quarter of a second, which would be half of that on average."""
+def test_a_new_job_wakes_a_long_poll_without_a_poll_delay(ask, waiter, way, kind):
+    """The server also polls the database every 0.25 s. That would take 0.125 s on average."""
     ask("/set", {"0": {}})
     claim, took_s = ask("/get/0").json()["claim"], []
     for number in range(1, ROUNDS + 1):
@@ -53,7 +53,7 @@ def test_who_waits_is_woken_by_what_comes_and_not_by_the_next_look(ask, waiter, 
 
 @both
 @pytest.mark.parametrize("way", ["closed", "reset"])
-def test_who_hung_up_while_waiting_is_not_given_the_job_but_the_next_one_is(shared, ask, jobix, waiter, way, kind):
+def test_a_disconnected_long_poll_does_not_claim_the_job(shared, ask, jobix, waiter, way, kind):
     ask("/set", {"1": {"jobstage": 2}})
     begun = shared.log.stat().st_size
     with contextlib.ExitStack() as gone:
@@ -63,7 +63,7 @@ def test_who_hung_up_while_waiting_is_not_given_the_job_but_the_next_one_is(shar
             if way == "reset":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         settle(ask)
-        answer = waiter.ask(f"/get/0?wait={FOREVER}")  # behind them in the queue
+        answer = waiter.ask(f"/get/0?wait={FOREVER}")  # queued after the disconnected ones
         settle(ask)
     ask("/set", {"7": {}})
     job = answer.result(AT_ONCE_S)
@@ -71,7 +71,7 @@ def test_who_hung_up_while_waiting_is_not_given_the_job_but_the_next_one_is(shar
     without_fault(shared, begun)
 
 
-def test_those_who_wait_hold_up_nobody(ask, waiter):
+def test_long_polls_do_not_delay_other_requests(ask, waiter):
     ask("/set", {"1": {"jobstage": 2}})
     answers = [waiter.ask(f"/get/0?wait={FOREVER}") for _ in range(30)]
     for jobid in range(100, 110):

@@ -1,4 +1,4 @@
-"""Many workers at once, in every mode: each job is claimed once, and nobody waits for what isn't his."""
+"""Many concurrent workers in every mode: each job is claimed once, and a locked database delays no other request."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"], scope="session"
 
 
 @both
-def test_eight_founding_workers_claim_and_end_each_job_once(shared, ask, jobix, kind):
+def test_eight_founding_workers_complete_each_job_once(shared, ask, jobix, kind):
     n = 400 if kind == "sqlite" else 150
     ask("/set", {str(jobid): {} for jobid in range(n)})
     with Team(jobix, [("founding", shared.url)] * 8) as team:
@@ -36,9 +36,9 @@ def test_eight_founding_workers_claim_and_end_each_job_once(shared, ask, jobix, 
 
 @both
 @pytest.mark.parametrize("first", ["/get/0", "/lifetime/1/5"], ids=["short", "bulk"])
-def test_while_the_database_is_locked_by_another_process_the_hello_is_answered_at_once(shared, ask, jobix, kind, first):
-    """An event loop that waited for the lock would answer nobody until the lock is gone, which here is never. Short
-    work is begun on the loop, bulk work beside it; what comes meanwhile stands in line behind it."""
+def test_a_locked_database_does_not_delay_the_hello(shared, ask, jobix, kind, first):
+    """An event loop that waits for the lock cannot serve any request until the lock is released. Short work starts on
+    the loop and bulk work in a thread; later work is queued."""
     ask("/set", {"1": {}, "2": {}, "3": {}})
     ask("/get/0?n=2")
     longest_s, began = 0.0, time.monotonic()
@@ -49,7 +49,7 @@ def test_while_the_database_is_locked_by_another_process_the_hello_is_answered_a
             asked_at = began
             while asked_at - began < 0.5:
                 assert ask("/").status_code == 200
-                if kind == "sqlite":  # readers don't wait for the one writer
+                if kind == "sqlite":  # readers do not wait for the writer
                     assert ask("/get").json()["jobs"] == 3
                 now = time.monotonic()
                 longest_s, asked_at = max(longest_s, now - asked_at), now
@@ -61,9 +61,8 @@ def test_while_the_database_is_locked_by_another_process_the_hello_is_answered_a
     assert ask("/get").json()["jobs"] == 14
 
 
-def test_many_first_connections_at_once_do_not_hang_a_server_on_postgresql(new_server, mode, new_postgresql_database):
-    """A lock that real threads wait for under an event loop is never given to them: so none may be on the way to a
-    connection."""
+def test_many_first_connections_do_not_hang_a_server_on_postgresql(new_server, mode, new_postgresql_database):
+    """Under an event loop, real threads that wait for a green lock never get it. So connecting must not use one."""
     server = new_server(async_mode=mode, database_uri=new_postgresql_database).start()
     together = threading.Barrier(40)
 

@@ -1,4 +1,4 @@
-"""Behind Apache, or another WSGI server, nothing is patched: that one brings its own threads."""
+"""Under Apache or another WSGI server nothing is patched, because the server has its own threads."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ print(ask.post("/set", json={"1": {}}, headers={"jobix": "1"}).json["new"])
 """
 
 
-def test_what_a_wsgi_server_imports_serves_and_patches_nothing_whatever_the_mode(mode, tmp_path):
+def test_the_wsgi_application_patches_nothing_in_any_mode(mode, tmp_path):
     settings = {"JOBSERVER_INSTANCE": str(tmp_path / "instance"), "JOBSERVER_ASYNC_MODE": mode}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
     done = subprocess.run(

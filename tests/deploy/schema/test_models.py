@@ -1,4 +1,4 @@
-"""The models say what queries rely on, and the migrations make it: both are the same."""
+"""The models, on which queries rely, and the migrations define the same schema."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.support.postgresql import make_postgresql_database
 
 
 def by_models(settings: Settings, folder: Path, request: pytest.FixtureRequest) -> dict[str, object]:
-    """What would stand in it if the models alone had made it."""
+    """The definitions of a database that the models alone created."""
     sqlite = database_uri(settings).startswith("sqlite")
     uri = f"sqlite:///{folder}/models" if sqlite else make_postgresql_database(request.getfixturevalue("postgresql"))
     other = Settings(instance=str(folder), database_uri=uri)
@@ -27,14 +27,14 @@ def by_models(settings: Settings, folder: Path, request: pytest.FixtureRequest) 
     return definitions(other)
 
 
-def test_the_migrations_make_what_the_models_say(
+def test_migrations_and_models_define_the_same_schema(
     settings: Settings, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     assert models.Job.metadata is db.metadata
     prepare(settings, KEY)
     options = {
         "compare_type": True, "compare_server_default": True,
-        # it can't see the conditions and directions of indexes; their definitions are compared below
+        # Alembic does not compare the conditions and directions of indexes; their definitions are compared below
         "include_object": lambda _one, _name, kind, _reflected, _other: kind != "index",
     }  # fmt: skip
     engine = create_engine(database_uri(settings))

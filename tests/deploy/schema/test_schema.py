@@ -1,4 +1,4 @@
-"""The tables of a database: made by themselves in an empty one, by one server at a time; others are left alone."""
+"""A server creates its tables in an empty database, one server at a time, and refuses other databases."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from tests.support.looks import KEY, TABLES, contents
 from tests.support.paths import ROOT
 from tests.support.server import Asker, Server
 
-# a server that has done all but to look at its database when it is told to go on
+# a server that has started up to its first use of the database, and waits for a line
 SERVE = """
 import sys
 import jobserver.store.models, jobserver.api.founding.routes, jobserver.pages.routes, jobserver.server.backends
@@ -30,9 +30,7 @@ sys.exit(main(["serve"], create_app))
 """
 
 
-def test_the_tables_of_an_empty_database_are_made_once_and_then_kept(
-    new_server: Callable[..., Server], jobix: int
-) -> None:
+def test_tables_are_created_once_in_an_empty_database(new_server: Callable[..., Server], jobix: int) -> None:
     server = new_server(sweep_every_s="3600").start()
     Asker(server.url, jobix)("/set", {"1": {}})
     before = contents(server)
@@ -43,7 +41,7 @@ def test_the_tables_of_an_empty_database_are_made_once_and_then_kept(
     assert Asker(server.url, jobix)("/get/0").json()["jobid"] == 1
 
 
-def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(settings: Settings) -> None:
+def test_a_database_of_another_program_is_refused_and_unchanged(settings: Settings) -> None:
     settings.instance_path.mkdir(parents=True)
     engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
@@ -58,10 +56,10 @@ def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(set
     engine.dispose()
 
 
-def test_servers_that_start_at_the_same_moment_on_an_empty_database_all_come_up(
+def test_servers_can_start_together_on_an_empty_database(
     new_server: Callable[..., Server], tmp_path: Path, jobix: int
 ) -> None:
-    """They share the folder too, where one makes the key and the others find it."""
+    """They share a folder too: one server creates the secret key, and the others read it."""
     kept = new_server(instance=str(tmp_path / "instance"), async_mode="threading")
     processes = [
         subprocess.Popen(
@@ -90,10 +88,8 @@ def test_servers_that_start_at_the_same_moment_on_an_empty_database_all_come_up(
     assert len(contents(kept)["alembic_version"]) == 1
 
 
-def test_a_database_that_was_made_with_another_secret_key_is_refused(
-    new_server: Callable[..., Server], tmp_path: Path
-) -> None:
-    """No jobix would be known: every list would seem to be gone."""
+def test_a_database_made_with_another_secret_key_is_refused(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    """With the wrong key no jobix would match, and every list would seem to be missing."""
     place = {"instance": str(tmp_path / "instance")}
     mine, other = new_server(secret_key=KEY, **place), new_server(secret_key="another", **place)
     assert run_here(mine, "db", "upgrade").returncode == 0

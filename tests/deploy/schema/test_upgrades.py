@@ -1,4 +1,4 @@
-"""Databases of older and newer versions: refused with what to do; an upgrade is done whole, or not at all."""
+"""Databases of older and newer versions are refused with advice; an upgrade is complete or changes nothing."""
 
 import json
 import shlex
@@ -34,18 +34,18 @@ A_LIST = [
 
 
 def refused(said: "subprocess.CompletedProcess[str]") -> str:
-    """The one line of a program that refuses to start."""
+    """Checks that a program refused to start. Returns its one line."""
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.startswith("job_manager: ")
     assert said.stderr.count("\n") == 1, said.stderr
     return said.stderr
 
 
-LAST_WITH_HISTORY = "0002"  # A_LIST is for its tables; later ones are made from them
+LAST_WITH_HISTORY = "0002"  # A_LIST fits its tables; later versions are reached by an upgrade
 
 
 def made_by(revision: str, settings: Settings) -> None:
-    """Makes the tables of an earlier version, with a list in them."""
+    """Creates the tables of an earlier version with one list."""
     settings.instance_path.mkdir(parents=True, exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(resource("migrations")))
@@ -60,7 +60,7 @@ def made_by(revision: str, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("revision", OLDER)
-def test_the_database_of_an_earlier_version_is_refused_until_it_is_upgraded_and_keeps_its_lists(
+def test_an_earlier_database_is_refused_and_keeps_its_lists_on_upgrade(
     revision: str, settings: Settings, new_server: Servers
 ) -> None:
     made_by(revision, settings)
@@ -76,9 +76,7 @@ def test_the_database_of_an_earlier_version_is_refused_until_it_is_upgraded_and_
     assert "'released'" in event
 
 
-def test_an_older_database_is_refused_with_the_command_that_upgrades_it_and_a_newer_one_for_good(
-    new_server: Servers, tmp_path: Path
-) -> None:
+def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_server: Servers, tmp_path: Path) -> None:
     server, tomorrow = new_server(secret_key=KEY), Tomorrow(tmp_path / "tomorrow", HEAD)
     assert run_here(server, "db", "upgrade").returncode == 0
     before = contents(server)
@@ -92,7 +90,7 @@ def test_an_older_database_is_refused_with_the_command_that_upgrades_it_and_a_ne
     after = contents(server)
     assert after == before | {"extra": [], "alembic_version": ["('tomorrow',)"]}
 
-    for arguments in (["lists"], ["db", "upgrade"], ["db", "check"]):  # the code of today is old now
+    for arguments in (["lists"], ["db", "upgrade"], ["db", "check"]):  # now the current code is the older one
         assert "newer (tomorrow)" in refused(run_here(server, *arguments))
     with pytest.raises(RuntimeError, match="ended with 2: job_manager: The database is newer"):
         server.start()
@@ -102,10 +100,8 @@ def test_an_older_database_is_refused_with_the_command_that_upgrades_it_and_a_ne
 @pytest.mark.parametrize(
     ("begun", "end"), [("empty", "os.kill(os.getpid(), signal.SIGKILL)"), ("older", "raise OSError('disk full')")]
 )
-def test_an_upgrade_that_ends_half_way_leaves_nothing_behind(
-    new_server: Servers, tmp_path: Path, begun: str, end: str
-) -> None:
-    """On an empty database it has made all tables but the last when it ends."""
+def test_an_interrupted_upgrade_changes_nothing(new_server: Servers, tmp_path: Path, begun: str, end: str) -> None:
+    """On an empty database the upgrade is interrupted before the last table."""
     broken = Tomorrow(tmp_path / "broken", HEAD, f"{ADDS_A_TABLE}; {end}")
     server = new_server(secret_key=KEY)
     server.folder.joinpath("instance").mkdir()

@@ -11,7 +11,7 @@ from tests.faults.history.shown import made
 
 
 def main() -> int:
-    """0: every promise was kept. 1: one was broken."""
+    """Returns 0 if every promise was kept, else 1."""
     options, keep = _read()
     return 1 if made(options, keep).violations else 0
 

@@ -1,7 +1,7 @@
-"""Judges a run: what workers asked and were told, against what the database holds in the end.
+"""Judges a run: the requests and responses of workers, against the final state of the database.
 
 Pure. Each rule yields a sentence for each violation; a rule must never blame a server that kept its promises, whatever
-was lost, late or repeated on the way.
+was lost, late or repeated on the network.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,23 +15,23 @@ RULES: tuple[Rule, ...] = (
     paths.every_job_ends_done,
     paths.no_path_is_broken,
     paths.no_event_is_forbidden,
-    promises.what_was_submitted_is_there,
-    promises.what_was_granted_is_there,
-    promises.what_was_accepted_is_there,
-    promises.what_was_refused_is_not_there,
-    promises.nothing_moved_that_nobody_asked_for,
-    promises.no_token_holds_more_than_it_asked_for,
-    promises.what_is_over_stays_over,
+    promises.acknowledged_jobs_exist,
+    promises.acknowledged_claims_exist,
+    promises.acknowledged_reports_exist,
+    promises.refused_requests_have_no_effect,
+    promises.every_move_has_a_report,
+    promises.no_token_claims_more_than_requested,
+    promises.ended_claims_stay_ended,
     overlaps.no_two_claims_overlap,
     overlaps.nothing_expires_before_its_deadline,
-    results.what_moves_on_is_of_the_claim_that_won,
+    results.results_come_from_the_winning_claim,
     counting.counters_equal_a_recount,
     counting.statistics_equal_a_recount,
-    counting.pages_say_what_the_database_holds,
-    counting.the_database_is_sound,
+    counting.pages_equal_the_database,
+    counting.database_check_finds_nothing,
 )
 
 
 def violations(story: Story, final: Final) -> list[str]:
-    """Every promise that was broken, a sentence each."""
+    """Returns one sentence for each broken promise."""
     return [sentence for rule in RULES for sentence in rule(story, final)]

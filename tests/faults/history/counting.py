@@ -1,4 +1,4 @@
-"""Rules on numbers: counters, statistics and pages say what a recount of the jobs and of the history says."""
+"""Rules on numbers: counters, statistics and pages equal a recount of the jobs and of the history."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.faults.history.story import Story
 
 
 def counters_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
-    """Of each stage: jobs, flagged and failed ones, and how many claims expired there."""
+    """For each stage: all jobs, flagged jobs, failed jobs, and expired claims."""
     expired = Counter(one.stage for one in final.ended if one.kind == "requeued")
     for stage in sorted(final.counters.keys() | {job.stage for job in final.jobs.values()}):
         there = [job for job in final.jobs.values() if job.stage == stage]
@@ -19,7 +19,7 @@ def counters_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
 
 
 def statistics_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
-    """Throughput, durations, and what each worker did."""
+    """Throughput, durations, and the counts of each worker."""
     done = Counter(one.stage for one in final.ended if one.to > one.stage)
     for what, kept in (("throughput", final.finished), ("durations", final.measured)):
         if kept != dict(done):
@@ -31,16 +31,16 @@ def statistics_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
             yield f"worker {name}: done and failures {kept_of}; a recount says {(by[name], lost[name])}"
 
 
-def pages_say_what_the_database_holds(_story: Story, final: Final) -> Iterator[str]:
-    """The last numbers that each page was told."""
+def pages_equal_the_database(_story: Story, final: Final) -> Iterator[str]:
+    """The last numbers that each page received equal the counters."""
     held = {stage: (jobs, flagged, failed) for stage, (jobs, flagged, failed, _expired) in final.counters.items()}
-    for who, told in final.pages:
-        counts = told.get("stages", {}).items()
+    for who, numbers in final.pages:
+        counts = numbers.get("stages", {}).items()
         shown = {int(stage): (count["jobs"], count["flagged"], count["failed"]) for stage, count in counts}
         if shown != held:
             yield f"{who} says, by stage, jobs, flagged and failed: {shown}; the database: {held}"
 
 
-def the_database_is_sound(_story: Story, final: Final) -> Iterator[str]:
+def database_check_finds_nothing(_story: Story, final: Final) -> Iterator[str]:
     """`db check`: orphans, indexes, the file."""
     yield from (f"db check: {line}" for line in final.problems)

@@ -1,4 +1,4 @@
-"""What the database holds at the end, read at one moment, and what the pages say."""
+"""The final state of the database, read in one transaction, and of the pages."""
 
 import json
 from collections import defaultdict
@@ -18,7 +18,7 @@ _WORKERS = "SELECT name, done, failures FROM worker"
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it is in the end."""
+    """The final state of one job."""
 
     stage: int
     claim: str | None = None
@@ -54,7 +54,7 @@ class Ended:
 
 @dataclass
 class Final:
-    """All of it. `pages`: who says it, and the numbers; `problems`: what `db check` found."""
+    """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`."""
 
     jobs: dict[int, Job]
     ended: list[Ended]
@@ -67,13 +67,13 @@ class Final:
     steps: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)  # events of a job: kind, from, to
 
     def __post_init__(self) -> None:
-        self.paths: dict[int, list[Ended]] = defaultdict(list)  # the claims of each job, one after the other
+        self.paths: dict[int, list[Ended]] = defaultdict(list)  # the claims of each job, in order
         for one in self.ended:
             self.paths[one.job].append(one)
 
 
 def read(connection: Any, postgresql: bool) -> Final:
-    """What the database holds now."""
+    """Reads the current state of the database."""
 
     def rows(sql: str) -> list[Any]:
         return list(connection.execute(sql).fetchall())

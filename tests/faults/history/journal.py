@@ -1,4 +1,4 @@
-"""The file in which every request, answer and fault is written down, by many processes at once."""
+"""The file in which many processes record every request, response and fault."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Journal:
-    """A file of JSON lines. Each is one write at the file's end, so that a killed process loses at most its own last.
+    """A file of JSON lines. Each is appended by one write, so a killed process loses at most its own last line.
 
     Times are those of the machine's monotonic clock: the same in all processes, and never moved.
     """
@@ -18,12 +18,12 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def write(self, kind: str, **said: Any) -> None:
-        """Writes one line, now."""
+        """Writes one line immediately."""
         os.write(self._file, json.dumps({"kind": kind, "at": time.monotonic(), **said}).encode() + b"\n")
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """All that was written so far."""
+    """Yields all lines so far."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.endswith("\n"):

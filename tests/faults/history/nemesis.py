@@ -1,4 +1,4 @@
-"""Strikes: applies a plan's faults, each target's in a thread of its own, and heals what it did."""
+"""Applies the faults of a plan, with one thread for each target, and heals them."""
 
 import signal
 import threading
@@ -16,7 +16,7 @@ from tests.faults.history.team import Team
 
 
 class Nemesis:
-    """`struck`: how many faults of each sort there were."""
+    """Applies faults. `struck`: the number of faults of each sort."""
 
     def __init__(self, site: Site, team: Team, network: Network, journal: Journal) -> None:
         self.struck: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class Nemesis:
         }  # fmt: skip
 
     def strike(self, plan: dict[str, list[Fault]], seconds: float) -> None:
-        """Applies all of it, and returns when it is over and healed."""
+        """Applies all faults of the plan. Returns when the last one is healed."""
         begun = time.monotonic()
         threads = [
             threading.Thread(target=self._line, args=(faults, begun, seconds)) for faults in plan.values() if faults

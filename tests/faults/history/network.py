@@ -8,7 +8,7 @@ from tests.support.paths import ROOT
 
 
 class Network:
-    """Starts it, and says how much harm it does."""
+    """Starts the proxy and controls how many requests it disturbs."""
 
     def __init__(self, seed: str, journal: Path, ports: list[int]) -> None:
         self._process = subprocess.Popen(
@@ -18,16 +18,16 @@ class Network:
         self.url = f"http://127.0.0.1:{int(self._read())}"
 
     def harm(self, share: float) -> None:
-        """Which share of the requests is harmed from now on, of 1."""
+        """Sets the share of disturbed requests, from 0 to 1."""
         self._write(f"{share}")
 
     def quiet(self) -> None:
-        """Returns when nothing is under way: no request that was held back comes after all."""
+        """Returns when no delayed request or response is left."""
         self._write("quiet")
         self._read()
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the proxy."""
         self._process.kill()
         self._process.communicate()
 

@@ -1,7 +1,7 @@
 """Makes worker processes fast: python -m tests.faults.history.nursery LOG.
 
-It has imported all that a worker needs, and forks one for each line that it reads, a JSON list of the arguments of
-worker.main(); it answers with its process's number.
+It has imported all modules of a worker, and forks a worker for each input line, a JSON list of the arguments of
+worker.main(). It prints the process id.
 """
 
 import json
@@ -28,7 +28,7 @@ def _fork(arguments: list[str], log: str) -> int:
 
 def main(log: str) -> None:
     """Works until its input ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they are gone when they end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended workers need no wait()
     for line in sys.stdin:
         print(_fork(json.loads(line), log), flush=True)
 

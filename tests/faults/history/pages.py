@@ -1,21 +1,21 @@
-"""Pages that are open all the time, through every fault; and what they say in the end."""
+"""Pages that stay open through every fault, and their final numbers."""
 
 import time
 from typing import Any
 
 import requests
 
-from tests.faults.history.counting import pages_say_what_the_database_holds
+from tests.faults.history.counting import pages_equal_the_database
 from tests.faults.history.final import Final
 from tests.faults.history.story import Story
 from tests.support.live_page import Page, shown
 from tests.support.server import Server
 
-TOLD_S = 8  # a page is told twice a second; after a restart it has to come back first
+SUMMARY_WITHIN_S = 8  # a page gets two summaries a second; after a restart it must reconnect first
 
 
 class Pages:
-    """One at each server."""
+    """One open page at each server."""
 
     def __init__(self, servers: list[Any], name: str) -> None:
         self._servers: list[Server] = servers
@@ -23,26 +23,26 @@ class Pages:
         self._open = [Page(server, name=name) for server in servers]
 
     def last(self, final: Final) -> list[tuple[str, dict[str, Any]]]:
-        """Who says what. An open page may need a moment until it is told."""
-        give_up = time.monotonic() + TOLD_S
+        """Returns each page's name and numbers. Waits until the open pages agree with the database."""
+        give_up = time.monotonic() + SUMMARY_WITHIN_S
         while True:
-            told = [(f"the open page at server {number}", _numbers(page)) for number, page in enumerate(self._open)]
-            final.pages = told
-            if not list(pages_say_what_the_database_holds(Story(), final)) or time.monotonic() > give_up:
+            shown_by = [(f"the open page at server {number}", _numbers(page)) for number, page in enumerate(self._open)]
+            final.pages = shown_by
+            if not list(pages_equal_the_database(Story(), final)) or time.monotonic() > give_up:
                 break
             time.sleep(0.05)
         for number, server in enumerate(self._servers):
             answer = requests.get(f"{server.url}/live", params={"list": self._name}, timeout=20)
-            told.append((f"/live of server {number}", answer.json()))
-        return told
+            shown_by.append((f"/live of server {number}", answer.json()))
+        return shown_by
 
     def close(self) -> None:
-        """Closes them."""
+        """Closes the pages."""
         for page in self._open:
             page.client.disconnect()
 
 
 def _numbers(page: Page) -> dict[str, Any]:
-    """What the page shows now."""
-    told = page.events("summary")
-    return shown(told[-1]) if told else {}
+    """The numbers that the page shows now."""
+    summaries = page.events("summary")
+    return shown(summaries[-1]) if summaries else {}

@@ -1,4 +1,4 @@
-"""Rules on each job's path: its claims, one after the other, as the events of the database have them."""
+"""Rules on each job's path: the order of its claims, according to the events in the database."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ FIRST, LAST = 0, 4
 
 
 def named(one: Ended) -> str:
-    """An ended claim, in words."""
+    """Describes an ended claim."""
     return f"claim {one.claim} of {one.worker} (from {one.stage} to {one.to}, {one.kind})"
 
 
 def every_job_ends_done(_story: Story, final: Final) -> Iterator[str]:
-    """In the last stage, held by nobody, not flagged, and brought there once."""
+    """Every job is in the last stage, not held, not flagged, and was brought there once."""
     for jobid, job in final.jobs.items():
         if (job.stage, job.claim) != (LAST, None) or job.flagged:
             state = f"claim {job.claim}, overdue {job.overdue}, outcome {job.outcome}"
@@ -26,7 +26,7 @@ def every_job_ends_done(_story: Story, final: Final) -> Iterator[str]:
 
 
 def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
-    """A claim begins where the one before it left the job, and ends where claims may end; none ends twice."""
+    """A claim begins in the stage where the previous one left the job, ends in an allowed stage, and ends once."""
     for jobid, path in final.paths.items():
         stage, seen = FIRST, set[str]()
         for one in path:
@@ -44,7 +44,7 @@ def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
 
 
 def no_event_is_forbidden(_story: Story, final: Final) -> Iterator[str]:
-    """The events of a job follow the table of transitions, stage by stage, and lead to the state that it has."""
+    """The events of a job follow the table of transitions and lead to its final state."""
     for jobid, steps in final.steps.items():
         at, stage = Status.AVAILABLE, FIRST
         for kind, old, new in steps:

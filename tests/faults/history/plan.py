@@ -1,18 +1,23 @@
-"""Which faults strike what, and when: all of it follows from the seed."""
+"""Plans faults: the seed determines their kinds, targets and times."""
 
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 KINDS = ("kill", "stop", "disk", "commit", "clock", "net")
-QUIET_S = {"server": (0.6, 1.8), "worker": (0.5, 6), "network": (0.2, 1.2), "database": (0.8, 2.0)}  # between two
+QUIET_S = {
+    "server": (0.6, 1.8),
+    "worker": (0.5, 6),
+    "network": (0.2, 1.2),
+    "database": (0.8, 2.0),
+}  # between two faults
 
-MANY = 20  # faults of one target in a round
+MANY = 20  # faults for each target in a round
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Begins after_s seconds after its target's last one is healed, and lasts. `much`: of which size."""
+    """A fault that begins after_s seconds after the last one of its target is healed. `much`: its size."""
 
     after_s: float
     target: str  # "server 0", "worker 3", "network", "database"
@@ -23,7 +28,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing that may happen to a kind of target: how long it lasts, how large it is, how often."""
+    """A possible fault of a kind of target: its duration, size and frequency."""
 
     kind: str
     what: str
@@ -63,7 +68,7 @@ def made(
     postgresql: bool,
     without: Iterable[str] = (),
 ) -> dict[str, list[Fault]]:
-    """The faults of each target, in order, more than a round has time for. `without`: what can't be done here."""
+    """The faults of each target in order, more than a round can apply. `without`: kinds that are not possible here."""
     targets: dict[str, tuple[Choice, ...]] = {"network": NETWORK}
     targets |= {f"worker {number}": WORKER for number in range(workers)}
     targets |= {f"server {number}": SERVER if postgresql else SERVER + SQLITE for number in range(servers)}

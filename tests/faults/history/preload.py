@@ -1,4 +1,4 @@
-"""What a server is loaded with: a library that moves its clock and breaks its flushes, and the file that steers it."""
+"""A preloaded library that moves a server's clock and breaks its flushes, and the file that controls it."""
 
 import shutil
 import struct
@@ -10,7 +10,7 @@ NUMBERS = ("clock_ms", "slow_ms", "fails")
 
 
 def built(folder: Path) -> Path | None:
-    """The library, made by the machine's C compiler; None where there is none, or it can't make one."""
+    """Compiles the library. Returns None without a working C compiler."""
     compiler, library = shutil.which("cc"), folder / "preload.so"
     if compiler is None:
         return None
@@ -21,7 +21,7 @@ def built(folder: Path) -> Path | None:
 
 
 class Steering:
-    """The file of one server: its numbers, changed at any time."""
+    """The control file of one server: numbers that can change at any time."""
 
     def __init__(self, library: Path, file: Path) -> None:
         self._file = file
@@ -30,7 +30,7 @@ class Steering:
         file.write_bytes(struct.pack("3q", 0, 0, 0))
 
     def set(self, **numbers: int) -> None:
-        """Changes some of them. In place: the server looks at these very bytes."""
+        """Changes some numbers in place, because the server has the file mapped."""
         self._numbers |= numbers
         with self._file.open("r+b") as file:
             file.write(struct.pack("3q", *self._numbers.values()))

@@ -1,7 +1,7 @@
-"""A proxy that drops, delays and repeats requests and answers: python -m tests.faults.history.proxy SEED FILE PORT…
+"""A proxy that drops, delays and repeats requests and responses: python -m tests.faults.history.proxy SEED FILE PORT…
 
-PORT: of each server; a request goes to any of them. It prints the port on which it listens. Each line that it reads is
-the share of requests that it does harm to, of 1; or "quiet", which it answers when nothing is under way any more.
+PORT: of each server; a request goes to any of them. The proxy prints its own port. Each input line is the share of
+requests to disturb, from 0 to 1; or "quiet", which gets a response when no request is in progress.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ FATES = ("drop request", "drop answer", "half an answer", "delay request", "dela
 
 
 def message(stream: socket.socket, rest: bytes = b"") -> bytes:
-    """One whole request or answer; empty where the other side went away before it was whole."""
+    """Reads one complete request or response; empty if the peer closed the connection early."""
     while b"\r\n\r\n" not in rest:
         piece = stream.recv(PIECE)
         if not piece:
@@ -40,7 +40,7 @@ def message(stream: socket.socket, rest: bytes = b"") -> bytes:
 
 
 class Weather:
-    """How much harm is done, and what of it is still under way."""
+    """The share of disturbed requests, and the disturbances in progress."""
 
     def __init__(self, seed: str, journal: Journal, ports: list[int]) -> None:
         self.harm = 0.0
@@ -51,7 +51,7 @@ class Weather:
         self._lock = threading.Lock()
 
     def fate(self, request: bytes) -> str:
-        """What happens to this request."""
+        """Chooses the disturbance of this request."""
         with self._lock:
             fate = self._chance.choice(FATES) if self._chance.random() < self.harm else ""
         if fate:
@@ -59,12 +59,12 @@ class Weather:
         return fate
 
     def seconds(self) -> float:
-        """How long something is late."""
+        """Chooses the length of a delay."""
         with self._lock:
             return self._chance.uniform(0.02, 1.2)
 
     def send(self, request: bytes) -> bytes:
-        """A server's answer, over a connection of its own; empty if there is none."""
+        """Sends a request on a new connection. Returns the response; empty if there is none."""
         with self._lock:
             port = self._chance.choice(self._ports)
             self._under_way += 1
@@ -78,7 +78,7 @@ class Weather:
                 self._under_way -= 1
 
     def later(self, work: Callable[[], object], seconds: float) -> threading.Thread:
-        """Does it beside."""
+        """Runs `work` in a thread after a delay."""
 
         def run() -> None:
             time.sleep(seconds)
@@ -95,7 +95,7 @@ class Weather:
         return thread
 
     def quiet(self) -> None:
-        """Returns when nothing is under way."""
+        """Returns when no delayed work is left."""
         while self._under_way:
             time.sleep(0.005)
 
@@ -106,7 +106,7 @@ class Passing(socketserver.BaseRequestHandler):
     weather: Weather
 
     def handle(self) -> None:
-        """Each request, until one is harmed so that the connection breaks."""
+        """Forwards requests until a disturbance closes the connection."""
         self.request.settimeout(LONG_S)
         with contextlib.suppress(OSError):
             while request := message(self.request):
@@ -138,14 +138,14 @@ class Passing(socketserver.BaseRequestHandler):
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """A thread a connection."""
+    """One thread for each connection."""
 
     daemon_threads = True
     request_queue_size = 64
 
 
 def main(seed: str, file: str, *ports: str) -> None:
-    """Passes on until its input ends."""
+    """Forwards requests until the input ends."""
     weather = Weather(seed, Journal(Path(file)), [int(port) for port in ports])
     Passing.weather = weather
     with Listener(("127.0.0.1", 0), Passing) as listener:

@@ -1,4 +1,4 @@
-"""Reads the journal: from its lines to the story that they tell."""
+"""Parses the journal into a Story."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,20 +9,20 @@ from tests.faults.history.story import ACCEPTED, UNSURE, Beat, End, Grant, Story
 
 
 def story_of(lines: Iterable[dict[str, Any]]) -> Story:
-    """The story that the journal's lines tell."""
+    """Builds the Story from the lines of the journal."""
     asks: dict[str, dict[str, Any]] = {}
     answers: dict[str, dict[str, Any]] = {}
     for line in lines:
         if line["kind"] == "ask":
             asks[line["id"]] = line
-        elif line["kind"] == "told":
+        elif line["kind"] == "response":
             answers[line["id"]] = line
     story, first = Story(requests=len(asks), acknowledged=len(answers)), dict[str, float]()
     story.begun = min((ask["at"] for ask in asks.values()), default=0)
     for number, ask in asks.items():
         answer = answers.get(number, {})
         when = {
-            "who": ask["who"], "at": ask["at"], "told_at": answer.get("at"), "status": answer.get("status"),
+            "who": ask["who"], "at": ask["at"], "answered_at": answer.get("at"), "status": answer.get("status"),
             "code": _code(answer.get("answer")),
         }  # fmt: skip
         _add(story, ask, answer.get("answer"), when, first)
@@ -51,7 +51,7 @@ def _add(story: Story, ask: dict[str, Any], answer: Any, when: dict[str, Any], f
     token = headers.get("claim") if path.startswith("/get") else headers.get("next-claim")
     if token:
         count = re.search(r"\bn=(\d+)", path)
-        story.wishes[token] = int(count[1]) if count else 1
+        story.client_tokens[token] = int(count[1]) if count else 1
         if when["status"] is None or when["code"] in UNSURE:
             story.unsure.add(token)
         first.setdefault(token, when["at"])

@@ -1,4 +1,4 @@
-"""A rule on what is handed on: no corrupted result moves on."""
+"""A rule on results: no corrupted result reaches the next stage."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +9,15 @@ from tests.faults.history.story import Story
 NOTHING = object()
 
 
-def what_moves_on_is_of_the_claim_that_won(story: Story, final: Final) -> Iterator[str]:
-    """A job's result, and the jobcmd that the next worker got, are those that were reported with the claim that ended.
+def results_come_from_the_winning_claim(story: Story, final: Final) -> Iterator[str]:
+    """A job's result and its next jobcmd are those of the report that ended the claim.
 
-    Where a founding worker may have ended it, which proves nothing, what it said will do too.
+    The data of a report without a token is accepted too, where that report may have ended the claim.
     """
     first = {job: jobcmd for one in story.submissions for job, jobcmd in one.jobs.items()}
 
     def meant(path: list[Ended], what: str) -> list[Any]:
-        """What the last claim that said something of this kind said; several where that can't be known."""
+        """The values of the last report that has this field; several if the report is not certain."""
         found: list[Any] = []
         for one in reversed(path):
             said = [end.said.get(what, NOTHING) for end in story.causes(one)]
@@ -40,7 +40,7 @@ def what_moves_on_is_of_the_claim_that_won(story: Story, final: Final) -> Iterat
         wanted = meant(path, "jobcmd") if path else [first.get(grant.job)]
         if grant.jobcmd not in wanted:
             yield (
-                f"job {grant.job}: {grant.who} was given the jobcmd {grant.jobcmd} at {story.clock(grant.told_at)};"
+                f"job {grant.job}: {grant.who} was given the jobcmd {grant.jobcmd} at {story.clock(grant.answered_at)};"
                 f" the claim that won before said {_or(wanted)}"
             )
 

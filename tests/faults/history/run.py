@@ -33,7 +33,7 @@ SUBMITTERS = ["submitting", "submitting"]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run. `styles`: how its workers work; `environment`: more variables for its servers."""
+    """The options of a run. `styles`: of its workers; `environment`: more variables for its servers."""
 
     seed: int
     seconds: float = 30
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def command(self) -> str:
-        """By which the same run is made again."""
+        """The command that repeats the run."""
         return (
             f"python -m tests.faults.history --seed {self.seed} --seconds {self.seconds:g} --database {self.database}"
             f" --servers {self.servers} --faults {','.join(self.faults)}"
@@ -54,7 +54,7 @@ class Options:
 
 @dataclass
 class Verdict:
-    """What came of a run."""
+    """The result of a run."""
 
     story: Story
     final: Final
@@ -65,12 +65,12 @@ class Verdict:
 
     @property
     def lost(self) -> int:
-        """How many claims their workers lost."""
+        """The number of lost claims."""
         return sum(one.kind == "requeued" for one in self.final.ended)
 
     @property
     def summary(self) -> str:
-        """All of it in a few lines."""
+        """A summary of a few lines."""
         told, jobs, claims = self.story, len(self.final.jobs), len(self.final.ended)
         struck = ", ".join(f"{what} {times}" for what, times in sorted(self.struck.items())) or "none"
         return "\n".join([
@@ -85,7 +85,7 @@ class Verdict:
 
 
 def run(options: Options, folder: Path, say: Callable[[str], None]) -> Verdict:
-    """Makes it; ends early when a round shows a violation."""
+    """Runs all rounds; stops after a round with a violation."""
     begun = time.monotonic()
     with ExitStack() as stack:
         parts = Parts(options, folder, stack)
@@ -107,10 +107,10 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> Verdict:
 
 
 class Parts:
-    """What takes part in a run: servers, workers, the network, pages, and who strikes."""
+    """The parts of a run: servers, workers, network, pages and the nemesis."""
 
     def __init__(self, options: Options, folder: Path, stack: ExitStack) -> None:
-        """stack: closes them."""
+        """stack: closes the parts."""
         self._options = options
         self._file = folder / "history.jsonl"
         self._site = stack.enter_context(opened_site(folder, options.database, options.servers, options.environment))
@@ -126,7 +126,7 @@ class Parts:
         self._nemesis = Nemesis(self._site, self._team, self._network, Journal(self._file))
 
     def disturb(self, number: int, seconds: float) -> Counter[str]:
-        """Has workers work under faults, until all of them are healed; how many there were so far."""
+        """Lets workers work under faults until all are healed. Returns the number of faults so far."""
         members = [*self._options.styles, *SUBMITTERS]
         faults = plan.made(
             f"{self._options.seed} {number}", self._options.faults, self._options.servers, len(members),
@@ -137,7 +137,7 @@ class Parts:
         return self._nemesis.struck
 
     def drain(self) -> float:
-        """Undisturbed workers do what is left; how long it took. What can't be done stays, for the checker to tell."""
+        """Undisturbed workers do the remaining jobs. Returns the seconds. The checker reports jobs that are left."""
         self._team.finish()
         self._network.quiet()
         begun, servers = time.monotonic(), self._site.servers
@@ -148,21 +148,21 @@ class Parts:
         return time.monotonic() - begun
 
     def story(self) -> Story:
-        """What was asked and told so far."""
-        told = story_of(lines(self._file))
-        told.steady = self._options.servers == 1 and "clock" not in self._options.faults
-        told.once = "net" not in self._options.faults
-        return told
+        """All requests and responses so far."""
+        story = story_of(lines(self._file))
+        story.steady = self._options.servers == 1 and "clock" not in self._options.faults
+        story.once = "net" not in self._options.faults
+        return story
 
     def final(self) -> Final:
-        """What the database holds, and what pages say."""
+        """The final state of the database and the pages."""
         final = self._site.final()
         final.pages = self._pages.last(final)
         return final
 
 
 def _prepared(site: Site) -> int:
-    """A list with short lifetimes, whose expired jobs go back; its secret."""
+    """Makes a list with short lifetimes and automatic requeue. Returns its key."""
     jobix, url = secrets.randbelow(2**63), site.servers[0].url
     ways = [f"/init/0/1/0/1/0?name={NAME}"] + [
         f"/lifetime/{stage}/{seconds / 60}?requeue={stage - 1}&max_attempts=0" for stage, seconds in LIFETIME_S.items()

@@ -1,4 +1,4 @@
-"""A run that is shown while it goes on."""
+"""Prints the progress of a run."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ from tests.faults.history.run import Options, Verdict, run
 
 
 def made(options: Options, keep: Path) -> Verdict:
-    """Makes a run, and prints how it goes. Its files stay if a promise was broken, or the run itself failed."""
+    """Makes a run and prints its progress. Keeps its files if a promise was broken or the run failed."""
     keep.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"history-{options.database}-{options.servers}-{options.seed}-", dir=keep))
     begun = time.monotonic()

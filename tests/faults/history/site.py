@@ -1,4 +1,4 @@
-"""What a run is about: a database, the servers on it, and all that can be done to them."""
+"""The system under test: a database, its servers, and the faults that can be applied to them."""
 
 import contextlib
 import time
@@ -28,7 +28,7 @@ ENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 
 class Served(Server):
-    """A server that is loaded with the library that moves its clock and breaks its flushes, where there is one."""
+    """A server with the preloaded library that moves its clock and breaks its flushes, if available."""
 
     def __init__(self, folder: Path, uri: str, environment: dict[str, str], library: Path | None) -> None:
         super().__init__(folder, uri, **SETTINGS)
@@ -37,27 +37,27 @@ class Served(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its process is given."""
+        """The environment of its process."""
         return super().environment | self._more | (self.steering.environment if self.steering else {})
 
     def steer(self, **numbers: int) -> None:
-        """Moves its clock, or has its flushes go wrong."""
+        """Moves its clock, or makes its flushes fail."""
         assert self.steering is not None
         self.steering.set(**numbers)
 
     def limit(self, size: int) -> None:
-        """No file of its process may be longer: writes beyond fail, as on a full disk, in the middle of a page too."""
+        """Limits the size of its files: longer writes fail as on a full disk, also in the middle of a page."""
         with contextlib.suppress(psutil.NoSuchProcess):
             assert self.process is not None
             psutil.Process(self.process.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
     def signal(self, number: int) -> None:
-        """Stops it, or has it go on."""
+        """Stops or continues it."""
         assert self.process is not None
         self.process.send_signal(number)
 
     def start(self) -> "Served":
-        """Starts it; again and again while its database is not there."""
+        """Starts it; repeats this while the database is unavailable."""
         give_up = time.monotonic() + RESTARTS_S
         while True:
             try:
@@ -70,7 +70,7 @@ class Served(Server):
 
 
 class Site:
-    """Servers on one database, which is SQLite, or a PostgreSQL of the site's own behind a wire."""
+    """Servers on one database: SQLite, or a separate PostgreSQL behind a Wire."""
 
     def __init__(self, folder: Path, postgresql: Any, servers: int, environment: dict[str, str]) -> None:
         self.postgresql = postgresql
@@ -87,19 +87,19 @@ class Site:
             self.servers.append(Served(own, self.wire.uri if self.wire else "", environment, self.library))
 
     def start(self) -> None:
-        """Starts all."""
+        """Starts all servers."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(Served.start, self.servers))
 
     def close(self) -> None:
-        """Kills all."""
+        """Kills all servers."""
         for server in self.servers:
             server.kill()
         if self.wire:
             self.wire.close()
 
     def run(self, *statements: str) -> None:
-        """Runs statements on PostgreSQL, past the wire; tried again while it is not there, or busy."""
+        """Runs statements on PostgreSQL without the wire; repeats while it is unavailable or busy."""
         give_up = time.monotonic() + RESTARTS_S
         while True:
             try:
@@ -114,30 +114,30 @@ class Site:
                 time.sleep(0.05)
 
     def fill_disk(self) -> None:
-        """PostgreSQL finds no room at any commit that changes a job."""
+        """Makes each commit on PostgreSQL that changes a job fail as on a full disk."""
         self.run(NO_MORE, *FULL_AT_COMMIT)
 
     def free_disk(self) -> None:
-        """There is room again."""
+        """Ends the full disk."""
         self.run(NO_MORE)
 
     def end_connections(self) -> None:
-        """PostgreSQL ends every connection."""
+        """Makes PostgreSQL end every connection."""
         self.run(ENDS)
 
     def stop_at_once(self, for_s: float) -> None:
-        """PostgreSQL goes as in a crash, and comes back."""
+        """Crashes PostgreSQL and starts it again."""
         stop_at_once(self.postgresql)
         time.sleep(for_s)
         self.postgresql.ensure_postgres_running()
 
     def left(self) -> int:
-        """How many jobs are not done, by a recount."""
+        """The number of jobs that are not done, by a recount."""
         found: int = rows(self.servers[0], f"SELECT COUNT(*) FROM job WHERE jobstage < {LAST}")[0][0]
         return found
 
     def final(self) -> Final:
-        """What the database holds now, and what `db check` says of it."""
+        """The current state of the database, and the findings of `db check`."""
         with opened(self.servers[0]) as database:
             found = final.read(database.driver, bool(self.uri))
         checked = run_here(self.servers[0], "db", "check")
@@ -148,7 +148,7 @@ class Site:
 
 @contextlib.contextmanager
 def opened_site(folder: Path, database: str, servers: int, environment: dict[str, str] | None = None) -> Iterator[Site]:
-    """A site, whose servers serve."""
+    """A site with running servers."""
     with contextlib.ExitStack() as stack:
         postgresql = stack.enter_context(running_postgresql()) if database == "postgresql" else None
         site = Site(folder, postgresql, servers, environment or {})

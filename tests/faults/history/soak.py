@@ -16,11 +16,16 @@ from tests.faults.history.shown import made
 
 SETUPS = (("sqlite", 1), ("postgresql", 1), ("postgresql", 3))
 RUN_S = 12
-KNOWN = ("kill", "stop", "disk", "commit")  # where nothing is sent twice, and clocks stand, the checker knows more
+KNOWN = (
+    "kill",
+    "stop",
+    "disk",
+    "commit",
+)  # without repeated requests and moved clocks the checker can apply more rules
 
 
 def main(minutes: str, seed: str | None = None) -> int:
-    """0: every promise was kept in all of them. 1: one was broken."""
+    """Returns 0 if every run kept all promises, else 1."""
     give_up = time.monotonic() + float(minutes) * 60
     total: Counter[str] = Counter()
     first = int(seed) if seed else time.time_ns() % 1_000_000

@@ -1,4 +1,4 @@
-"""What workers asked and were told, taken apart: submissions, grants, ends of claims, heartbeats."""
+"""The requests of workers and their responses: submissions, grants, ends of claims, heartbeats."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -13,48 +13,48 @@ REPORTED = ("completed", "released")  # events that a worker must have reported
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request. `at`, `told_at`: seconds of the monotonic clock; told_at None: no answer came."""
+class Request:
+    """One request. `at`, `answered_at`: seconds of the monotonic clock; answered_at None: no response."""
 
     who: str
     at: float
-    told_at: float | None = None
+    answered_at: float | None = None
     status: int | None = None
-    code: str | None = None  # of an error
+    code: str | None = None  # the error code
 
     @property
     def accepted(self) -> bool:
-        """Whether it was told to be done."""
+        """Whether the response was a success."""
         return self.status == ACCEPTED
 
     @property
     def refused(self) -> bool:
-        """Whether it was told not to be done; neither, where nobody knows."""
+        """Whether the response was a refusal. An unknown outcome is neither accepted nor refused."""
         return self.status is not None and not self.accepted and self.code not in UNSURE
 
 
 @dataclass(frozen=True)
-class Submission(Asked):
+class Submission(Request):
     """Jobs that were sent, with their jobcmds."""
 
     jobs: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Grant(Asked):
-    """A job that a worker was told that it holds. `at`: when it was first asked for under this token."""
+class Grant(Request):
+    """A claim in a response. `at`: the first request for it with this token."""
 
     job: int = 0
     claim: str = ""
-    stage: int = 0  # from which it was taken
+    stage: int = 0  # the stage it was claimed from
     attempt: int = 1
     deadline: int = 0  # ms
     jobcmd: Any = None
 
 
 @dataclass(frozen=True)
-class End(Asked):
-    """A report. `claim` None: by a founding worker. `said`: what was reported."""
+class End(Request):
+    """A report. `claim` None: by a founding worker. `said`: the body."""
 
     job: int = 0
     claim: str | None = None
@@ -63,8 +63,8 @@ class End(Asked):
 
 
 @dataclass(frozen=True)
-class Beat(Asked):
-    """A heartbeat for one claim. `state`: what was answered, if anything was."""
+class Beat(Request):
+    """A heartbeat for one claim. `state`: from the response, if there was one."""
 
     job: int = 0
     claim: str = ""
@@ -74,14 +74,14 @@ class Beat(Asked):
 
 @dataclass
 class Story:
-    """Everything that was asked. `steady`: of one server, whose clock nobody moved. `once`: nothing was sent twice on
-    the way, so that an answer tells of all that a request did. `unsure`: tokens whose requests did not all get one."""
+    """All requests of a run. `steady`: to one server with an unmoved clock. `once`: the network repeated no request, so
+    a response has all effects of its request. `unsure`: tokens with a request that got no response."""
 
     submissions: list[Submission] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     beats: list[Beat] = field(default_factory=list)
-    wishes: dict[str, int] = field(default_factory=dict)  # tokens that workers chose: for how many jobs
+    client_tokens: dict[str, int] = field(default_factory=dict)  # client token: the requested number of jobs
     unsure: set[str] = field(default_factory=set)
     requests: int = 0
     acknowledged: int = 0
@@ -98,18 +98,18 @@ class Story:
 
     @cached_property
     def granted(self) -> dict[tuple[int, str], list[Grant]]:
-        """By job and claim: each time that a worker was told of it."""
+        """By job and claim: each response with this claim."""
         found: dict[tuple[int, str], list[Grant]] = defaultdict(list)
         for grant in self.grants:
             found[grant.job, grant.claim].append(grant)
         return found
 
     def causes(self, one: Ended) -> list[End]:
-        """The reports that may have ended a claim as it ended: those that prove it; and those of founding workers,
-        which prove nothing, where the claim's token was not its worker's own. None if it was lost."""
+        """The reports that may have ended a claim: those with its token, and, unless it has a client token, those of
+        founding workers, which have no token. Empty if the claim was lost."""
         if one.kind not in REPORTED:
             return []
-        own = one.claim in self.wishes
+        own = one.claim in self.client_tokens
         return [
             end
             for end in self._reports.get(one.job, [])
@@ -117,5 +117,5 @@ class Story:
         ]
 
     def clock(self, at: float | None) -> str:
-        """A moment, from the run's beginning."""
+        """Formats a time as seconds since the start of the run."""
         return "never" if at is None else f"{at - self.begun:.3f} s"

@@ -1,18 +1,18 @@
-"""The ways in which workers work. A run mixes them."""
+"""The styles of workers. A run mixes them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-LIFETIME_S = {1: 0.8, 3: 1.0}  # of the two working stages: short, so that claims are lost
+LIFETIME_S = {1: 0.8, 3: 1.0}  # of the two working stages; short, so that some claims expire
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one worker asks, works and reports.
+    """How a worker claims, works and reports.
 
-    `tokens`: "none" sends no claim, as founding workers; "given" sends back the server's; "own" chooses them, and sends
-    every request again that got no answer. `together`: jobs a request. `follows`: by ?next=. `holds`: how long it works
-    on a job, from and to, in lifetimes. `gives_back`: how often it does, of 1.
+    `tokens`: "none" sends no claim, as founding workers; "given" uses the server's tokens; "own" chooses its tokens and
+    repeats every request without a response. `together`: jobs in each request. `follows`: claims by ?next=. `holds`:
+    shortest and longest time of a job, in lifetimes. `gives_back`: the share of released jobs, from 0 to 1.
     """
 
     tokens: Literal["none", "given", "own"]

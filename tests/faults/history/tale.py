@@ -1,4 +1,4 @@
-"""A small history made by hand, in which all is well: one job, done in two stages, by two workers."""
+"""A small correct history, made by hand: one job, done in two stages by two workers."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,8 +20,8 @@ class Tale:
         self.done = End("ann", 4, 5, 200, job=7, claim="a", to=2, said={"result": ONE, "jobcmd": ONE})
         self.second = Grant("bob", 6, 7, 200, job=7, claim="b", stage=2, deadline=9000, jobcmd=ONE)
         self.over = End("bob", 8, 9, 200, job=7, claim="b", to=4, said={"result": TWO})
-        self.more: list[Any] = []  # further submissions, grants, ends, beats
-        self.wishes = {"a": 1}
+        self.more: list[Any] = []  # more submissions, grants, ends and heartbeats
+        self.client_tokens = {"a": 1}
         self.job = Job(4, result=TWO, jobcmd=ONE)
         self.ended = [Ended(7, "a", 1, 2, "completed", 4500, "ann"), Ended(7, "b", 3, 4, "completed", 8500, "bob")]
         self.finished = {1: 1, 3: 1}
@@ -32,7 +32,7 @@ class Tale:
         self.steps = [("claimed", 0, 1), ("completed", 1, 2), ("claimed", 2, 3), ("completed", 3, 4)]
 
     def lost(self) -> None:
-        """Claim a was lost: worker cat did the first stage in its place, with claim c."""
+        """Makes claim a lost: worker cat does the first stage instead, with claim c."""
         three = {"claim": "c", "stage": 1}
         self.done = replace(self.done, status=409, code="claim_lost")
         self.ended[0] = Ended(7, "a", 1, 0, "requeued", 5500, "ann")
@@ -49,19 +49,19 @@ class Tale:
 
     @property
     def story(self) -> Story:
-        """What workers asked and were told."""
+        """The requests and responses of the workers."""
         parts = [self.submission, self.first, self.beat, self.done, self.second, self.over, *self.more]
 
         def those(kind: type) -> list[Any]:
             return [one for one in parts if isinstance(one, kind)]
 
         return Story(
-            those(Submission), those(Grant), those(End), those(Beat), self.wishes, steady=True, once=True
+            those(Submission), those(Grant), those(End), those(Beat), self.client_tokens, steady=True, once=True
         )  # fmt: skip
 
     @property
     def final(self) -> Final:
-        """What the database holds."""
+        """The final state of the database."""
         return Final(
             {7: self.job}, self.ended, self.counters, self.finished, self.finished, self.workers, self.pages,
             self.problems, {7: self.steps},

@@ -1,4 +1,4 @@
-"""The worker processes of a run: one for each place, and another one when it was killed."""
+"""The worker processes of a run: one for each place, which is replaced after a kill."""
 
 import contextlib
 import itertools
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-ENDS_S = 0.3  # what a worker may take to end when it is told to; then it is killed, and its claims are lost
+ENDS_S = 0.3  # time for a worker to end after SIGTERM; then it is killed, and its claims are lost
 
 
 class Team:
@@ -37,21 +37,21 @@ class Team:
         )  # fmt: skip
 
     def start(self, styles: list[str], url: Callable[[int], str]) -> None:
-        """One of each style. url: where the worker of a place sends its requests."""
+        """Starts one worker of each style. url: the server of a place's worker."""
         self._styles, self._url = styles, url
         self._pids = [self._started(place) for place in range(len(styles))]
 
     def replace(self, place: int) -> None:
-        """Kills the worker in that place; another takes it."""
+        """Kills the worker of a place and starts another one."""
         self._signal(self._pids[place], signal.SIGKILL)
         self._pids[place] = self._started(place)
 
     def signal(self, place: int, number: int) -> None:
-        """Stops the worker in that place, or has it go on."""
+        """Stops or continues the worker of a place."""
         self._signal(self._pids[place], number)
 
     def finish(self) -> None:
-        """Has all end. RuntimeError if one had ended before, by a fault of its own."""
+        """Ends all workers. RuntimeError if one has crashed before."""
         for pid in self._pids:
             self._signal(pid, signal.SIGTERM)
         give_up = time.monotonic() + ENDS_S
@@ -66,7 +66,7 @@ class Team:
             raise RuntimeError(f"a worker ended by itself: {fault}")
 
     def close(self) -> None:
-        """Kills all."""
+        """Kills all workers."""
         for pid in self._pids:
             self._signal(pid, signal.SIGKILL)
         self._nursery.kill()

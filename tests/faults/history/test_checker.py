@@ -1,4 +1,4 @@
-"""Each rule of the checker, broken once by a small history; and that it blames nobody where all is well."""
+"""Each rule of the checker finds its violation in a small history, and a correct history has none."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,39 +14,39 @@ from tests.faults.history.tale import ONE, TWO, Tale
 
 @pytest.fixture
 def tale() -> Tale:
-    """All is well."""
+    """A correct history."""
     return Tale()
 
 
 def judged(tale: Tale) -> list[str]:
-    """What the checker says of it."""
+    """The violations that the checker finds."""
     return violations(tale.story, tale.final)
 
 
-def test_a_history_in_which_all_is_well_has_no_violation(tale: Tale) -> None:
+def test_a_correct_history_has_no_violation(tale: Tale) -> None:
     assert judged(tale) == []
 
 
-def test_a_claim_that_was_lost_and_refused_is_no_violation(tale: Tale) -> None:
+def test_a_lost_claim_with_a_refused_report_is_not_a_violation(tale: Tale) -> None:
     tale.lost()
     assert judged(tale) == []
 
 
-def test_what_got_no_answer_may_be_done_or_not(tale: Tale) -> None:
+def test_a_request_without_a_response_may_be_done_or_not(tale: Tale) -> None:
     tale.first = replace(tale.first, deadline=0)
-    tale.done = replace(tale.done, told_at=None, status=None)
-    tale.submission = replace(tale.submission, told_at=None, status=None)
+    tale.done = replace(tale.done, answered_at=None, status=None)
+    tale.submission = replace(tale.submission, answered_at=None, status=None)
     tale.more = [End("ann", 20, None, None, job=7, claim="z", to=2)]
     assert judged(tale) == []
 
 
-def test_the_same_report_again_with_the_same_claim_is_no_violation(tale: Tale) -> None:
-    tale.more = [replace(tale.done, at=30, told_at=31)]
+def test_a_repeated_report_is_not_a_violation(tale: Tale) -> None:
+    tale.more = [replace(tale.done, at=30, answered_at=31)]
     assert judged(tale) == []
 
 
-def test_a_founding_worker_is_believed_with_what_it_said(tale: Tale) -> None:
-    tale.over = replace(tale.over, told_at=None, status=None)
+def test_a_report_of_a_founding_worker_may_win(tale: Tale) -> None:
+    tale.over = replace(tale.over, answered_at=None, status=None)
     tale.more = [End("fay", 8, 9, 200, job=7, to=4, said={"result": "hers"})]
     tale.job = replace(tale.job, result="hers")
     assert judged(tale) == []
@@ -56,27 +56,27 @@ Change = Callable[[Tale], object]
 
 
 def job(**changed: Any) -> Change:
-    """Another final state of the job."""
+    """Changes the final state of the job."""
     return lambda tale: setattr(tale, "job", replace(tale.job, **changed))
 
 
 def part(name: str, **changed: Any) -> Change:
-    """Another request or answer."""
+    """Changes a request or response."""
     return lambda tale: setattr(tale, name, replace(getattr(tale, name), **changed))
 
 
 def more(*parts: object) -> Change:
-    """Further requests."""
+    """Adds requests."""
     return lambda tale: tale.more.extend(parts)
 
 
 def row(number: int, **changed: Any) -> Change:
-    """Another row of the history."""
+    """Changes a row of the history."""
     return lambda tale: tale.ended.__setitem__(number, replace(tale.ended[number], **changed))
 
 
 def lost(*changes: Change) -> Change:
-    """Claim a was lost; and then that is changed."""
+    """Applies changes after claim a was lost."""
 
     def change(tale: Tale) -> None:
         tale.lost()
@@ -92,10 +92,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a job that was done twice": (
         lambda tale: tale.ended.append(Ended(7, "b2", 3, 4, "completed", 8600, "bob")), "job 7 was done 2 times"
     ),
-    "a job that is done, and went no way": (lambda tale: tale.ended.clear(), "job 7 was done 0 times"),
+    "a job that is done without a claim": (lambda tale: tale.ended.clear(), "job 7 was done 0 times"),
     "a claim from where the job is not": (row(0, to=0, kind="released"), "left in stage 0, and then claimed from 2"),
     "a claim that ended twice": (lambda tale: tale.ended.append(tale.ended[0]), "ended before"),
-    "an end in a stage that there isn't": (row(1, to=6), "a way that there isn't"),
+    "an end in a stage that does not exist": (row(1, to=6), "a way that there isn't"),
     "an event that its status forbids": (
         lambda tale: tale.steps.insert(1, ("claimed", 1, 1)), "was working in stage 1, and then claimed"
     ),
@@ -103,7 +103,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "events that lead elsewhere": (lambda tale: tale.steps.pop(), "its events lead to stage 3, working"),
     "a job where no claim brought it": (job(stage=2), "where no claim brought it"),
     "an acknowledged job that is lost": (
-        lambda tale: tale.submission.jobs.update({8: None}), "job 8 is lost: sue was told at 1.000 s"
+        lambda tale: tale.submission.jobs.update({8: None}), "job 8 is lost: acknowledged to sue at 1.000 s"
     ),
     "a job that nobody submitted": (lambda tale: tale.submission.jobs.clear(), "submitted by nobody"),
     "an acknowledged claim that is lost": (
@@ -111,29 +111,29 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "claim e, granted to eve at 3.000 s, has vanished",
     ),
     "a claim that became another's": (row(0, worker="eve"), "ended as another's"),
-    "a claim that is told as the wrong attempt": (part("first", attempt=2), "was told attempt 2; it was number 1"),
+    "a claim with a wrong attempt in its response": (part("first", attempt=2), "received attempt 2; it was number 1"),
     "an accepted report that is lost": (
         more(End("eve", 4, 5, 200, job=7, claim="e", to=2)), "the history has no end of that claim"
     ),
     "an accepted report of a lost claim": (
-        lost(part("done", status=200, code=None)), "was taken, though its claim was lost"
+        lost(part("done", status=200, code=None)), "was accepted, though its claim was lost"
     ),
-    "two founding reports taken for one": (
+    "two founding reports accepted for one": (
         more(*[End("fay", 8, 9, 200, job=7, to=4, said={"result": TWO})] * 2), "2 reports to stage 4 without a claim"
     ),
     "a job that was refused and is there": (
-        part("submission", status=503, code="database_busy"), "job 7 is there, though"
+        part("submission", status=503, code="database_busy"), "job 7 exists, though"
     ),
     "an end that was refused and is there": (
-        part("over", status=503, code="database_busy"), "bob was told at 9.000 s that it isn't"
+        part("over", status=503, code="database_busy"), "the report of bob was refused at 9.000 s"
     ),
-    "a claim that nobody was told of": (
-        lost(lambda tale: tale.wishes.update(c=1), lambda tale: tale.more.pop(0)),
-        "all who asked for it were told otherwise",
+    "a claim that no response granted": (
+        lost(lambda tale: tale.client_tokens.update(c=1), lambda tale: tale.more.pop(0)),
+        "though no response granted it",
     ),
-    "a move that nobody asked for": (part("done", to=0), "nobody asked for this end"),
-    "a token with more jobs than it asked for": (
-        lambda tale: tale.wishes.update({"b": 0}), "token b asked for 0 jobs, and was given 1"
+    "a move without a report": (part("done", to=0), "no report asked for this end"),
+    "a token with more jobs than requested": (
+        lambda tale: tale.client_tokens.update({"b": 0}), "token b requested 0 jobs, and received 1"
     ),
     "a claim that is held after its end": (
         more(Beat("ann", 6, 6.1, 200, job=7, claim="a", state="held", deadline=5400)),
@@ -143,9 +143,9 @@ BROKEN: dict[str, tuple[Change, str]] = {
         more(Beat("ann", 3.5, 3.6, 200, job=7, claim="a", state="lost")), "lost since 3.600 s, and ended after 4.000 s"
     ),
     "a report that was refused and is there": (
-        part("done", status=409, code="claim_lost"), "its report was refused as lost, and is there"
+        part("done", status=409, code="claim_lost"), "its report was refused as lost, but took effect"
     ),
-    "two claims at once": (part("second", at=3.5, told_at=3.6), "two claims overlap"),
+    "two claims at once": (part("second", at=3.5, answered_at=3.6), "two claims overlap"),
     "a claim beside one that a heartbeat found held": (
         lost(lambda tale: tale.more.append(Beat("ann", 5.9, 6, 200, job=7, claim="a", state="held", deadline=5400))),
         "two claims overlap",
@@ -164,13 +164,13 @@ BROKEN: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_the_checker_tells_of(what: str, tale: Tale) -> None:
+def test_the_checker_reports_each_violation(what: str, tale: Tale) -> None:
     change, sentence = BROKEN[what]
     change(tale)
     assert any(sentence in said for said in judged(tale)), judged(tale)
 
 
-def test_a_job_that_vanished_is_told_of_though_nothing_else_speaks_of_it(tale: Tale) -> None:
+def test_the_checker_reports_a_job_that_only_its_submission_names(tale: Tale) -> None:
     final = tale.final
     final.jobs = {8: Job(4)}
     assert any("job 7 is lost" in said for said in violations(tale.story, final))

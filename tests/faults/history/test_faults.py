@@ -1,4 +1,4 @@
-"""The faults are real ones: each is felt by the server's callers, and is over when it is healed."""
+"""The faults are real: each affects clients of the server, and ends when it is healed."""
 
 import shutil
 import time
@@ -25,13 +25,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def served(site: Site) -> Served:
-    """It."""
+    """The server of the site."""
     return site.servers[0]
 
 
 @pytest.fixture
 def ask(served: Served, jobix: int) -> Asker:
-    """Requests, under a lifetime of a minute, with two jobs."""
+    """Requests to a list with two jobs and a lifetime of a minute."""
     ask = Asker(served.url, jobix)
     ask("/init/0/1")
     ask("/set", {"1": {}, "2": {}})
@@ -42,8 +42,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 
 
 @needs_compiler
-def test_after_a_failed_flush_the_repeated_request_learns_the_outcome(served: Served, ask: Asker) -> None:
-    """Nothing of it is seen; but all was written, and after a crash SQLite finds it, and takes it as committed."""
+def test_a_repeated_request_after_a_failed_flush_gets_the_outcome(served: Served, ask: Asker) -> None:
+    """The commit is not visible, but it is written: after a crash SQLite finds it and treats it as committed."""
     token = "c" * 20
     served.steer(fails=1)
     answer = ask("/get/0", claim=token)
@@ -67,7 +67,7 @@ def test_the_server_survives_a_failed_flush(served: Served, ask: Asker) -> None:
 
 @needs_compiler
 def test_a_slow_disk_blocks_the_event_loop_once_only(served: Served, ask: Asker, jobix: int) -> None:
-    """Quick flushes are waited for; from the first slow one on they are done beside everything else."""
+    """The event loop runs quick flushes itself. After the first slow flush, a thread runs them."""
     served.steer(slow_ms=300)
     ask("/get/0")
     served.steer(slow_ms=1500)

@@ -1,4 +1,4 @@
-"""Fixed seeds of the checker, on each database and with one and three servers: no promise is broken."""
+"""Runs of the checker with fixed seeds, on each database, with one and three servers."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize("options", RUNS, ids=lambda options: f"{options.database}-{options.servers}")
-def test_no_promise_is_broken_under_faults(options: Options, tmp_path: Path) -> None:
+def test_all_promises_hold_under_faults(options: Options, tmp_path: Path) -> None:
     verdict = run(options, tmp_path, print)
     print(verdict.summary)
     assert verdict.violations == [], f"again: {options.command}; the history: {tmp_path / 'history.jsonl'}"

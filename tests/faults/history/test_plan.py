@@ -1,4 +1,4 @@
-"""A failing seed is made again by one command: all faults follow from it."""
+"""One command repeats a failed run: its seed determines all faults."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,33 +12,31 @@ from tests.faults.history.story import Story
 
 
 def made(seed: str, kinds: tuple[str, ...] = plan.KINDS, without: tuple[str, ...] = ()) -> dict[str, list[plan.Fault]]:
-    """What strikes three servers on PostgreSQL and five workers."""
+    """A plan for three servers on PostgreSQL and five workers."""
     return plan.made(seed, kinds, 3, 5, True, without)
 
 
-def test_one_seed_is_one_plan_and_another_seed_another() -> None:
+def test_each_seed_has_its_own_plan() -> None:
     assert made("7 1") == made("7 1")
     assert made("7 1") != made("7 2")
 
 
-def test_the_faults_of_one_target_do_not_depend_on_how_many_others_there_are() -> None:
+def test_the_faults_of_a_target_do_not_depend_on_other_targets() -> None:
     assert plan.made("7", plan.KINDS, 1, 1, True)["server 0"] == made("7")["server 0"]
 
 
-def test_only_what_was_asked_for_strikes() -> None:
+def test_a_plan_has_the_requested_kinds_only() -> None:
     struck = {fault.what for faults in made("7", ("stop", "clock")).values() for fault in faults}
     assert struck == {"stopped", "clock moved"}
 
 
-def test_every_kind_strikes_something_on_both_databases() -> None:
+def test_every_kind_has_faults_on_both_databases() -> None:
     for kind in plan.KINDS:
         for postgresql in (False, True):
             assert any(plan.made("7", (kind,), 1, 1, postgresql).values()), f"{kind}, {postgresql}"
 
 
-def test_where_there_is_no_compiler_the_run_says_what_it_leaves_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_without_a_compiler_lists_the_omitted_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert preload.built(tmp_path) is None
     left_out = ("clock moved", "flushes fail")
@@ -47,7 +45,7 @@ def test_where_there_is_no_compiler_the_run_says_what_it_leaves_out(
     assert "LEFT OUT, for there is no C compiler (cc): clock moved, flushes fail" in summary
 
 
-def test_the_command_that_makes_a_run_again_names_all_of_it() -> None:
+def test_the_command_to_repeat_a_run_has_all_options() -> None:
     assert Options(7, 30, "postgresql", 3, ("kill", "net")).command == (
         "python -m tests.faults.history --seed 7 --seconds 30 --database postgresql --servers 3 --faults kill,net"
     )

@@ -1,6 +1,6 @@
-"""A worker process that knows nothing but HTTP.
+"""A worker process that uses only HTTP.
 
-It works until SIGTERM, and writes each request into the journal before it is sent, and each answer after it came.
+It works until SIGTERM. It writes each request to the journal before sending it, and each response after receiving it.
 """
 
 import http.client
@@ -18,11 +18,11 @@ from typing import Any
 from tests.faults.history.journal import Journal
 from tests.faults.history.styles import DRAINING, LIFETIME_S, STYLES, Style
 
-PATIENCE_S = 2.5  # for an answer
-SENDS = 4  # of a request that gets none
-REPEATS = 0.06  # how often what was done is sent once more, of 1
+PATIENCE_S = 2.5  # for a response
+SENDS = 4  # attempts to send a request that gets no response
+REPEATS = 0.06  # share of completed requests that are sent again, from 0 to 1
 JOBS_A_WORKER = 100_000
-BEATS = (0.3, 1.1)  # lifetimes between two heartbeats: some come just before the deadline, some just after
+BEATS = (0.3, 1.1)  # lifetimes between two heartbeats: some shortly before the deadline, some shortly after
 TRIES_AGAIN_S = 0.1
 
 Headers = dict[str, str | None]
@@ -30,7 +30,7 @@ NONE: Headers = {}
 
 
 class Caller:
-    """One connection, kept alive; every request and answer is written down."""
+    """One kept-alive connection that records every request and response."""
 
     def __init__(self, url: str, jobix: str, name: str, journal: Journal) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"))
@@ -40,7 +40,7 @@ class Caller:
         self._numbers = itertools.count(1)
 
     def ask(self, path: str, body: Any = None, headers: Headers = NONE, wait_s: float = 0) -> tuple[int, Any]:
-        """Status and answer; (0, None) when none came."""
+        """Sends a request. Returns status and JSON; (0, None) without a response."""
         named = {name: value for name, value in headers.items() if value is not None}
         number = f"{self._name}/{next(self._numbers)}"
         self._journal.write("ask", id=number, who=self._name, path=path, body=body, headers=named)
@@ -57,13 +57,13 @@ class Caller:
             self._connection.close()
             time.sleep(TRIES_AGAIN_S)
             return 0, None
-        self._journal.write("told", id=number, status=response.status, answer=answer)
+        self._journal.write("response", id=number, status=response.status, answer=answer)
         if response.status >= 500:
             time.sleep(TRIES_AGAIN_S)
         return response.status, answer
 
     def insist(self, path: str, body: Any = None, headers: Headers = NONE, wait_s: float = 0) -> tuple[int, Any]:
-        """The same, sent again while nobody knows what came of it."""
+        """Like ask(), but repeats the request while its outcome is unknown."""
         for _ in range(SENDS):
             status, answer = self.ask(path, body, headers, wait_s)
             if 0 < status < 500:
@@ -83,7 +83,7 @@ class Worker:
         self._said: deque[tuple[str, Any, Headers]] = deque(maxlen=8)
 
     def step(self) -> None:
-        """Claims if nothing is held, else works and reports; now and then says once more what it said before."""
+        """Claims a job, or works and reports; sometimes repeats an earlier request."""
         if self._said and self._chance.random() < REPEATS:
             path, body, headers = self._chance.choice(self._said)
             self._caller.ask(path, body, headers)
@@ -103,7 +103,7 @@ class Worker:
             time.sleep(0.03)
 
     def _work(self) -> None:
-        lifetime_s = LIFETIME_S.get(self._held[0]["jobstage"] + 1, 1)  # a server at fault may name any stage
+        lifetime_s = LIFETIME_S.get(self._held[0]["jobstage"] + 1, 1)  # a faulty server may return any stage
         give_up = time.monotonic() + self._chance.uniform(*self._style.holds) * lifetime_s
         while self._style.beats and (left_s := give_up - time.monotonic()) > 0:
             time.sleep(min(left_s, self._chance.uniform(*BEATS) * lifetime_s))
@@ -135,7 +135,7 @@ class Worker:
             self._said.append((path, said, headers))
 
     def _outcome(self, job: dict[str, Any]) -> tuple[int, Any]:
-        """Where the job goes, and what is said of it. The result names the claim: a corrupted one would show."""
+        """The next stage and the body of the report. The result names the claim, which reveals corruption."""
         stage = job["jobstage"]
         if self._chance.random() < self._style.gives_back:
             target = self._chance.choice([stage, stage, 0])
@@ -155,7 +155,7 @@ class Worker:
 
 
 class Submitter:
-    """Adds jobs, again and again; what got no answer is sent again, and some that did."""
+    """Adds jobs repeatedly. Requests without a response are sent again, and a few others too."""
 
     def __init__(self, caller: Caller, chance: random.Random, number: int) -> None:
         self._caller = caller
@@ -163,7 +163,7 @@ class Submitter:
         self._jobids = itertools.count(number * JOBS_A_WORKER)
 
     def step(self) -> None:
-        """Adds a few."""
+        """Adds a few jobs."""
         jobs = {
             str(jobid): {"jobcmd": {"job": jobid}, "priority": self._chance.randint(-2, 2)}
             for jobid in itertools.islice(self._jobids, self._chance.randint(1, 16))
@@ -175,15 +175,15 @@ class Submitter:
 
 
 def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, file: str) -> None:
-    """Works until it is told to end. style: one of styles.py, or "submitting", or "draining"; number: no other's."""
+    """Works until SIGTERM. style: one of styles.py, "submitting" or "draining"; number: unique for each worker."""
     caller = Caller(url, jobix, name, Journal(Path(file)))
     chance = random.Random(seed)
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
     if style == "submitting":
         one: Submitter | Worker = Submitter(caller, chance, int(number))
     else:
         one = Worker(caller, DRAINING if style == "draining" else STYLES[style], chance)
     run = os.getppid()
-    while not told and os.getppid() == run:  # a worker does not outlive its run
+    while not stopped and os.getppid() == run:  # a worker does not outlive its run
         one.step()

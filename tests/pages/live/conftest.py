@@ -1,4 +1,4 @@
-"""Servers in each async mode, and open pages of them."""
+"""Servers in each async mode, and their open pages."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ MODES = ("eventlet", "gevent", "threading")
 
 
 @pytest.fixture(params=MODES)
-def told_server(request: pytest.FixtureRequest, new_server: Any) -> Server:
+def live_server(request: pytest.FixtureRequest, new_server: Any) -> Server:
     """A server in each mode; on PostgreSQL if the parameter says so."""
     mode, _, kind = request.param.partition(" on ")
     uri = request.getfixturevalue("new_postgresql_database") if kind else ""
@@ -22,23 +22,23 @@ def told_server(request: pytest.FixtureRequest, new_server: Any) -> Server:
 
 
 @pytest.fixture
-def ask(told_server: Server, jobix: int) -> Asker:
+def ask(live_server: Server, jobix: int) -> Asker:
     """A list with ten jobs."""
-    ask = Asker(told_server.url, jobix)
+    ask = Asker(live_server.url, jobix)
     ask(f"/init/0/10?name={NAME}")
     ask("/set", {str(number): {} for number in range(10)})
     return ask
 
 
 @pytest.fixture
-def open_page(told_server: Server) -> Iterator[Callable[..., Page]]:
-    """Opens pages, that close with the test."""
+def open_page(live_server: Server) -> Iterator[Callable[..., Page]]:
+    """Opens pages, which are closed after the test."""
     with contextlib.ExitStack() as stack:
 
         def make(**how: Any) -> Page:
-            page = Page(told_server, **how)
+            page = Page(live_server, **how)
             stack.callback(page.client.disconnect)
             return page
 
         yield make
-        told_server.kill()  # else a client waits for seconds for its disconnection
+        live_server.kill()  # otherwise each client waits seconds for its disconnection

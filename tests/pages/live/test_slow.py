@@ -1,4 +1,4 @@
-"""A page that speaks and never reads, in every async mode."""
+"""A page that sends and never reads, in every async mode."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 
 class Deaf:
-    """A page that speaks and never reads, with the smallest buffers that its machine gives it."""
+    """A page that sends and never reads, with the smallest buffers that the system allows."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket()
@@ -33,7 +33,7 @@ class Deaf:
         self.say("40")
 
     def say(self, text: str) -> None:
-        """One frame, masked with zeros."""
+        """Sends one frame, masked with zeros."""
         data = text.encode()
         assert len(data) < 126
         self.socket.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
@@ -45,22 +45,20 @@ class Deaf:
         return bool(poll.poll(0))
 
 
-def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
-    told_server: Server, ask: Asker, open_page: Any
-) -> None:
-    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # so that a snapshot is large
+def test_a_page_that_does_not_read_is_disconnected(live_server: Server, ask: Asker, open_page: Any) -> None:
+    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # makes a snapshot large
     page = open_page()
     until(page.numbers, "a first snapshot")
-    assert told_server.process is not None
-    process = psutil.Process(told_server.process.pid)
-    deaf = Deaf(told_server.port)
+    assert live_server.process is not None
+    process = psutil.Process(live_server.process.pid)
+    deaf = Deaf(live_server.port)
     before = process.memory_info().rss
     look = '42["look",' + json.dumps({"list": NAME}) + "]"
     with contextlib.suppress(OSError):
         for _ in range(40):
             deaf.say(look)
             time.sleep(0.1)
-        for answer in range(100_000):  # the buffers between are full: each leaves an answer in memory
+        for answer in range(100_000):  # the socket buffers are full: each frame leaves a response in memory
             deaf.say(f'42{answer}["look",{{}}]')
     until(deaf.cut, "cut off")
     assert process.memory_info().rss - before < 30_000_000
@@ -68,12 +66,10 @@ def test_a_page_that_doesn_t_read_is_cut_off_before_memory_grows(
     until(lambda: page.numbers()[-1]["working"] == 1, "the other pages are updated")
 
 
-def test_a_page_that_never_stops_speaking_doesn_t_keep_the_others_waiting(
-    told_server: Server, ask: Asker, open_page: Any
-) -> None:
+def test_a_page_that_floods_the_server_does_not_delay_others(live_server: Server, ask: Asker, open_page: Any) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
-    loud = Deaf(told_server.port)
+    loud = Deaf(live_server.port)
     text = b'42["look",{}]'
     words = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
     ended = threading.Event()

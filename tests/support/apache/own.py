@@ -24,7 +24,7 @@ START_S = 30
 
 
 class Apache:
-    """One Apache. `conf`: plain or full; changes: of its text; settings: as they stand in settings.py."""
+    """One Apache server. `conf`: plain or full; changes: of its text; settings: values for settings.py."""
 
     def __init__(
         self, folder: Path, source: Path, conf: str, changes: dict[str, str], settings: dict[str, object]
@@ -71,11 +71,11 @@ class Apache:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of its address."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> "Apache":
-        """Starts it, and what tells its pages; returns when it answers."""
+        """Starts it and the live feed. Returns when it responds."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
         environment |= {"APACHE_LOG_DIR": str(self.logs), "APACHE_RUN_DIR": str(self.folder), "LANG": "C"}
         self._process = subprocess.Popen(
@@ -101,7 +101,7 @@ class Apache:
             return False
 
     def daemons(self) -> list[int]:
-        """The processes that run our Python."""
+        """The processes that run our Python code."""
         assert self._process is not None
         found = []
         for child in psutil.Process(self._process.pid).children():
@@ -111,12 +111,12 @@ class Apache:
         return found
 
     def restart(self) -> None:
-        """As `apachectl graceful` does it."""
+        """Restarts it as `apachectl graceful` does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR1)
 
     def stop(self) -> None:
-        """Ends it all."""
+        """Stops Apache and the live feed."""
         for process in filter(None, (self._push, self._process)):
             process.terminate()
             try:
@@ -126,12 +126,12 @@ class Apache:
                 process.wait()
 
     def said(self) -> str:
-        """All that the logs hold."""
+        """The text of all logs."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.logs.iterdir()))
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

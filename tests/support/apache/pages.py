@@ -1,4 +1,4 @@
-"""Open pages, as far as a server notices them: they hold a connection and are told, or ask for what changed."""
+"""Open pages from the server's view: they hold a WebSocket, or poll for changes."""
 
 import contextlib
 import http.client
@@ -18,11 +18,11 @@ TOLD_WITHIN_S = 5.0
 
 
 class Pages:
-    """So many pages of one list. Each is told by a WebSocket if its HTML says that this can be; else it asks every two
-    seconds, naming what it has."""
+    """A number of pages of one list. Each uses a WebSocket if its HTML offers one; otherwise it polls every two seconds
+    with the ETag of its content."""
 
     def __init__(self, port: int, name: str, n: int) -> None:
-        self.answers: dict[int, int] = {}  # how often each status came
+        self.answers: dict[int, int] = {}  # status: its number of responses
         self.longest_s = 0.0
         self.trouble: list[BaseException] = []
         self._port, self._path = port, f"/live?list={quote(name)}"
@@ -36,7 +36,7 @@ class Pages:
     def __enter__(self) -> "Pages":
         for thread in self._threads:
             thread.start()
-            time.sleep(EVERY_S / len(self._threads))  # people don't open them all at the same moment
+            time.sleep(EVERY_S / len(self._threads))  # spread the start of the pages
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -47,7 +47,7 @@ class Pages:
             wire.close()
 
     def shown(self, end: dict[str, Any]) -> list[Any]:
-        """What each shows in the end: when it has asked a last time, or was told that, or some seconds have passed."""
+        """The final content of each page, after a last poll, a matching snapshot or some seconds."""
         give_up = time.monotonic() + TOLD_WITHIN_S
         while not all(end.items() <= wire.shown.items() for wire in self._wires) and time.monotonic() < give_up:
             time.sleep(0.05)
@@ -62,12 +62,12 @@ class Pages:
             etag, last = "", False
             with contextlib.closing(connection):
                 while not last:
-                    last = self._ended.wait(EVERY_S)  # once more after the end
+                    last = self._ended.wait(EVERY_S)  # polls once more after the end
                     begun = time.perf_counter()
                     try:
                         response, body = self._ask(connection, etag)
                     except (ConnectionResetError, http.client.RemoteDisconnected):
-                        # Apache closes connections that idle, or when it is busy; a browser then takes another
+                        # Apache closes idle connections; a browser then opens a new one
                         response, body = self._ask(connection, etag)
                     if response.status == 200:
                         etag, self._shown[number] = response.headers["ETag"], json.loads(body)
@@ -90,7 +90,7 @@ class Wire:
         self.shown: dict[str, Any] = {}
         said = {"Origin": origin}  # without the port, as this library's Host is
         self._client = Client(f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket", headers=said)
-        self._client.send("40")  # first: what came along with the handshake, the library hands over with what is next
+        self._client.send("40")  # first: the library delivers data received with the handshake only with the next data
         assert self._client.receive(20).startswith("0{")
         assert self._client.receive(20).startswith("40{")
         self._client.send("42" + json.dumps(["look", {"list": name, "hidden": False}]))
@@ -110,10 +110,10 @@ class Wire:
             self.shown = shown(told) if event == "summary" else self.shown
 
     def alive(self) -> bool:
-        """Whether it stands."""
+        """Whether it is connected."""
         return bool(self._client.connected)
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the connection."""
         if self._client.connected:
             self._client.close()

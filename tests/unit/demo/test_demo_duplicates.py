@@ -1,4 +1,4 @@
-"""The join of the demo: a planted copy is found, with its exact lines, and nothing that is not one."""
+"""The last stage of the demo finds a planted copy with its exact lines, and nothing else."""
 
 import random
 
@@ -64,7 +64,7 @@ def test_three_copies_are_one_duplicate_with_three_places() -> None:
     assert {place.path for place in found.places} == {"one", "two", "three"}
 
 
-def test_the_longest_comes_first_and_each_stretch_of_code_once() -> None:
+def test_duplicates_are_sorted_by_length_without_overlap() -> None:
     operators = ("<", ">", "==", "!=", "is", "in", "<=", ">=", "+", "-")
     short = "def f(a):\n" + "".join(f"    if a {op} 1:\n        a[0].b(c)\n" for op in operators)
     found = _find(
@@ -75,11 +75,11 @@ def test_the_longest_comes_first_and_each_stretch_of_code_once() -> None:
     assert len(found) == 2
 
 
-def test_code_that_stands_once_is_no_duplicate() -> None:
+def test_unique_code_is_not_a_duplicate() -> None:
     assert _find(one=_filler(200, 1), two=_filler(200, 2) + PLANTED) == []
 
 
-def test_what_is_shorter_than_promised_is_not_told() -> None:
+def test_short_copies_are_not_reported() -> None:
     short = "".join(PLANTED.splitlines(keepends=True)[:7])
     sources = {"one": _filler(9, 1) + short + _filler(9, 2), "two": _filler(9, 3) + short + _filler(9, 4)}
     marks, other_marks = ({mark for mark, _ in fingerprint(source.encode()).marks} for source in sources.values())
@@ -88,7 +88,7 @@ def test_what_is_shorter_than_promised_is_not_told() -> None:
     assert _find(**sources) == []
 
 
-def test_code_that_repeats_itself_stands_twice_only_where_it_does_not_overlap() -> None:
+def test_overlapping_repetitions_are_not_counted_twice() -> None:
     twice_two, *others = _find(one=PLANTED * 4, two=_filler(5, 1))
     assert _lines(twice_two) == [("one", 1, 26), ("one", 27, 52)]
     for duplicate in others:
@@ -96,7 +96,7 @@ def test_code_that_repeats_itself_stands_twice_only_where_it_does_not_overlap() 
         assert first.end <= second.start
 
 
-def test_no_line_is_told_twice_however_the_copies_overlap() -> None:
+def test_no_line_is_reported_twice_in_overlapping_copies() -> None:
     lines = _filler(60, 7).splitlines(keepends=True)
     one, two, three = lines[:40], lines[20:], lines[10:30]
     found = _find(
@@ -107,7 +107,7 @@ def test_no_line_is_told_twice_however_the_copies_overlap() -> None:
     )
     told = [(path, line) for one in found for path, first, last in _lines(one) for line in range(first, last + 1)]
     assert len(told) == len(set(told))
-    assert {("c", line) for line in range(2, 42)} < set(told)  # and nothing of a copy is lost by it
+    assert {("c", line) for line in range(2, 42)} < set(told)  # no line of a copy is lost
     assert [one.tokens for one in found] == sorted((one.tokens for one in found), reverse=True)
 
 
@@ -116,7 +116,7 @@ def _items(count: int, seed: int) -> list[str]:
     return _filler(count, seed).replace("x = ", "").splitlines()
 
 
-def test_a_repetition_that_begins_in_the_middle_of_a_line_is_not_told_of_that_line_twice() -> None:
+def test_a_repetition_inside_a_line_reports_the_line_once() -> None:
     items = [f"({item})," for item in _items(10, 7) * 2]
     lines = [" ".join(items[number : number + 4]) for number in range(0, 20, 4)]
     [found] = _find(a="x = [\n" + "\n".join(lines) + "\n]\n")
@@ -124,13 +124,13 @@ def test_a_repetition_that_begins_in_the_middle_of_a_line_is_not_told_of_that_li
     assert first.last_line < second.first_line
 
 
-def test_a_line_that_is_one_half_of_each_of_two_others_is_told_once() -> None:
+def test_a_line_shared_by_two_copies_is_reported_once() -> None:
     one, two = ("".join(f"({item})," for item in _items(6, seed)) for seed in (1, 2))
     found = _find(a=f"[{one}{two}]", b=f"pass\ndel {one} a\n", c=f"pass\nassert {two} a\n")
     assert [place for duplicate in found for place in _lines(duplicate) if place[0] == "a"] == [("a", 1, 1)]
 
 
-def test_a_copy_of_a_part_is_one_more_place_of_the_whole() -> None:
+def test_a_partial_copy_is_another_place_of_the_duplicate() -> None:
     whole, other = _filler(60, 7), _filler(30, 8)
     part = "".join(whole.splitlines(keepends=True)[20:40])
     found = _find(a=whole, b=whole, c=part + "pass\n", d=other + "del x\n", e=other + "assert x\n")
@@ -140,11 +140,11 @@ def test_a_copy_of_a_part_is_one_more_place_of_the_whole() -> None:
     ]
 
 
-def test_a_line_that_repeats_itself_without_end_is_no_duplicate() -> None:
+def test_a_line_of_endless_repetition_is_not_a_duplicate() -> None:
     assert _find(one="call(a, b)\n" * 400, two="call(a, b)\n" * 400) == []
 
 
-def test_a_whole_file_that_is_a_copy_is_found_whole() -> None:
+def test_a_copied_file_is_found_completely() -> None:
     source = _filler(50, 1) + PLANTED + _filler(50, 2)
     [found] = _find(one=source, two=source)
     lines = source.count("\n")

@@ -1,4 +1,4 @@
-"""Stage 2 to 4 of the demo: a file's shape, and what winnowing promises of it."""
+"""Stages 2 to 4 of the demo: the shape of a file, and the guarantees of winnowing."""
 
 import random
 
@@ -25,7 +25,7 @@ def test_an_f_string_is_one_token_on_every_python() -> None:
     assert fingerprint(b'x = f"a{b!r:>{c}} {d[0]}"\ny = 1\n').shape == fingerprint(b'x = "a"\ny = 1\n').shape
 
 
-def test_a_table_of_literals_is_as_good_as_a_short_one() -> None:
+def test_a_long_table_of_literals_has_a_short_shape() -> None:
     table = b"x = [%s]\ny = z\n"
     long = fingerprint(table % b", ".join(b"(%d, 'a')" % number for number in range(500)))
     assert len(long.shape) < 60
@@ -50,7 +50,7 @@ def _statements(number: int, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_runs_of_the_promised_length_share_a_fingerprint_at_the_same_distance(seed: int) -> None:
+def test_runs_of_the_guaranteed_length_share_a_fingerprint(seed: int) -> None:
     chance = random.Random(seed)
     common = _statements(40, chance)
     one = fingerprint(_statements(chance.randrange(1, 30), chance) + common + _statements(9, chance))
@@ -68,7 +68,7 @@ def test_fingerprints_are_a_small_part_of_all_runs() -> None:
     assert len(file.marks) < 3 * len(file.shape) / WINDOW
 
 
-def test_what_cannot_be_tokenized_says_why() -> None:
+def test_the_error_of_an_untokenizable_file_has_the_reason() -> None:
     with pytest.raises(DoesNotTokenize, match="no-such-thing"):
         fingerprint(b"# coding: no-such-thing\n")
     with pytest.raises(DoesNotTokenize):

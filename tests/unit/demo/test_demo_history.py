@@ -1,4 +1,4 @@
-"""The judgement of the demo: what the counts are made of, and that each kind of wrong is seen."""
+"""The checks of the demo: the counts are correct, and each kind of error is detected."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ def _hold(jobid: int, stage: int, start_s: float, end_s: float, outcome: str = "
     return Hold(jobid, stage, f"{jobid}-{stage}-{start_s}", "worker 1", 1, start_s, start_s + 3, end_s, outcome)
 
 
-def test_every_job_done_once_is_right() -> None:
+def test_a_history_of_jobs_done_once_is_correct() -> None:
     holds = [_hold(1, 0, 0, 1), _hold(1, 2, 1, 2), _hold(2, 0, 0, 1), _hold(2, 2, 0.5, 2)]
     verdict = judge(holds, {1: True, 2: True}, STAGES, 2)
     assert verdict.right
     assert (verdict.files, verdict.done, verdict.lost) == (2, 2, ())
 
 
-def test_two_at_once_is_seen_even_with_a_short_one_between() -> None:
+def test_overlapping_holds_are_detected() -> None:
     holds = [_hold(1, 0, 0, 9), _hold(1, 0, 1, 2, "released"), _hold(1, 0, 5, 6, "released"), _hold(1, 2, 9, 10)]
     verdict = judge(holds, {1: True}, STAGES, 1)
     assert [(first.start_s, second.start_s) for first, second in verdict.claimed_twice_at_once] == [(0, 1), (0, 5)]
@@ -45,13 +45,13 @@ def test_a_job_without_its_outputs_is_lost() -> None:
     assert judge([_hold(1, 0, 0, 1), _hold(1, 2, 1, 2)], {1: False}, STAGES, 1).lost == (1,)
 
 
-def test_a_job_done_twice_is_seen() -> None:
+def test_a_job_done_twice_is_detected() -> None:
     verdict = judge([_hold(1, 0, 0, 1), _hold(1, 0, 2, 3), _hold(1, 2, 3, 4)], {1: True}, STAGES, 1)
     assert verdict.done_twice == ((1, 0),)
     assert not verdict.right
 
 
-def test_a_server_that_counts_otherwise_is_wrong() -> None:
+def test_wrong_counts_of_the_server_are_detected() -> None:
     assert not judge([_hold(1, 0, 0, 1), _hold(1, 2, 1, 2)], {1: True}, STAGES, 0).right
 
 
@@ -89,7 +89,7 @@ def test_a_log_becomes_holds_and_never_shows_a_claim(log: Log, history: History,
     assert "secret" not in (tmp_path / "log.jsonl").read_text()
 
 
-def test_a_line_that_is_not_whole_yet_is_left_for_later(history: History, tmp_path: Path) -> None:
+def test_an_incomplete_line_is_read_later(history: History, tmp_path: Path) -> None:
     line = json.dumps({"at_s": 1.0, "event": "ready"}) + "\n"
     (tmp_path / "log.jsonl").write_text(line[:9])
     history.read()
@@ -116,14 +116,14 @@ def test_a_lost_claim_ends_at_its_deadline(log: Log, history: History) -> None:
     assert history.holds[0].end_s == -47.0
 
 
-def test_a_claim_whose_answer_came_twice_is_one_hold(log: Log, history: History) -> None:
+def test_a_claim_with_two_responses_is_one_hold(log: Log, history: History) -> None:
     _claim(log)
     _claim(log)
     history.read()
     assert len(history.holds) == 1
 
 
-def test_a_job_given_back_may_be_anothers_from_the_moment_it_was_reported(log: Log, history: History) -> None:
+def test_a_released_job_may_be_claimed_from_its_report_on(log: Log, history: History) -> None:
     _claim(log)
     log.write("reporting", jobid=7, claim="secret")
     log.write("ended", jobid=7, claim="secret", jobstage=0)

@@ -11,7 +11,7 @@ def test_a_straight_function_has_complexity_one() -> None:
     assert measure(b"def f():\n    return 1\n").functions == (Function("f", 1, 1),)
 
 
-def test_every_way_in_which_a_path_can_split_counts_one() -> None:
+def test_every_branch_adds_one_to_the_complexity() -> None:
     source = b"""
 def f(rows):
     for row in rows:                    # 2
@@ -32,7 +32,7 @@ def f(rows):
     assert measure(source).functions == (Function("f", 2, 11),)
 
 
-def test_functions_are_found_wherever_they_stand_and_are_named_by_where() -> None:
+def test_nested_functions_are_found_with_qualified_names() -> None:
     source = b"""
 class A:
     def method(self):
@@ -89,7 +89,7 @@ def test_the_declared_encoding_is_used() -> None:
         (b"x = " + b"(" * 100_000 + b"\n", ""),
     ],
 )
-def test_what_is_not_python_says_why(source: bytes, what: str) -> None:
+def test_the_error_of_invalid_python_has_the_reason(source: bytes, what: str) -> None:
     with pytest.raises(DoesNotParse) as caught:
         measure(source)
     assert str(caught.value)

@@ -51,14 +51,14 @@ def run(tmp_path: Path):
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
-def test_one_line_lists_what_did_not_run(run, options):
+def test_one_line_lists_the_tests_that_did_not_run(run, options):
     done = run(TESTS, False, *options)
     assert done.returncode == 0
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("NOT RUN")]
     assert line == ("NOT RUN: 3 tests. 2: no Chromium (apt-get install chromium); 1: no compiler (apt-get install gcc)")
 
 
-def test_no_such_line_when_everything_ran(run):
+def test_no_line_is_printed_when_all_tests_ran(run):
     assert "NOT RUN" not in run("def test_runs(): pass", False).stdout
 
 

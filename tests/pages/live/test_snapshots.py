@@ -1,4 +1,4 @@
-"""What open pages get by Socket.IO, in every async mode."""
+"""Snapshots that open pages receive by Socket.IO, in every async mode."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.support.server import Asker, Server
 from tests.support.waiting import until
 
 
-def test_a_page_gets_a_snapshot_then_one_for_each_change_and_never_a_secret(ask: Asker, open_page: Any) -> None:
+def test_a_page_gets_a_snapshot_for_each_change_without_secrets(ask: Asker, open_page: Any) -> None:
     page = open_page()
     first = until(page.numbers, "a first snapshot")[0]
     now = ask("/live?list=" + NAME).json()
@@ -33,7 +33,7 @@ def test_a_page_gets_a_snapshot_then_one_for_each_change_and_never_a_secret(ask:
     assert job["claim"] not in said
 
 
-def test_a_poll_gives_the_same_fragment_with_an_etag(ask: Asker, open_page: Any) -> None:
+def test_a_poll_returns_the_same_fragment_with_an_etag(ask: Asker, open_page: Any) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
     response = ask("/summary?list=" + NAME)
@@ -44,7 +44,7 @@ def test_a_poll_gives_the_same_fragment_with_an_etag(ask: Asker, open_page: Any)
     assert ask("/summary?list=" + NAME, if_none_match=response.headers["ETag"]).status_code == 200
 
 
-def test_changes_come_at_most_twice_a_second_and_the_last_one_is_right(ask: Asker, open_page: Any) -> None:
+def test_snapshots_come_at_most_twice_a_second_and_end_correct(ask: Asker, open_page: Any) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
     begun, before = time.monotonic(), len(page.numbers())
@@ -62,12 +62,12 @@ def test_changes_come_at_most_twice_a_second_and_the_last_one_is_right(ask: Aske
     }
 
 
-@pytest.mark.parametrize("told_server", ["eventlet on postgresql"], indirect=True)
-def test_on_postgresql_it_is_the_same(ask: Asker, open_page: Any) -> None:
-    test_changes_come_at_most_twice_a_second_and_the_last_one_is_right(ask, open_page)
+@pytest.mark.parametrize("live_server", ["eventlet on postgresql"], indirect=True)
+def test_snapshots_on_postgresql(ask: Asker, open_page: Any) -> None:
+    test_snapshots_come_at_most_twice_a_second_and_end_correct(ask, open_page)
 
 
-def test_a_hidden_tab_gets_fewer_snapshots_and_one_at_once_when_it_is_shown(ask: Asker, open_page: Any) -> None:
+def test_a_hidden_tab_gets_fewer_snapshots_until_it_is_shown(ask: Asker, open_page: Any) -> None:
     front, hidden = open_page(), open_page(hidden=True)
     until(lambda: front.numbers() and hidden.numbers(), "a first snapshot for both")
     time.sleep(1)
@@ -76,16 +76,16 @@ def test_a_hidden_tab_gets_fewer_snapshots_and_one_at_once_when_it_is_shown(ask:
         ask("/get/0")
         time.sleep(0.6)
     assert len(front.numbers()) >= 4
-    assert len(hidden.numbers()) <= before + 1  # one may be due
+    assert len(hidden.numbers()) <= before + 1  # one may be pending
     hidden.look(hidden=False)
     until(lambda: hidden.numbers()[-1]["working"] == 4, "the latest snapshot", within_s=3)
 
 
-def test_a_page_comes_back_by_itself_after_a_restart(told_server: Server, ask: Asker, open_page: Any) -> None:
+def test_a_page_reconnects_after_a_restart(live_server: Server, ask: Asker, open_page: Any) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
-    told_server.kill()
-    told_server.start()
+    live_server.kill()
+    live_server.start()
     ask.session.close()
     job = ask("/get/0").json()
     until(lambda: page.numbers()[-1]["working"] == 1, "a snapshot of the new server")
@@ -93,15 +93,15 @@ def test_a_page_comes_back_by_itself_after_a_restart(told_server: Server, ask: A
     until(lambda: page.numbers()[-1]["done"] == 1, "a snapshot of what is new")
 
 
-def test_open_pages_don_t_keep_a_server_from_stopping(told_server: Server, ask: Asker, open_page: Any) -> None:
+def test_open_pages_do_not_delay_a_shutdown(live_server: Server, ask: Asker, open_page: Any) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
     begun = time.monotonic()
-    assert told_server.stop() == 0
-    assert time.monotonic() - begun < 8  # it would wait 30 s for running requests
+    assert live_server.stop() == 0
+    assert time.monotonic() - begun < 8  # a shutdown waits 30 s for running requests
 
 
-def test_a_list_that_is_not_there_is_said_to_be_unknown(ask: Asker, open_page: Any) -> None:
+def test_a_page_of_a_missing_list_gets_an_unknown_event(ask: Asker, open_page: Any) -> None:
     page = open_page(name="nobody's")
     until(lambda: page.events("unknown"), "told so")
     page.client.emit("look", ["nonsense"])
@@ -109,7 +109,7 @@ def test_a_list_that_is_not_there_is_said_to_be_unknown(ask: Asker, open_page: A
     until(page.numbers, "a snapshot in spite of it")
 
 
-def test_plain_wsgi_has_no_socket_io_and_says_so_to_the_page(tmp_path: Any) -> None:
+def test_plain_wsgi_has_no_socket_io_and_the_page_knows(tmp_path: Any) -> None:
     code = (
         "from jobserver import app; client = app.test_client();"
         "client.get('/init/0/10?name=gaia', headers={'jobix': '1'});"

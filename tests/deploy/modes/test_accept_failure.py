@@ -1,4 +1,4 @@
-"""A server that can take no more connections ends, and isn't deaf for ever: whoever looks after it starts it anew."""
+"""A server that cannot accept connections exits, so that its supervisor can restart it."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_server_that_can_take_no_more_connections_ends_and_says_why(fault: str, error: str) -> None:
+def test_a_server_that_cannot_accept_exits_with_the_error(fault: str, error: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", SERVER.replace("FAULT", fault)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -42,7 +42,9 @@ def test_a_server_that_can_take_no_more_connections_ends_and_says_why(fault: str
         try:
             port = int(process.stdout.readline())
             with suppress(ConnectionError):
-                for _ in range(2):  # the first request breaks it, which it may learn by another connection only
+                for _ in range(
+                    2
+                ):  # the first request breaks the listener; the server may notice it at the next connection
                     with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
                         connection.request("GET", "/get")
                         connection.getresponse()
