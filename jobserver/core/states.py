@@ -58,7 +58,7 @@ class EventKind(str, Enum):
     CLAIMED = "claimed"
     COMPLETED = "completed"
     RELEASED = "released"  # returned by its worker
-    RENEWED = "renewed"  # by a heartbeat, after it was overdue
+    RENEWED = "renewed"  # no longer overdue: by a heartbeat, or by a longer lifetime
     EXPIRED = "expired"  # overdue, in the same stage
     REQUEUED = "requeued"
     FAILED = "failed"
@@ -99,6 +99,7 @@ TRANSITIONS = frozenset(
         *(Transition(EventKind.COMPLETED, s, Status.AVAILABLE) for s in _WORKING),
         *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in _WORKING),
         Transition(EventKind.RENEWED, Status.WORKING_OVERDUE, Status.WORKING),
+        Transition(EventKind.RENEWED, Status.AVAILABLE_OVERDUE, Status.AVAILABLE),
         Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),
         Transition(EventKind.EXPIRED, Status.WORKING, Status.WORKING_OVERDUE),
         *(

@@ -120,7 +120,10 @@ class Live:
     def _changed(self) -> set[int]:
         """Returns the ids of the lists with events since the last step."""
         before, self._latest_event = self._latest_event, events.latest(self._database.read)
-        return events.changed_lists(self._database.read, before) if self._latest_event > before else set()
+        if self._latest_event == before:
+            return set()
+        # Ids restart when all events were deleted. PostgreSQL commits ids out of order: REFRESH_EVERY_S covers that.
+        return events.changed_lists(self._database.read, min(before, self._latest_event - 1))
 
     def _welcome(self, viewers: dict[str, View], job_list: JobList | None) -> None:
         """Sends new pages of a list their first snapshot, and adds them to their room."""

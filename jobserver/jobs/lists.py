@@ -54,8 +54,9 @@ class Lists:
             now, added = now_ms(), Counter[int]()
             for chunk in chunks:
                 added.update(loading.add_jobs(tx, job_list.id, chunk, now))
-            stages = len(set(lists.counts(tx.all, job_list.id)) | set(added))
-            if added and stages > MAX_STAGES:
+            known = set(lists.counts(tx.all, job_list.id))
+            stages = len(known | set(added))
+            if set(added) - known and stages > MAX_STAGES:
                 raise BadRequest(f"The list would have {stages} different stages; at most {MAX_STAGES} are allowed.")
             for stage, new in sorted(added.items()):
                 tx.record(Event(job_list.id, EventKind.SUBMITTED, (), new, None, stage), now)

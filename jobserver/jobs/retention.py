@@ -30,9 +30,10 @@ class Retention:
             return 0
         old, any_row = now - self._history_ms, self._database.read
         done = 0
-        first = events.oldest_before(any_row, old)
+        future = now + 24 * MS_PER_HOUR  # written while the clock was wrong
+        first = events.oldest_outside(any_row, old, future)
         if first is not None:
-            done += self._commit_queue.run(lambda tx: events.forget(tx, first, old, TOGETHER))
+            done += self._commit_queue.run(lambda tx: events.forget(tx, first, old, future, TOGETHER))
         if any_row(statistics.ANY_OLD_WORKER, before=old):
             done += self._commit_queue.run(lambda tx: statistics.forget_workers(tx, old, TOGETHER))
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):

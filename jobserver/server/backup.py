@@ -10,7 +10,7 @@ import msgspec
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
-from jobserver.server.secret_key import secret_key
+from jobserver.server.secret_key import key_file, secret_key
 from jobserver.store import schema
 from jobserver.store.database_file import OWNER_ONLY, ServerLock, create_file, damage
 from jobserver.store.filesystems import refuse_missing, refuse_unfit
@@ -49,6 +49,11 @@ def restore(settings: Settings, source: Path) -> Path | None:
     refuse_unfit(settings)
     if not source.is_file():
         raise CannotStart(f"There is no file {source}.")
+    if not settings.secret_key and not key_file(settings).exists():
+        raise CannotStart(
+            f"There is no secret key at {key_file(settings)}. Put the key of the backed-up server there, or name it in"
+            " JOBSERVER_SECRET_KEY, then restore. Nothing was changed."
+        )
     created = not file.exists()
     if created:
         file.parent.mkdir(0o700, parents=True, exist_ok=True)
@@ -94,7 +99,7 @@ def _replace(settings: Settings, source: Path, file: Path) -> Path | None:
 def _set_aside(file: Path) -> Path | None:
     """Renames the old database and its log."""
     old_file = None
-    for suffix in ("-wal", ""):
+    for suffix in ("", "-wal"):  # a kill in between leaves no database, which a start refuses
         part = file.with_name(file.name + suffix)
         if part.exists():
             old_file = file.with_name(f"{file.name}.before-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")

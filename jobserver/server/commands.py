@@ -21,7 +21,7 @@ from jobserver.jobs.clock import now_ms
 from jobserver.server import backup
 from jobserver.server.secret_key import key_file, secret_key
 from jobserver.store import schema
-from jobserver.store.database_file import create_file
+from jobserver.store.database_file import create_file, make_file
 from jobserver.store.filesystems import refuse_missing, refuse_unfit
 from jobserver.store.location import sqlite_file
 from jobserver.store.queries import listing, lists, reports
@@ -53,6 +53,7 @@ def run(options: argparse.Namespace, settings: Settings, create_app: Callable[[S
 
 def _upgrade(options: argparse.Namespace, settings: Settings) -> int:
     refuse_unfit(settings)
+    make_file(settings, key_file(settings))
     before, head = schema.revision(settings)
     schema.prepare(settings, secret_key(settings), upgrade=True)
     message = "The tables are up to date" if before == head else "The tables were upgraded"

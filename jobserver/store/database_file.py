@@ -16,7 +16,7 @@ OWNER_ONLY = 0o600
 FOLDER_MODE = 0o700
 SUFFIXES = ("", "-wal", "-shm", "-sweeper", "-lock")
 CHECK_EVERY_S = 1.0
-SHARE_WITHIN_S = 5.0
+SHARE_WITHIN_S = 120.0  # another server may check a large file after a crash
 log = logging.getLogger("jobserver")
 
 
@@ -100,7 +100,7 @@ def open_for_service(settings: Settings) -> ServerLock | None:
         if time.monotonic() < give_up:
             time.sleep(0.05)
             continue
-        raise CannotStart(f"A backup is being restored to {file}. Start the server after that.")
+        raise CannotStart(f"Another process checks or restores the database {file}. Start again when it is done.")
     return lock
 
 

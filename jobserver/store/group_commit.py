@@ -1,12 +1,9 @@
 """Group commit: many requests, one transaction, one flush to the disk.
 
-A flush costs much more than the statement of a claim. So requests that arrive during a commit wait and share the next
-one. There is no writer thread: the first request writes the batch of all waiting requests, then wakes a request of the
-next batch.
-
+A flush costs much more than a claim's statement. So requests that arrive during a commit wait and share the next one.
+There is no writer thread: the first request writes the batch of all that wait, then wakes a request of the next batch.
 The event loop never waits for the database. Work that may block (PostgreSQL, bulk work, a locked file, a slow flush)
-runs in a real thread. SQLite's short statements run on the loop: a thread with many small calls next to a busy loop
-would lose the interpreter lock at each call.
+runs in a real thread. SQLite's short statements run on the loop: a thread would lose the interpreter lock at each call.
 """
 
 import logging
@@ -206,7 +203,10 @@ class _Writer:
         try:
             transaction = Transaction(connection, alone)
             self._prepare(batch, transaction)
+            shared = transaction.events
             keep = [self._call(entry, transaction, alone) for entry in batch]
+            if shared:  # one request publishes the events of all reports that were completed together
+                next(entry for entry, kept in zip(batch, keep, strict=True) if kept).events[:0] = shared
             if any(keep) and transaction.changes:
                 transaction.flush()
                 self._end(connection, aside)

@@ -85,6 +85,10 @@ class Transaction:
             self.changes += len(rows)
         return rows
 
+    def lock(self, sql: str, **values: Any) -> None:
+        """Runs a SELECT for the lock that it takes."""
+        self._execute(sql, values).fetchall()
+
     def run(self, sql: str, **values: Any) -> int:
         """Changes rows; returns their number."""
         changed: int = self._execute(sql, values).rowcount
@@ -165,7 +169,7 @@ class Transaction:
         error that the worker reported; it is stored but not published, because it may quote the job."""
         if not moves:
             return
-        values = {"kind": kind.value, "now": now, "actor": actor, "message": error or message}
+        values = {"kind": kind.value, "now": now, "actor": actor, "message": message if error is None else error}
         if len(moves) == 1:
             self.run(_ONE_MOVED, id=moves[0].row_id, **values)
         else:

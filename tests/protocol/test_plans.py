@@ -75,11 +75,11 @@ def verbs(n: int) -> dict[str, Verb]:
         return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def tidy(tx: Transaction) -> object:
-        first = events.oldest_before(tx.all, OLD)
+        first = events.oldest_outside(tx.all, OLD, 2 * NOW)
         assert first is not None
         assert tx.all(statistics.ANY_OLD_WORKER, before=OLD)
         assert statistics.forget_workers(tx, OLD, 50) == 50
-        return events.forget(tx, first, OLD, 50)
+        return events.forget(tx, first, OLD, 2 * NOW, 50)
 
     return {
         "claim": take(1, False),
@@ -97,7 +97,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "degrade": lambda tx: overdue.degrade(tx, LIST, 3, 2, NOW),
         "tidying": tidy,
         "tidying that finds nothing": lambda tx: (
-            events.oldest_before(tx.all, 0) is None and not tx.all(statistics.ANY_OLD_WORKER, before=0)
+            events.oldest_outside(tx.all, 0, 2 * NOW) is None and not tx.all(statistics.ANY_OLD_WORKER, before=0)
         ),
         "steering": steer,
         "stock": lambda tx: tx.jobs_in(LIST, 0),

@@ -74,7 +74,7 @@ def give_own_token(tx: Transaction, job: ClaimedJob, own: str) -> ClaimedJob:
 def lock_token(tx: Transaction, token: str) -> None:
     """Locks this token against other server processes until the transaction ends."""
     if tx.shares_rows:
-        tx.all("{lock_token}", claim=token)
+        tx.lock("{lock_token}", claim=token)
 
 
 def held_under(tx: Transaction, list_id: int, token: str) -> list[ClaimedJob]:

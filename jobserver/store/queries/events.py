@@ -15,8 +15,8 @@ _HISTORY = """SELECT kind, from_stage, to_stage, started, at, worker, actor, mes
 _CHANGED = "SELECT DISTINCT list_id FROM event WHERE id > :after"
 _LATEST = "SELECT COALESCE(MAX(id), 0) FROM event"
 # The oldest rows have the lowest ids: no index on the time is needed.
-_OLDEST = "SELECT id FROM event WHERE id = (SELECT MIN(id) FROM event) AND at < :before"
-_FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) + :n AND at < :before"
+_OLDEST = "SELECT id FROM event WHERE id = (SELECT MIN(id) FROM event) AND (at < :before OR at > :after)"
+_FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) + :n AND (at < :before OR at > :after)"
 
 
 class ClaimEnd(NamedTuple):
@@ -60,12 +60,12 @@ def changed_lists(rows: Rows, after: int) -> set[int]:
     return {list_id for (list_id,) in rows(_CHANGED, after=after)}
 
 
-def oldest_before(rows: Rows, before: int) -> int | None:
-    """Returns the id of the oldest event, if it is older than `before`."""
-    ids = rows(_OLDEST, before=before)
-    return int(ids[0][0]) if ids else None
+def oldest_outside(rows: Rows, before: int, after: int) -> int | None:
+    """The id of the oldest event, if it is older than `before`, or, by a clock that was wrong, later than `after`."""
+    found = rows(_OLDEST, before=before, after=after)
+    return int(found[0][0]) if found else None
 
 
-def forget(tx: Transaction, first: int, before: int, n: int) -> int:
-    """Deletes up to n events with ids from `first`, if they are older than `before`; returns their number."""
-    return tx.run(_FORGET, first=first, before=before, n=n)
+def forget(tx: Transaction, first: int, before: int, after: int, n: int) -> int:
+    """Deletes up to n events from the id `first` on that are outside of these times; returns how many."""
+    return tx.run(_FORGET, first=first, before=before, after=after, n=n)

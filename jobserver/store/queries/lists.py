@@ -3,8 +3,10 @@
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
+from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
+from jobserver.core.states import EventKind
 from jobserver.store.connection import Row
 from jobserver.store.transaction import Transaction
 
@@ -30,7 +32,8 @@ _SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, m
     VALUES (:list, :stage, :ms, :requeue, :max_attempts) ON CONFLICT (list_id, stage) DO UPDATE
     SET lifetime_ms = excluded.lifetime_ms, requeue = excluded.requeue, max_attempts = excluded.max_attempts"""
 _NOT_OVERDUE = """UPDATE job SET overdue = 0, failures = failures - jobstage % 2
-    WHERE list_id = :list AND jobstage = :stage AND overdue = 1 AND (:ms = 0 OR renewed + :ms >= :now)"""
+    WHERE list_id = :list AND jobstage = :stage AND overdue = 1 AND (:ms = 0 OR renewed + :ms >= :now)
+    RETURNING id, jobid"""
 _NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
@@ -103,7 +106,12 @@ def store_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime) -> None:
 def apply_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime, now: int) -> None:
     """Sets new deadlines of the jobs in the stage; jobs that are no longer overdue lose the mark."""
     values = {"list": list_id, "stage": lifetime.stage, "ms": lifetime.lifetime_ms}
-    tx.count(list_id, lifetime.stage, flagged=-tx.run(_NOT_OVERDUE, **values, now=now))
+    renewed = tx.all(_NOT_OVERDUE, **values, now=now)
+    if renewed:
+        jobids = tuple(jobid for _row_id, jobid in renewed)
+        tx.count(list_id, lifetime.stage, flagged=-len(renewed))
+        event = Event(list_id, EventKind.RENEWED, jobids, len(renewed), lifetime.stage, lifetime.stage)
+        tx.record(event, now, [row_id for row_id, _jobid in renewed])
     tx.run(_NEW_DEADLINES, **values)
 
 

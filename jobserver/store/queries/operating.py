@@ -1,5 +1,6 @@
 """Queries of the operator's actions: retry, fail, set the priority. Each event names the actor."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from jobserver.core.events import Event, Move
@@ -42,7 +43,11 @@ def fail(tx: Transaction, list_id: int, jobid: int, actor: str, now: int) -> boo
 def set_priority(tx: Transaction, list_id: int, jobids: Sequence[int], priority: int, actor: str, now: int) -> int:
     """Sets the priority of jobs; returns the number of changed jobs."""
     rows = tx.all(_PRIORITY, list=list_id, ids=array(jobids), priority=priority)
+    stages: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row_id, jobid, stage in rows:
-        event = Event(list_id, EventKind.PRIORITY, (jobid,), 1, stage, stage, actor=actor, message=f"now {priority}")
-        tx.record(event, now, [row_id])
+        stages[stage].append((row_id, jobid))
+    for stage, jobs in sorted(stages.items()):
+        changed, message = tuple(jobid for _row_id, jobid in jobs), f"now {priority}"
+        event = Event(list_id, EventKind.PRIORITY, changed, len(jobs), stage, stage, actor=actor, message=message)
+        tx.record(event, now, [row_id for row_id, _jobid in jobs])
     return len(rows)
