@@ -59,7 +59,7 @@ def test_lifetime_shows_and_sets(run):
     assert json.loads(out) == {"stage": 1, "minutes": 20.0, "requeue": 0, "max_attempts": 3}
 
 
-def test_init_makes_a_secret_that_only_its_owner_can_read_and_set_and_get_use_it(run, tmp_path, monkeypatch):
+def test_init_creates_a_private_key_file_that_set_and_get_use(run, tmp_path, monkeypatch):
     monkeypatch.delenv("JOBSERVER_JOBIX")
     code, out, err = run("init", "--jobix-file", "secret", "--name", tmp_path.name, "0", "10", "0", "40")
     assert (code, err) == (

@@ -72,9 +72,7 @@ def test_login_warns_if_the_server_has_no_list_with_the_key(jm, tmp_path, url):
     assert err.startswith("warning: this server has no list with this jobix.")
 
 
-def test_an_option_wins_over_the_environment_and_the_environment_over_the_saved_context(
-    jm, saved, url, jobix, tmp_path, monkeypatch
-):
+def test_options_override_the_environment_and_it_the_saved_context(jm, saved, url, jobix, tmp_path, monkeypatch):
     def sources(*words: str) -> tuple[str, str]:
         used = json.loads(jm("context", "--json", *words)[1])
         assert str(jobix) not in str(used)
@@ -133,7 +131,7 @@ def test_a_key_that_others_can_read_or_change_is_refused(jm, saved, url, jobix, 
     assert f"run chmod 600 {saved}" in err
 
 
-def test_init_creates_the_file_of_the_environment_and_deletes_it_if_the_server_refuses(jm, tmp_path, url, monkeypatch):
+def test_init_deletes_its_new_key_file_if_the_server_refuses(jm, tmp_path, url, monkeypatch):
     monkeypatch.setenv("JOBSERVER_URL", url)
     monkeypatch.setenv("JOBSERVER_JOBIX_FILE", "key")
     assert jm("init", "--name", f"first {tmp_path.name}"[:60])[0] == 0

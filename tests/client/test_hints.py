@@ -84,7 +84,7 @@ def test_watch_prints_that_command_in_a_terminal_too(terminal, client):
     assert "1 failed permanently: `" in shown
 
 
-def test_init_names_lifetimes_that_were_set_before_and_the_command_that_changes_them(elsewhere):
+def test_init_names_existing_lifetimes_and_how_to_change_them(elsewhere):
     elsewhere.run("init", "0", "10", *elsewhere.options)
     code, out, _ = elsewhere.run("init", "0", "99.5", "0", *elsewhere.options)
     told = out.splitlines()

@@ -36,7 +36,7 @@ def test_a_missing_library_is_one_line_with_the_command_that_installs_it(copied,
     assert ended.stderr == told
 
 
-def test_an_import_without_requests_names_the_command_and_rich_is_not_needed(copied, tmp_path):
+def test_an_import_needs_requests_but_not_rich(copied, tmp_path):
     ended = python(copied, tmp_path, "-S", "-c", "import client")
     assert "ModuleNotFoundError: a library is missing: " in ended.stderr
     code = "import sys; sys.modules['rich'] = None; import client; client.Worker"

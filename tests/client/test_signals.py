@@ -44,7 +44,7 @@ def ended(process, within_s: float) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_after_the_first_signal_the_running_job_finishes_and_no_other_is_claimed(client, function_worker, kept):
+def test_the_first_signal_lets_the_running_job_finish(client, function_worker, kept):
     client.set({1: {}, 2: {}})
     process = function_worker(0.6)
     process.send_signal(signal.SIGTERM)
@@ -70,9 +70,7 @@ def test_the_second_signal_gives_the_running_job_back_without_an_error(client, f
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_running_command_ends_at_the_first_signal_and_the_exit_code_names_it(
-    client, terminal, until, number, expected
-):
+def test_a_running_command_ends_at_the_first_signal(client, terminal, until, number, expected):
     client.set({1: {}, 2: {}})
     process = terminal.start("work", "0", "--", "sh", "-c", "touch runs; sleep 0.7")
     until((terminal.folder / "runs").exists)

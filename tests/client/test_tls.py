@@ -30,7 +30,7 @@ def tls_proxy(url, certificate):
         yield proxy
 
 
-def test_an_untrusted_certificate_is_refused_at_once_and_the_secret_key_is_not_sent(tls_proxy, jobix):
+def test_an_untrusted_certificate_is_refused_before_the_key_is_sent(tls_proxy, jobix):
     with pytest.raises(UntrustedServer, match="CA file"):
         JobClient(tls_proxy.url, jobix).get(0)
     assert tls_proxy.seen == []

@@ -197,6 +197,6 @@ def test_serve_starts_the_same_server_as_app_py(new_server: Callable[..., Server
 
 
 def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
-    """python -m jobserver, with no database of its own."""
+    """Runs python -m jobserver without a database."""
     where = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True, "timeout": 60}
     return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(where | options))

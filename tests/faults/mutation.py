@@ -36,7 +36,7 @@ def main(part: str = "") -> int:
 
 
 def verdict(mutant: Mutant) -> str:
-    """Plants one fault: by what it was found, or why not."""
+    """Plants one fault. Returns how it was found, or why it was not."""
     if error := planting_error(mutant):
         return f"CANNOT BE PLANTED: {error}"
     if isinstance(mutant.found_by, Suite):

@@ -8,7 +8,7 @@ from tests.support.both_databases import on_sqlite
 from tests.support.raw import judge, send, send_and_end, without_fault
 from tests.support.snapshot import opened
 
-# What /set says to an entry's jobcmd, and a report to a jobcmd or result. tests/unit/test_parsing.py has more of them.
+# Values of a jobcmd in /set, and of a jobcmd or result in a report. tests/unit/test_parsing.py has more of them.
 REFUSED = [b"NaN", b"\xff", b'"\\ud80"', b"[" * 100_000]
 KEPT = [b'{"a": 1, "a": 2}', b"1e999999999", b"1" * 4000, b'"\\u0000"']
 EITHER = [b'"\\udc00\\ud800"', b'{"\\ud800": 1}']  # refused or stored, never an internal error

@@ -44,7 +44,7 @@ def test_a_claim_without_an_available_job_is_nada(ask):
     assert ask("/get/0?n=3").json() == []
 
 
-def test_the_highest_priority_comes_first_and_then_the_lowest_id(ask):
+def test_jobs_are_ordered_by_priority_and_id(ask):
     priorities = {"3": 0, "1": -5, "2": 7, "9": 7, "4": 0, "10": 0}
     ask("/set", {jobid: {"priority": priority} for jobid, priority in priorities.items()})
     assert ask("/get/0").json()["jobid"] == 2
@@ -52,7 +52,7 @@ def test_the_highest_priority_comes_first_and_then_the_lowest_id(ask):
     assert ids(ask("/get/0?n=3")) == [10, 1]
 
 
-def test_a_job_goes_to_the_next_stage_or_to_the_odd_one_named(filled, shared):
+def test_a_claimed_job_moves_to_the_next_or_the_requested_stage(filled, shared):
     filled("/get/0")
     assert filled("/get/0/5").json()["jobstage"] == 0
     rows = jobs(shared, filled("/get").json()["list"])

@@ -16,11 +16,11 @@ class Page:
     """An open page with the events that it received, in order."""
 
     def __init__(self, server: Server, hidden: bool = False, name: str = NAME) -> None:
-        self.told: list[tuple[str, Any]] = []
+        self.received: list[tuple[str, Any]] = []
         self._look = {"list": name, "hidden": hidden}
         self.client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=0.5)
         for event in ("summary", "unknown"):
-            self.client.on(event, lambda *what, event=event: self.told.append((event, what[0] if what else None)))
+            self.client.on(event, lambda *what, event=event: self.received.append((event, what[0] if what else None)))
         self.client.on("connect", self.look)
         self.client.connect(server.url, transports=["websocket"], wait_timeout=LONG_S)
 
@@ -31,7 +31,7 @@ class Page:
 
     def events(self, kind: str) -> list[Any]:
         """The data of the received events of this kind."""
-        return [what for event, what in list(self.told) if event == kind]
+        return [what for event, what in list(self.received) if event == kind]
 
     def numbers(self) -> list[dict[str, Any]]:
         """The numbers that the page showed, in order."""

@@ -141,8 +141,8 @@ def json_plan(rows: list[Any]) -> dict[str, Any]:
 
 
 def scans_in(plan: dict[str, Any], above: str = "") -> list[str]:
-    """The nodes of a PostgreSQL plan that read a whole table, or an index of more than what is held or flagged. A limit
-    directly above an index bounds what is read of it."""
+    """The nodes of a PostgreSQL plan that read a whole table, or an index that covers more than held or flagged jobs.
+    A limit directly above an index bounds the number of rows that are read."""
     found = [line for below in plan.get("Plans", []) for line in scans_in(below, plan["Node Type"])]
     unbounded = "Index" in plan["Node Type"] and "Index Cond" not in plan and above != "Limit"
     whole = plan["Node Type"] == "Seq Scan" or unbounded

@@ -40,7 +40,7 @@ class Database:
         return found
 
     def close(self) -> None:
-        """Closes the connection, and what it had open."""
+        """Closes the connection and its open transaction."""
         self.driver.close()
 
     def tables(self) -> dict[str, list[str]]:

@@ -10,10 +10,10 @@ PIECE = 65536
 
 
 class Wire:
-    """Listens at a TCP port of its own (`uri`), and carries bytes both ways.
+    """Listens on a TCP port (`uri`) and forwards bytes both ways.
 
-    `silent`: nothing comes through any more, though everything is accepted. `loses_commits`: what PostgreSQL answers to
-    a COMMIT is not carried back; the connection ends there. `lost`: how often that was.
+    `silent`: accepts all data and forwards nothing. `loses_commits`: closes the connection instead of forwarding
+    PostgreSQL's response to a COMMIT. `lost`: the number of lost responses.
     """
 
     def __init__(self, uri: str) -> None:

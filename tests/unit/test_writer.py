@@ -33,14 +33,14 @@ def refuse(_tx: Transaction) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_uri(request: pytest.FixtureRequest) -> str:
-    """Where a database of its own is; '' for SQLite's own file."""
+    """The URI of a new database; '' for SQLite's default file."""
     own = request.param == "postgresql"
     return make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
 
 
 @pytest.fixture
 def desk(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
-    """A desk on a database of its own."""
+    """A desk on a new database."""
     with closing(Desk(tmp_path, database_uri)) as made:
         yield made
 

@@ -28,7 +28,7 @@ def test_a_page_gets_a_snapshot_for_each_change_without_secrets(ask: Asker, open
     assert change["stages"] == {
         "0": {"jobs": 9, "flagged": 0, "failed": 0}, "1": {"jobs": 1, "flagged": 0, "failed": 0}
     }  # fmt: skip
-    said = json.dumps(page.told)
+    said = json.dumps(page.received)
     assert str(ask.jobix) not in said
     assert job["claim"] not in said
 
