@@ -65,7 +65,7 @@ def test_an_expanding_body_is_refused_while_others_are_served(roomy, jobix, atta
         ended.set()
         looking.result()
     assert statuses == [expected] * 6
-    assert memory.grown_mb < 250
+    assert memory.grown_mb < 400  # 256 MB for all bodies, and their parsed parts; without the bounds 1 GB and more
     assert longest[0] < MAX_WAIT_S
     assert Asker(roomy.url, jobix)("/get").json()["stages"]["1"]["jobs"] == 1
 
