@@ -18,9 +18,8 @@ from jobserver.core.lifetimes import Lifetime, minutes, timestamp
 from jobserver.core.lists import JobList
 from jobserver.core.settings import Settings
 from jobserver.jobs.clock import now_ms
-from jobserver.server import backup
 from jobserver.server.secret_key import key_file, secret_key
-from jobserver.store import schema
+from jobserver.store import backup, schema
 from jobserver.store.database_file import create_file, make_file
 from jobserver.store.filesystems import refuse_missing, refuse_unfit
 from jobserver.store.location import sqlite_file
@@ -83,7 +82,13 @@ def _back_up(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restore(options: argparse.Namespace, settings: Settings) -> int:
-    old_file = backup.restore(settings, Path(options.file))
+    if sqlite_file(settings) and not settings.secret_key and not key_file(settings).exists():
+        raise CannotStart(
+            f"There is no secret key at {key_file(settings)}. Put the key of the backed-up server there, or name it in"
+            " JOBSERVER_SECRET_KEY, then restore. Nothing was changed."
+        )
+    key = "" if sqlite_file(settings) is None else secret_key(settings)
+    old_file = backup.restore(settings, Path(options.file), key)
     message = f"The database was restored from {options.file}." + (
         f" The old database is {old_file}." if old_file else ""
     )

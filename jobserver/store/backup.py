@@ -10,7 +10,6 @@ import msgspec
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
-from jobserver.server.secret_key import key_file, secret_key
 from jobserver.store import schema
 from jobserver.store.database_file import OWNER_ONLY, ServerLock, create_file, damage
 from jobserver.store.filesystems import refuse_missing, refuse_unfit
@@ -40,7 +39,7 @@ def back_up(settings: Settings, target: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def restore(settings: Settings, source: Path) -> Path | None:
+def restore(settings: Settings, source: Path, secret_key: str) -> Path | None:
     """Checks a backup and replaces the database by it; returns the path of the old database.
 
     CannotStart while a server runs, and if the backup is damaged, of another program, or of another secret key.
@@ -49,11 +48,6 @@ def restore(settings: Settings, source: Path) -> Path | None:
     refuse_unfit(settings)
     if not source.is_file():
         raise CannotStart(f"There is no file {source}.")
-    if not settings.secret_key and not key_file(settings).exists():
-        raise CannotStart(
-            f"There is no secret key at {key_file(settings)}. Put the key of the backed-up server there, or name it in"
-            " JOBSERVER_SECRET_KEY, then restore. Nothing was changed."
-        )
     created = not file.exists()
     if created:
         file.parent.mkdir(0o700, parents=True, exist_ok=True)
@@ -61,14 +55,14 @@ def restore(settings: Settings, source: Path) -> Path | None:
     try:
         if not lock.alone():
             raise CannotStart("A server is running on this database. Stop it, then restore.")
-        return _replace(settings, source, file)
+        return _replace(settings, source, file, secret_key)
     except (OSError, sqlite3.Error) as error:
         raise CannotStart(f"{source} cannot be restored: {error}. Nothing was changed.") from error
     finally:
         lock.close()
 
 
-def _replace(settings: Settings, source: Path, file: Path) -> Path | None:
+def _replace(settings: Settings, source: Path, file: Path, secret_key: str) -> Path | None:
     copy = file.with_name(f"{file.name}.restoring")
     try:
         _remove(copy)
@@ -83,7 +77,7 @@ def _replace(settings: Settings, source: Path, file: Path) -> Path | None:
         on_copy = msgspec.structs.replace(settings, database_uri=f"sqlite:///{copy}")
         if schema.revision(on_copy)[0] is None:
             raise CannotStart(f"{source} is not a backup of a job_manager database. Nothing was changed.")
-        schema.prepare(on_copy, secret_key(settings), upgrade=True)
+        schema.prepare(on_copy, secret_key, upgrade=True)
         with closing(sqlite3.connect(copy)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")  # removes the log of the copy
