@@ -24,7 +24,6 @@ class Eventlet:
         from eventlet.event import Event as GreenEvent
 
         eventlet.monkey_patch()
-        self._timeout = eventlet.Timeout
         self._green_event = GreenEvent
         self._execute: Callable[..., Any] = tpool.execute
         self._real_lock: Callable[[], AbstractContextManager[Any]] = patcher.original("threading").Lock

@@ -7,7 +7,7 @@ lists them), `:name` for a value.
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from sqlalchemy import Connection as EngineConnection
@@ -95,7 +95,7 @@ class Dialect(ABC):
     blocks: bool
     reconnects: bool
     scan_order_matters: bool
-    fragments: Mapping[str, str]
+    fragments: ClassVar[Mapping[str, str]]
 
     def __init__(self, engine: Engine, busy_timeout_s: float) -> None:
         self.engine = engine

@@ -3,8 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Generator
-from typing import Any, TypeVar
+from collections.abc import Generator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import Engine, text
@@ -64,7 +64,7 @@ class Postgresql(Dialect):
     blocks = True
     scan_order_matters = False
     reconnects = True
-    fragments = {  # noqa: RUF012
+    fragments: ClassVar[Mapping[str, str]] = {
         "any_of": "= ANY(ARRAY(",  # a plain IN (…) may be evaluated again, and would then claim too much
         "end_any": "))",
         "skip_locked": " FOR UPDATE SKIP LOCKED",

@@ -6,7 +6,9 @@ import os
 import random
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import Engine, event
@@ -63,7 +65,7 @@ class Sqlite(Dialect):
     blocks = False
     scan_order_matters = True
     reconnects = False
-    fragments = {  # noqa: RUF012
+    fragments: ClassVar[Mapping[str, str]] = {
         "any_of": "IN (",
         "end_any": ")",
         "skip_locked": "",

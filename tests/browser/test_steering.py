@@ -111,6 +111,20 @@ def test_selected_or_all_failed_jobs_are_retried(ask: Asker, visit: Any) -> None
     wait_for(page, "failed", "0")
 
 
+def test_the_next_action_of_a_form_that_stays_asks_again(ask: Asker, visit: Any) -> None:
+    """An update may keep the form whose action was confirmed."""
+    page = visit(ask)
+    sign_in(page, ask)
+    page.evaluate("""addEventListener('submit', event => {
+        if (event.target.dataset.confirmed) event.preventDefault(); }, true)""")  # the page and its form stay
+    for _ in range(2):
+        page.click("button:has-text('Pause')")
+        page.wait_for_selector("dialog[open]")
+        page.click("dialog [value=yes]")
+        page.wait_for_selector("dialog[open]", state="detached")
+        holds(page, "!document.querySelector('[data-confirmed], [name=confirmed]')")
+
+
 def test_actions_on_one_job_name_the_operator_in_its_history(shared: Server, ask: Asker, visit: Any) -> None:
     ask("/get/0", worker="node1:1")
     page = visit(ask)
