@@ -1,4 +1,4 @@
-"""Runs one drain in a process of its own: python -m bench.drain MODULE NAME JOBS
+"""Runs one drain in a separate process: python -m bench.drain MODULE NAME JOBS
 
 In this way no system inherits the threads, patches or memory of another one. Prints the seconds.
 """

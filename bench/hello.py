@@ -12,7 +12,7 @@ PATH = "/get"
 
 
 def hello(async_mode: str) -> AbstractContextManager[int]:
-    """Runs bare Flask in a process of its own; yields its port."""
+    """Runs bare Flask in a separate process; yields its port."""
     return program("bench.hello", async_mode)
 
 

@@ -34,7 +34,7 @@ class ListClient:
         return f"{type(self).__name__}({self._transport.shown_url!r}, worker={self.worker!r})"
 
     def with_options(self: T, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> T:
-        """A copy with connections of its own, and these options changed."""
+        """Returns a copy with separate connections and these options changed."""
         copy = object.__new__(type(self))
         copy.worker = self.worker
         copy._transport = self._transport.with_options(
@@ -109,7 +109,7 @@ class ListClient:
         requeue: int | Unset | None = UNSET,
         max_attempts: int | None = None,
     ) -> Lifetime:
-        """The lifetime of that stage; with other arguments sets it. What is not given stays as it is.
+        """The lifetime of that stage; with other arguments sets it. Omitted values keep what is stored.
 
         minutes: 0 is no limit. requeue: the even stage that expired jobs return to; None: they are flagged and stay.
         """

@@ -123,7 +123,7 @@ class LimitedSession(requests.Session):
         super().__init__()
         for scheme in ("http://", "https://"):
             self.mount(scheme, _LimitedAdapter())
-        # No compression: the size of what arrives is the size of what is read.
+        # No compression: the bytes on the wire are the bytes that are read.
         self.headers["Accept-Encoding"] = "identity"
 
     def get_redirect_target(self, _resp: requests.Response) -> None:

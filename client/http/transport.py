@@ -1,4 +1,4 @@
-"""One request, sent until there is a response: what is sent again, and what becomes an error."""
+"""Retries a request until it has a response, and maps failures to errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Transport:
         self._session.headers["Accept"] = "application/json"
 
     def with_options(self, *, timeout_s: float, retry_for_s: float) -> Transport:
-        """A copy with connections of its own, for another thread."""
+        """Returns a copy with separate connections, for another thread."""
         return Transport(self._url, self._headers, self._ca_file, timeout_s, retry_for_s)
 
     def request(

@@ -33,7 +33,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class GivenBack:
-    """The work was not finished, through no fault of its own."""
+    """The work was interrupted from outside: it has not failed."""
 
 
 Ending = Done | Failed | GivenBack
