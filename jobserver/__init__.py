@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.server.settings import load
     from jobserver.server.sweeper import Sweeper
     from jobserver.store.database import Database, engine_options
-    from jobserver.store.database_file import FileWatch, make_file, open_for_service
+    from jobserver.store.database_file import make_file, open_for_service
     from jobserver.store.extensions import db, migrate
     from jobserver.store.filesystems import refuse_unfit
     from jobserver.store.group_commit import CommitQueue
@@ -55,7 +55,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     lock = open_for_service(settings)
     key = secret_key(settings)
     prepare(settings, key)
-    watch = FileWatch(settings)
 
     app = Flask(
         __name__,
@@ -91,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         lists=Lists(commit_queue, keys),
         expiry=expiry,
         operator=Operator(commit_queue, database),
-        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s, watch.check),
+        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
         live=Live(sockets.socketio, database),
     )
     errors.register(app)
@@ -103,7 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
     app.extensions["jobserver.lock"] = lock  # held as long as the application
     hosts = allowed_hosts(settings, concurrency.is_own_server())
-    app.wsgi_app = Guard(app.wsgi_app, hosts, watch)  # type: ignore[method-assign]
+    app.wsgi_app = Guard(app.wsgi_app, hosts)  # type: ignore[method-assign]
     return app
 
 

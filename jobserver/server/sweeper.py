@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Callable
 
 from jobserver.core.concurrency import spawn
 from jobserver.core.errors import DatabaseBusy, DatabaseLost
@@ -19,14 +18,11 @@ log = logging.getLogger("jobserver.sweeper")
 class Sweeper:
     """A background thread that sweeps until it is stopped, while this process is the leader."""
 
-    def __init__(
-        self, leader: Leader, expiry: Expiry, retention: Retention, every_s: float, check_file: Callable[[], None]
-    ) -> None:
+    def __init__(self, leader: Leader, expiry: Expiry, retention: Retention, every_s: float) -> None:
         self._leader = leader
         self._expiry = expiry
         self._retention = retention
         self._every_s = every_s
-        self._check_file = check_file
         self._stopped = threading.Event()
         self._started_in = 0
 
@@ -50,7 +46,6 @@ class Sweeper:
         # random: several servers on a database should not sweep at the same moment
         while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
             try:
-                self._check_file()
                 if self._leader.is_leader():
                     self._expiry.sweep()
                     self._retention.step()

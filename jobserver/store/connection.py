@@ -127,6 +127,10 @@ class Dialect(ABC):
         """Returns a new connection whose commits are durable."""
 
     @abstractmethod
+    def check_file(self) -> None:
+        """Raises DatabaseLost if the database file was deleted or replaced."""
+
+    @abstractmethod
     def may_be_committed(self, error: Exception) -> bool:
         """Returns whether a commit that failed with this error may have taken effect."""
 

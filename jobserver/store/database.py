@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.pool import NullPool
 
 from jobserver.core.concurrency import run_in_thread
-from jobserver.core.errors import DatabaseBusy
+from jobserver.core.errors import DatabaseBusy, DatabaseLost, Unavailable
 from jobserver.core.settings import Settings
 from jobserver.store import postgresql
 from jobserver.store.connection import DATABASE_FAILS, Connection, Dialect, Row, Silent
@@ -29,11 +29,21 @@ class Database:
         self._reads: deque[None] = deque()  # one entry for each running read
 
     def connect(self) -> Connection:
-        """Returns a new connection; the caller closes it. DatabaseBusy if the database cannot be reached."""
+        """Returns a new connection; the caller closes it. Unavailable if the database cannot be reached."""
         try:
             return self.dialect.connect()
+        except DatabaseLost:
+            raise
         except Exception as error:
-            raise DatabaseBusy("The database cannot be reached; try again, and check the server's log.") from error
+            raise self.failure("The database cannot be reached; try again, and check the server's log.") from error
+
+    def failure(self, message: str) -> Unavailable:
+        """Returns the error for a failed access: DatabaseLost if the file is the reason, else DatabaseBusy."""
+        try:
+            self.dialect.check_file()
+        except DatabaseLost as error:
+            return error
+        return DatabaseBusy(message)
 
     def read(self, sql: str, **values: Any) -> list[Row]:
         """Returns the rows of one SELECT."""
@@ -42,7 +52,7 @@ class Database:
     def look(self, reads: Callable[[Connection], T], long: bool = False) -> T:
         """Returns reads(connection). All of its statements see the same snapshot of the database.
 
-        DatabaseBusy if the database fails. On SQLite a short read never waits. `long`: it processes many rows.
+        Unavailable if the database fails. On SQLite a short read never waits. `long`: it processes many rows.
         """
         self._reads.append(None)
         try:
@@ -77,7 +87,7 @@ class Database:
         except BaseException as error:
             connection.close()
             if isinstance(error, DATABASE_FAILS):
-                raise DatabaseBusy("The database could not be read now; try again.") from error
+                raise self.failure("The database could not be read now; try again.") from error
             raise
         self._idle.append(connection)
         return value

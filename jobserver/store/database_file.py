@@ -1,4 +1,4 @@
-"""The file of an SQLite database: creates it with owner-only permissions, locks it for servers, detects its loss."""
+"""The file of an SQLite database: creates it with owner-only permissions, and locks it for servers."""
 
 import fcntl
 import logging
@@ -8,14 +8,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from jobserver.core.errors import CannotStart, DatabaseLost
+from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store.location import sqlite_file
 
 OWNER_ONLY = 0o600
 FOLDER_MODE = 0o700
 SUFFIXES = ("", "-wal", "-shm", "-sweeper", "-lock")
-CHECK_EVERY_S = 1.0
 SHARE_WITHIN_S = 120.0  # another server may check a large file after a crash
 log = logging.getLogger("jobserver")
 
@@ -125,39 +124,3 @@ def damage(file: Path, check: str = "integrity_check") -> str | None:
     except sqlite3.Error as error:
         return str(error)
     return None if result == "ok" else " ".join(str(result).split())[:200]
-
-
-class FileWatch:
-    """Detects that the database file of a running server was deleted or replaced."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._file = sqlite_file(settings)
-        self._first = self._identity()
-        self.due = 0.0  # time of the next check, by time.monotonic()
-        self.lost = False
-
-    def check(self) -> None:
-        """Checks at most once per second; DatabaseLost while the file is missing or replaced."""
-        now = time.monotonic()
-        if now >= self.due:
-            self.due = now + CHECK_EVERY_S
-            lost = self._identity() != self._first
-            if lost and not self.lost:
-                log.error("the database file %s was deleted or replaced: every response is 503", self._file)
-            elif self.lost and not lost:
-                log.warning("the database file %s is back", self._file)
-            self.lost = lost
-        if self.lost:
-            raise DatabaseLost(
-                "The server's database file was deleted or replaced. The administrator can put it back, or stop"
-                " the server and restore a backup."
-            )
-
-    def _identity(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            status = os.stat(self._file)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino

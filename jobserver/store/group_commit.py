@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from jobserver.core.concurrency import Event as Turn
 from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread
-from jobserver.core.errors import DatabaseBusy, JobServerError, OutcomeUnknown, Unavailable
+from jobserver.core.errors import DatabaseBusy, DatabaseLost, JobServerError, OutcomeUnknown, Unavailable
 from jobserver.core.events import Event
 from jobserver.store.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
 from jobserver.store.database import Database
@@ -158,10 +158,10 @@ class CommitQueue:
         if isinstance(error, OutcomeUnknown):
             log.error("the database was lost in a commit: %s", str(error.__cause__).partition("\n")[0])
             self._writer.drop()
-        elif not isinstance(error, DatabaseBusy):
+        elif not isinstance(error, (DatabaseBusy, DatabaseLost)):
             log.error("the database failed: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             self._writer.drop()
-            error = DatabaseBusy("The database could not store this now; try again.")
+            error = self._writer.database.failure("The database could not store this now; try again.")
         for entry in entries:
             entry.error = error
 
@@ -170,7 +170,7 @@ class _Writer:
     """Runs the transactions, one at a time, on the only connection that writes."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._connection: Connection | None = None
         self._ended = 0.0
         self._has_event_loop = has_event_loop()
@@ -187,7 +187,7 @@ class _Writer:
         may wait for locks and be retried. Raises the exception that caused a rollback."""
         for more in reversed(range(TRIES if alone else 1)):
             try:
-                if self._database.dialect.blocks or batch[0].bulk:
+                if self.database.dialect.blocks or batch[0].bulk:
                     run_in_thread(self._transact, batch, alone, lambda work: work())
                 else:
                     self._transact(batch, alone, run_in_thread)
@@ -224,7 +224,7 @@ class _Writer:
 
     def _begun(self, aside: Aside, exclusive: bool) -> Connection:
         """Begins a transaction and returns its connection; reconnects if the connection is lost."""
-        previous, self._connection = self._connection, self._connection or self._database.connect()
+        previous, self._connection = self._connection, self._connection or self.database.connect()
         self._connection.long = False
         try:
             if not self._connection.try_begin():
@@ -233,7 +233,7 @@ class _Writer:
             self.drop()
             if previous is None or not previous.dialect.reconnects or isinstance(error, Silent):
                 raise
-            self._connection = self._database.connect()
+            self._connection = self.database.connect()
             aside(partial(self._connection.begin, exclusive))
         return self._connection
 
@@ -245,7 +245,7 @@ class _Writer:
 
         try:
             commit() if self._commit_s < QUICK_S or not self._has_event_loop else aside(commit)
-        except DATABASE_FAILS as error:
+        except (DatabaseLost, *DATABASE_FAILS) as error:
             if connection.dialect.may_be_committed(error):
                 raise OutcomeUnknown(
                     "The database failed during the commit, so the change may be stored or not. Send the request"

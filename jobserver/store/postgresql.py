@@ -100,6 +100,9 @@ class Postgresql(Dialect):
         driver.execute(f"SET lock_timeout = {max(1, round(self.busy_timeout_s * 1000))}")
         return PostgresqlConnection(driver, self)
 
+    def check_file(self) -> None:
+        """Does nothing: PostgreSQL manages its files."""
+
     def may_be_committed(self, error: Exception) -> bool:
         """Returns True unless the SQLSTATE means that the transaction was rolled back."""
         return (getattr(error, "sqlstate", None) or "08")[:2] in ("08", "57")

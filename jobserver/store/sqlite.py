@@ -13,11 +13,11 @@ from typing import ClassVar
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import Engine, event
 
-from jobserver.core.errors import CannotStart, DatabaseBusy
+from jobserver.core.errors import CannotStart, DatabaseBusy, DatabaseLost
 from jobserver.store.connection import Connection, Dialect
 
 FLUSH_FAILED = 1034  # SQLITE_IOERR_FSYNC
-log = logging.getLogger("jobserver.sweeper")
+log = logging.getLogger("jobserver")
 
 
 class SqliteConnection(Connection):
@@ -25,6 +25,7 @@ class SqliteConnection(Connection):
 
     def try_begin(self) -> bool:
         """Begins a write transaction if no other process writes; returns whether it did."""
+        self.dialect.check_file()
         try:
             self.driver.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -46,11 +47,14 @@ class SqliteConnection(Connection):
 
     def begin_read(self) -> None:
         """Begins a snapshot."""
+        self.dialect.check_file()
         self.driver.execute("BEGIN")
 
     def commit(self) -> None:
-        """Ends the transaction with a flush, which `synchronous = FULL` demands."""
+        """Ends the transaction with a flush, which `synchronous = FULL` demands. DatabaseLost if the file is missing or
+        replaced by then, so that the change may be lost."""
         self.driver.execute("COMMIT")
+        self.dialect.check_file()
 
     def rollback(self) -> None:
         """Undoes the transaction, if there is one."""
@@ -86,11 +90,15 @@ class Sqlite(Dialect):
 
     def __init__(self, engine: Engine, busy_timeout_s: float) -> None:
         super().__init__(engine, busy_timeout_s)
+        self._file = Path(str(engine.url.database)).absolute()
+        self._identity = self._read_identity()
+        self._lost = False
         self._lock_file: int | None = None
         self._leads = False
 
     def connect(self) -> Connection:
         """Returns a connection whose commits flush to the disk."""
+        self.check_file()  # SQLite would create a missing file
         driver = self.new_driver_connection({})
         driver.isolation_level = None
         driver.execute("PRAGMA synchronous = FULL")
@@ -98,8 +106,32 @@ class Sqlite(Dialect):
         driver.execute("PRAGMA busy_timeout = 0")  # begin() waits instead
         return SqliteConnection(driver, self)
 
+    def check_file(self) -> None:
+        """Raises DatabaseLost if the file is missing or replaced since the start: SQLite keeps using the old one."""
+        lost = self._read_identity() != self._identity
+        if lost and not self._lost:
+            log.error("the database file %s was deleted or replaced: every response is 503", self._file)
+        elif self._lost and not lost:
+            log.warning("the database file %s is back", self._file)
+        self._lost = lost
+        if lost:
+            raise DatabaseLost(
+                "The server's database file was deleted or replaced. The administrator can put it back, or stop"
+                " the server and restore a backup."
+            )
+
+    def _read_identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._file)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
     def may_be_committed(self, error: Exception) -> bool:
-        """Returns True for a failed flush: all data is written by then, so the next process may find the commit."""
+        """Returns True for a failed flush: all data is written by then, so the next process may find the commit. Also
+        for a lost file, which the administrator may put back."""
+        if isinstance(error, DatabaseLost):
+            return True
         code = getattr(error, "sqlite_errorcode", None)
         return "disk I/O" in str(error) if code is None else code == FLUSH_FAILED  # None: before Python 3.11
 
@@ -119,8 +151,7 @@ class Sqlite(Dialect):
         """Locks a file beside the database; the operating system releases it when the process ends."""
         if self._leads:
             return True
-        database = Path(str(self.engine.url.database)).absolute()
-        path = database.with_name(f"{database.name}-sweeper")
+        path = self._file.with_name(f"{self._file.name}-sweeper")
         try:
             if self._lock_file is None:
                 self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,15 +1,12 @@
-"""Refuses requests to foreign host names, which a web page may point at this server (DNS rebinding), and all requests
-while the database file is lost."""
+"""Refuses requests to foreign host names, which a web page may point at this server (DNS rebinding)."""
 
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
-from jobserver.core.errors import DatabaseLost, HostNotAllowed, JobServerError
+from jobserver.core.errors import HostNotAllowed
 from jobserver.core.hosts import EVERY_HOST, AllowedHosts, split
 from jobserver.core.settings import Settings
-from jobserver.store.database_file import FileWatch
 from jobserver.web.responses import encode
 
 
@@ -24,13 +21,12 @@ def allowed_hosts(settings: Settings, is_own_server: bool) -> AllowedHosts:
 
 
 class Guard:
-    """WSGI middleware before every request: 403 for a host that is not allowed, 503 while the database file is lost.
-    HTTP/1.0 requests may have no Host header."""
+    """WSGI middleware before every request: 403 for a host that is not allowed. HTTP/1.0 requests may have no Host
+    header."""
 
-    def __init__(self, app: Callable[..., Any], hosts: AllowedHosts, watch: FileWatch) -> None:
+    def __init__(self, app: Callable[..., Any], hosts: AllowedHosts) -> None:
         self._app = app
         self._allows = hosts.allows
-        self._watch = watch
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         host = environ.get("HTTP_HOST")
@@ -39,23 +35,11 @@ class Guard:
                 f"This server does not answer for the host name {host[:100]!r}. If that is one of its names, add it to"
                 " the server's setting JOBSERVER_ALLOWED_HOSTS."
             )
-            return _refuse(start_response, "403 Forbidden", error, {})
-        if self._watch.lost or time.monotonic() >= self._watch.due:
-            try:
-                self._watch.check()
-            except DatabaseLost as error:
-                headers = {"Retry-After": str(error.retry_after_s)}
-                return _refuse(start_response, "503 Service Unavailable", error, headers)
+            body = encode({"error": error.code, "message": str(error)})
+            headers = {
+                "Content-Type": "application/json", "Content-Length": str(len(body)), "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff", "Connection": "close",
+            }  # fmt: skip
+            start_response("403 Forbidden", list(headers.items()))
+            return [body]
         return self._app(environ, start_response)
-
-
-def _refuse(
-    start_response: Callable[..., Any], status: str, error: JobServerError, headers: dict[str, str]
-) -> list[bytes]:
-    body = encode({"error": error.code, "message": str(error)})
-    headers |= {
-        "Content-Type": "application/json", "Content-Length": str(len(body)), "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff", "Connection": "close",
-    }  # fmt: skip
-    start_response(status, list(headers.items()))
-    return [body]

@@ -1,10 +1,15 @@
-"""The database file of a running server is deleted or replaced: 503 within seconds, and no empty one in its place."""
+"""The database file of a running server is deleted or replaced: 503 at once, and no empty one in its place."""
 
 import time
 
 import pytest
 import requests
 
+from jobserver import create_app
+from jobserver.core.errors import DatabaseLost, OutcomeUnknown
+from jobserver.core.settings import Settings
+from jobserver.store.transaction import Transaction
+from jobserver.web.services import NAME, Services
 from tests.conftest import Asker
 from tests.support.snapshot import file_of, rows
 from tests.support.waiting import until
@@ -30,8 +35,8 @@ def test_a_lost_file_is_503_until_it_is_restored(running, jobix, how):
     away = file.rename(file.with_name("away"))
     if how == "replaced":
         file.write_bytes(away.read_bytes())
-    until(lambda: ask("/get/0").status_code == 503, 5)
-    for path, body in (("/set", {"3": {}}), ("/get/0", None), ("/get", None), ("/heartbeat", []), ("/init", None)):
+    bodies = {"/set": {"3": {}}, "/get/0": None, "/get": None, "/heartbeat": [], "/init": None}
+    for path, body in bodies.items():
         answer = ask(path, body)
         assert (answer.status_code, answer.json()["error"]) == (503, "database_lost"), path
         assert int(answer.headers["Retry-After"]) > 0
@@ -39,7 +44,21 @@ def test_a_lost_file_is_503_until_it_is_restored(running, jobix, how):
     assert running.log.read_text().count("deleted or replaced") == 1
     away.rename(file)
     until(lambda: ask("/get/0").status_code == 200, 5)
-    assert rows(running, "SELECT count(*) FROM job WHERE jobid = 3") == [(0,)]
+    assert rows(running, "SELECT count(*) FROM job WHERE jobid > 2") == [(0,)]
+
+
+def test_a_commit_is_not_acknowledged_if_its_file_is_deleted_meanwhile(tmp_path):
+    services: Services = create_app(Settings(instance=str(tmp_path))).extensions[NAME]
+
+    def delete_file(transaction: Transaction) -> None:
+        transaction.run("INSERT INTO metadata (name, value) VALUES ('test', '1')")
+        (tmp_path / "jobs.sqlite").unlink()
+
+    with pytest.raises(OutcomeUnknown):
+        services.commit_queue.run(delete_file)
+    with pytest.raises(DatabaseLost):
+        services.commit_queue.run(delete_file)
+    assert not (tmp_path / "jobs.sqlite").exists()
 
 
 def test_a_start_beside_an_existing_key_creates_no_database(server, jobix):

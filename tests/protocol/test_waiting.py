@@ -2,6 +2,7 @@
 
 import signal
 import time
+from statistics import median
 
 import pytest
 
@@ -85,17 +86,17 @@ def test_a_set_wakes_one_long_poll_for_each_job(ask, waiter):
 
 
 def test_a_new_job_wakes_a_long_poll_without_a_poll_delay(ask, waiter):
-    """The server also polls the database every 0.25 s; twenty rounds of that would take 2.5 s on average."""
+    """A wait for the server's next poll takes about 0.25 s in each round, because a round begins just after a poll."""
     ask("/set", {"7": {}})
     claim = ask("/get/0").json()["claim"]
-    took_s = 0.0
+    took_s = []
     for _round in range(20):
         answer = waiter.ask(f"/get/0?wait={FOREVER}")
         begun = time.monotonic()
         ask("/update_job/7/0", claim=claim)
         claim = answer.result(AT_ONCE_S)["claim"]
-        took_s += time.monotonic() - begun
-    assert took_s < 1.5
+        took_s.append(time.monotonic() - begun)
+    assert median(took_s) < 0.15, took_s
 
 
 def test_a_long_poll_with_a_client_token_can_be_repeated(ask, waiter):
