@@ -5,14 +5,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import eventlet
 from eventlet import wsgi
 
 from jobserver.feed.connections import SOCKET
-from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, REFUSAL, Connections
+from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, LimitedConnection
 from jobserver.server.request_heads import CheckedHeads
 from jobserver.server.waiting import wait_for_signal
 
@@ -53,22 +52,8 @@ class ChunkFraming:
         return line
 
 
-class Protocol(CheckedHeads, wsgi.HttpProtocol):  # type: ignore[misc]
+class Protocol(LimitedConnection, CheckedHeads, wsgi.HttpProtocol):  # type: ignore[misc]
     """One connection."""
-
-    open_connections = Connections()
-
-    def __init__(self, conn_state: Any, server: Any) -> None:
-        address, connection = conn_state[0][0], conn_state[1]
-        if not self.open_connections.open(address):
-            with suppress(OSError):
-                connection.sendall(REFUSAL)
-                connection.close()
-            return
-        try:
-            super().__init__(conn_state, server)
-        finally:
-            self.open_connections.close(address)
 
     def get_environ(self) -> dict[str, Any]:
         """Returns the WSGI environment of the request."""

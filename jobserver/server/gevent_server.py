@@ -3,7 +3,6 @@
 import errno
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from gevent import sleep
@@ -11,7 +10,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from jobserver.feed.connections import SOCKET
-from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, REFUSAL, Connections
+from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, Connections
 from jobserver.server.request_heads import RecordedLines, ambiguity, refusal
 from jobserver.server.waiting import RunningRequests, is_websocket, wait_for_signal
 
@@ -28,20 +27,20 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     open_connections = Connections()
 
     def handle(self) -> None:
-        """Answers the requests of the connection."""
-        address = self.client_address[0]
-        if not self.open_connections.open(address):
-            with suppress(OSError):
-                self.socket.sendall(REFUSAL)
-                self.socket.close()
+        """Handles the requests of the connection."""
+        opened = self.open_connections.open(self.client_address[0], self.socket)
+        if opened is None:
+            self.socket.close()
             return
+        self._opened = opened
         try:
             super().handle()
         finally:
-            self.open_connections.close(address)
+            self.open_connections.close(opened)
 
     def read_requestline(self) -> str:
         """Reads the request line. A silent connection ends after IDLE_S."""
+        self._opened.await_head()
         self.socket.settimeout(IDLE_S)
         line: str = super().read_requestline()
         self.socket.settimeout(None)
@@ -65,6 +64,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         """Returns the WSGI environment of the request."""
         environ: dict[str, Any] = super().get_environ()
+        self._opened.head_received("CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ)
         environ[SOCKET] = self.socket
         if is_websocket(environ):
             environ["werkzeug.socket"] = WebSocketSocket(self.socket, sleep)  # the key that simple_websocket reads

@@ -7,16 +7,17 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from jobserver.server.connection_limits import IDLE_S, LimitedConnection
 from jobserver.server.request_heads import CheckedHeads
 from jobserver.server.waiting import RunningRequests, wait_for_signal
 
 
-class Handler(CheckedHeads, WSGIRequestHandler):
+class Handler(LimitedConnection, CheckedHeads, WSGIRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 120
+    timeout = IDLE_S
 
     def log(self, *_values: Any) -> None:
         """Does nothing: the server logs changes, not requests."""
