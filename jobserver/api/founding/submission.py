@@ -23,11 +23,13 @@ MAX_DEPTH = 200  # the parser's memory grows with the square of the depth
 KEYS = {"jobstage", "jobcmd", "priority"}
 
 MAX_VALUES = 1_000_000  # in one job: the parser creates an object for each
+MAX_TEXT_MB = 16  # the parser holds a whole text
 READ_AHEAD = 4 * 1024 * 1024  # the parser restarts a long text with each piece
 
 # yajl, the fast parser, aborts the process on over-long integers, and replaces a lone surrogate by a question mark. The
 # slow parser rejects both.
 _HARD = re.compile(rb"[0-9]{640}|\\u[dD][89a-fA-F]")
+_QUOTE = re.compile(rb'(?<!\\)"')
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -40,7 +42,7 @@ class Submission:
         with ExitStack() as on_error:
             self._file = on_error.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
             try:
-                parser = ijson.get_backend("python") if _is_hard(body) else ijson
+                parser = ijson.get_backend("python") if _needs_slow_parser(body) else ijson
                 self._check_shape(parser.basic_parse(body, buf_size=READ_AHEAD))
                 body.seek(0)
                 self._fill(parser.kvitems(body, "", buf_size=READ_AHEAD))
@@ -88,12 +90,16 @@ class Submission:
             self._file.write(_encode(chunk) + b"\n" if chunk else b"")
 
 
-def _is_hard(body: IO[bytes]) -> bool:
-    """Returns whether the body may need the slow parser. Leaves the body at its start."""
-    before, is_hard = b"", False
-    while not is_hard and (piece := body.read(PIECE)):
-        is_hard = _HARD.search(before + piece) is not None
+def _needs_slow_parser(body: IO[bytes]) -> bool:
+    """Looks through the body, and leaves it at its start. BadRequest for a text of more than MAX_TEXT_MB."""
+    before, is_hard, without_quote = b"", False, 0
+    while piece := body.read(PIECE):
+        seen = before + piece
+        is_hard = is_hard or _HARD.search(seen) is not None
+        without_quote = 0 if _QUOTE.search(seen, len(before)) else without_quote + len(piece)
         before = piece[-640:]
+        if without_quote > MAX_TEXT_MB * 1_000_000:
+            raise BadRequest(f"A text is longer than {MAX_TEXT_MB} MB. Put it into a file, and name the file.")
     body.seek(0)
     return is_hard
 
