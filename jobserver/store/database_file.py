@@ -20,14 +20,15 @@ log = logging.getLogger("jobserver")
 
 
 def make_file(settings: Settings, secret_key_file: Path) -> None:
-    """Creates a missing database file, readable by its owner only; CannotStart if an earlier secret key exists."""
+    """Creates a missing database file, readable by its owner only; CannotStart if a server has used it before."""
     file = sqlite_file(settings)
     if file is None:
         return
-    if not file.exists() and secret_key_file.exists():
+    left = next((path for path in (secret_key_file, lock_file(file)) if path.exists()), None)
+    if not file.exists() and left is not None:
         raise CannotStart(
-            f"The database {file} is missing, but {secret_key_file} shows that it existed before. Put the file back, or"
-            " restore a backup: jobserver restore FILE. To start with an empty database: jobserver db create."
+            f"The database {file} is missing, but {left} shows that it existed before. Put the file back, or restore a"
+            " backup: jobserver restore FILE. To start with an empty database: jobserver db create."
         )
     create_file(file)
 
@@ -52,11 +53,16 @@ def create_file(file: Path) -> None:
             log.warning("%s is readable by other users, and its mode cannot be changed: %s", part, error.strerror)
 
 
+def lock_file(file: Path) -> Path:
+    """Returns the path of the lock file, which stays after the first start of a server."""
+    return file.with_name(f"{file.name}-lock")
+
+
 class ServerLock:
     """A file lock: shared by the servers of a database, exclusive for `restore`. Released when the process ends."""
 
     def __init__(self, file: Path) -> None:
-        self._handle = os.open(file.with_name(f"{file.name}-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+        self._handle = os.open(lock_file(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
 
     def alone(self) -> bool:
         """Acquires the exclusive lock if no other process has the lock."""

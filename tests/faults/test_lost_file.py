@@ -61,12 +61,14 @@ def test_a_commit_is_not_acknowledged_if_its_file_is_deleted_meanwhile(tmp_path)
     assert not (tmp_path / "jobs.sqlite").exists()
 
 
-def test_a_start_beside_an_existing_key_creates_no_database(server, jobix):
+@pytest.mark.parametrize("secret_key", ["", "0123456789abcdef" * 4], ids=["key file", "key in the settings"])
+def test_a_start_without_the_earlier_database_creates_no_empty_one(new_server, jobix, secret_key):
+    server = new_server(secret_key=secret_key).start()
     Asker(server.url, jobix)("/set", {"1": {}})
     server.stop()
     folder = file_of(server).parent
-    for path in folder.glob("jobs.sqlite*"):
-        path.unlink()
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"jobs.sqlite{suffix}").unlink(missing_ok=True)
     with pytest.raises(RuntimeError, match="jobserver db create"):
         server.start()
     assert not file_of(server).exists()
