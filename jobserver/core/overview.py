@@ -6,7 +6,7 @@ from typing import Any
 from jobserver.core import durations
 from jobserver.core.estimate import Estimate
 from jobserver.core.lifetimes import Lifetime
-from jobserver.core.progress import Progress
+from jobserver.core.lists import Progress
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from jobserver.core.errors import BadRequest, NoSuchJob, WrongStage
 from jobserver.core.events import Event
-from jobserver.core.filters import Filter
-from jobserver.core.lists import JobList
+from jobserver.core.lists import Filter, JobList
 from jobserver.core.states import EventKind
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database

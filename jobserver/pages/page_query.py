@@ -5,8 +5,7 @@ from typing import Any
 from flask import request, url_for
 
 from jobserver.core.errors import BadRequest, NoSuchList
-from jobserver.core.filters import SORTS, STATES, Filter, Sort
-from jobserver.core.lists import JobList
+from jobserver.core.lists import SORTS, STATES, Filter, JobList, Sort
 from jobserver.store.queries import lists
 from jobserver.web import parsing
 from jobserver.web.services import services

@@ -11,8 +11,7 @@ from job_manager_wire import shapes
 from jobserver.core import durations
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
-from jobserver.core.lists import Count, JobList
-from jobserver.core.progress import Progress
+from jobserver.core.lists import Count, JobList, Progress
 from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms

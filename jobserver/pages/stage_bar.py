@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from jobserver.core.progress import Progress
+from jobserver.core.lists import Progress
 
 MOST_STAGES = 100  # with a segment of their own; the others share the last segment
 LEAST_WIDTH = 1.0  # percent: a stage with a single job stays visible

@@ -4,8 +4,7 @@ from typing import Any
 
 from flask import request
 
-from jobserver.core.filters import Sort
-from jobserver.core.lists import JobList
+from jobserver.core.lists import JobList, Sort
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query
 from jobserver.store.connection import Connection

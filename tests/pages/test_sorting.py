@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobserver.core.filters import SORTS, Filter, Sort
+from jobserver.core.lists import SORTS, Filter, Sort
 from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
 from jobserver.store.queries.sorting import sorted_page

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobserver.core.claims import ClaimRequest, Report
-from jobserver.core.filters import Filter
+from jobserver.core.lists import Filter
 from jobserver.core.settings import Settings
 from jobserver.store.database import Database
 from jobserver.store.queries import claiming, completing, events, listing, lists, operating, overdue, statistics

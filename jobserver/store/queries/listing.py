@@ -3,7 +3,7 @@
 import time
 from typing import Any, NamedTuple
 
-from jobserver.core.filters import Filter
+from jobserver.core.lists import Filter
 from jobserver.store.queries.events import HistoryEntry, history
 from jobserver.store.queries.lists import Rows
 from jobserver.store.queries.overdue import FLAGGED

@@ -1,9 +1,8 @@
 """Progress and overview of a list: several queries on one snapshot of the database."""
 
 from jobserver.core import estimate, stages
-from jobserver.core.lists import JobList
+from jobserver.core.lists import JobList, Progress
 from jobserver.core.overview import Overview, paces
-from jobserver.core.progress import Progress
 from jobserver.store.connection import Connection
 from jobserver.store.database import Database
 from jobserver.store.queries import lists, statistics

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobserver.core.filters import Filter, Sort
+from jobserver.core.lists import Filter, Sort
 from jobserver.store.connection import Connection
 from jobserver.store.queries.listing import COLUMNS, LAST_ID, JobRow, Page, where
 
