@@ -8,7 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from job_manager_wire import shapes
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList, Progress
@@ -43,7 +43,7 @@ class StageRow:
     @property
     def proposal_ms(self) -> int | None:
         """The lifetime that fits the durations, in ms."""
-        return durations.proposal_ms(self.took)
+        return lifetimes.proposal_ms(self.took)
 
 
 @blueprint.get("/")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flask import Flask
 
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.lifetimes import minutes, timestamp
 from jobserver.core.overview import Overview
 from jobserver.pages import stage_bar
@@ -103,18 +103,18 @@ def _rough(ms: int) -> str:
 def histogram(took: Mapping[int, int], lifetime_ms: int) -> dict[str, object]:
     """Returns the bars of a histogram of durations, in percent of its width and height, and the position of the
     lifetime."""
-    last = durations.bucket(lifetime_ms) if lifetime_ms else 0
+    last = lifetimes.bucket(lifetime_ms) if lifetime_ms else 0
     low, high = min([*took, last or max(took)]) - 1, max([*took, last]) + 1
     wide, most = 100 / (high - low + 1), max(took.values())
     bars = [
         {"x": (bucket - low) * wide, "width": wide, "height": max(3, 100 * jobs / most), "jobs": jobs,
-         "most": duration(durations.upper_ms(bucket))}
+         "most": duration(lifetimes.upper_ms(bucket))}
         for bucket, jobs in sorted(took.items())
     ]  # fmt: skip
     line = (last - low) * wide if last else None
     return {
         "bars": bars,
         "line": line,
-        "from": duration(durations.upper_ms(low)),
-        "to": duration(durations.upper_ms(high)),
+        "from": duration(lifetimes.upper_ms(low)),
+        "to": duration(lifetimes.upper_ms(high)),
     }

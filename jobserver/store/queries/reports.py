@@ -1,8 +1,8 @@
 """Progress and overview of a list: several queries on one snapshot of the database."""
 
-from jobserver.core import estimate, stages
+from jobserver.core import stages
 from jobserver.core.lists import JobList, Progress
-from jobserver.core.overview import Overview, paces
+from jobserver.core.overview import Overview, estimate, paces
 from jobserver.store.connection import Connection
 from jobserver.store.database import Database
 from jobserver.store.queries import lists, statistics
@@ -32,7 +32,7 @@ def _overview(connection: Connection, job_list: JobList, now: int) -> Overview:
     span = statistics.span(rows, list_id)
     return Overview(
         progress,
-        estimate.estimate(slots, progress.left(), span.first, span.last, span.jobs, now),
+        estimate(slots, progress.left(), span.first, span.last, span.jobs, now),
         paces(statistics.durations(rows, list_id), lists.lifetimes(rows, list_id), statistics.expired(rows, list_id)),
         statistics.holders(rows, list_id),
         lists.is_paused(rows, list_id),

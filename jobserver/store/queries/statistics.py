@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from jobserver.core.estimate import Slot
+from jobserver.core.overview import Slot
 from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import ADD_THROUGHPUT, Transaction
 
