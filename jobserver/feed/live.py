@@ -8,9 +8,8 @@ from collections.abc import Callable
 from flask_socketio import SocketIO
 
 from jobserver.core.concurrency import spawn
-from jobserver.core.errors import DatabaseBusy
+from jobserver.core.errors import DatabaseBusy, log_fault
 from jobserver.core.lists import JobList
-from jobserver.core.logs import log_fault
 from jobserver.feed.live_rooms import Rooms, View
 from jobserver.store.database import Database
 from jobserver.store.queries import events, lists
