@@ -40,10 +40,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.store.database import Database, engine_options
     from jobserver.store.database_file import make_file, open_for_service
     from jobserver.store.extensions import db, migrate
-    from jobserver.store.filesystems import refuse_unfit
     from jobserver.store.group_commit import CommitQueue
     from jobserver.store.leader import Leader
-    from jobserver.store.location import database_uri
+    from jobserver.store.location import database_uri, refuse_unfit
     from jobserver.store.schema import prepare
     from jobserver.web import errors
     from jobserver.web.guard import Guard, allowed_hosts

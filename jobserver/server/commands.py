@@ -21,8 +21,7 @@ from jobserver.jobs.clock import now_ms
 from jobserver.server.secret_key import key_file, secret_key
 from jobserver.store import backup, schema
 from jobserver.store.database_file import create_file, make_file
-from jobserver.store.filesystems import refuse_missing, refuse_unfit
-from jobserver.store.location import sqlite_file
+from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
 from jobserver.store.queries import listing, lists, reports
 from jobserver.store.queries.checking import problems
 from jobserver.web.services import NAME, Services
