@@ -8,7 +8,7 @@ from jobserver.core.lists import JobList, Sort
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query
 from jobserver.store.connection import Connection
-from jobserver.store.queries import listing, reports, sorting
+from jobserver.store.queries import listing, reports
 from jobserver.store.queries.listing import Page
 from jobserver.web.services import services
 
@@ -26,7 +26,7 @@ def tables(job_list: JobList) -> dict[str, Any]:
         if order == Sort("job"):
             return listing.page(rows, job_list.id, which, last_stage, after, JOBS_PER_PAGE)
         jobs = progress.jobs
-        return sorting.sorted_page(connection, job_list.id, jobs, which, last_stage, order, place, JOBS_PER_PAGE)
+        return listing.sorted_page(connection, job_list.id, jobs, which, last_stage, order, place, JOBS_PER_PAGE)
 
     page = database.look(read, long=True)
     trouble, at_work = [], []

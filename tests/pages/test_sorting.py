@@ -8,7 +8,7 @@ import pytest
 from jobserver.core.lists import SORTS, Filter, Sort
 from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
-from jobserver.store.queries.sorting import sorted_page
+from jobserver.store.queries.listing import sorted_page
 from tests.support.plans import filled
 from tests.support.postgresql import make_postgresql_database
 
