@@ -12,7 +12,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
 from jobserver.pages import page_query, signin
 from jobserver.pages.security import return_path
-from jobserver.store.queries import reports
+from jobserver.store.queries import statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.services import services
@@ -49,7 +49,7 @@ def _retry(job_list: JobList, by: str) -> str:
     text = request.form.get("to", "")
     to = stages.require_available(parsing.stage(text)) if text else None
     if request.args.get("all"):
-        last = reports.progress(services().database, job_list).last_stage
+        last = statistics.progress(services().database, job_list).last_stage
         moved = services().operator.retry_all(job_list, page_query.which(request.form), last, to, by)
     else:
         moved = services().operator.retry(job_list, _jobs(), to, by)

@@ -11,7 +11,7 @@ from jobserver.core.resources import resource
 from jobserver.feed import sockets
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query, tables
-from jobserver.store.queries import reports, statistics
+from jobserver.store.queries import statistics
 from jobserver.web.responses import encode
 from jobserver.web.services import NAME, services
 
@@ -52,7 +52,7 @@ def summary(app: Flask, job_list: JobList) -> str:
     """Renders the top of the progress page: numbers, bar and durations. It is the same for all users and needs no
     request."""
     now = now_ms()
-    overview = reports.overview(app.extensions[NAME].database, job_list, now)
+    overview = statistics.overview(app.extensions[NAME].database, job_list, now)
     return app.jinja_env.get_template("summary.html").render(overview=overview, now=now)
 
 
@@ -66,7 +66,8 @@ def summary_html() -> Response:
 def numbers() -> Response:
     """The numbers of a list, for programs."""
     return _tagged(
-        encode(reports.overview(services().database, page_query.job_list(), now_ms()).as_answer()), "application/json"
+        encode(statistics.overview(services().database, page_query.job_list(), now_ms()).as_answer()),
+        "application/json",
     )
 
 

@@ -16,7 +16,7 @@ from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, page_query, tables
-from jobserver.store.queries import listing, lists, reports, statistics
+from jobserver.store.queries import listing, lists, statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
@@ -102,7 +102,7 @@ def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[C
     known = lists.all_lists(database.read)
     if len(known) == 1:
         return redirect(url_for(endpoint, list=known[0].name))
-    progress = [reports.progress(database, job_list) for job_list in known]
+    progress = [statistics.progress(database, job_list) for job_list in known]
     return _no_store(render_template("lists.html", lists=progress, here=endpoint))
 
 
@@ -112,7 +112,7 @@ def _progress_json(call: Call) -> shapes.ListProgress:
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
     page = url_for("pages.progress_page", list=job_list.name)
-    return {**reports.progress(call.services.database, job_list).as_answer(), "page": page}
+    return {**statistics.progress(call.services.database, job_list).as_answer(), "page": page}
 
 
 def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
@@ -124,14 +124,14 @@ def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
 
 def _progress_html(job_list: JobList) -> Response:
     now = now_ms()
-    overview = reports.overview(services().database, job_list, now)
+    overview = statistics.overview(services().database, job_list, now)
     page = tables.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
     return _no_store(render_template("progress.html", **page))
 
 
 def _lifetimes_html(job_list: JobList) -> Response:
     database = services().database
-    progress = reports.progress(database, job_list)
+    progress = statistics.progress(database, job_list)
     stored, took, expired = database.look(
         lambda connection: (
             lists.lifetimes(connection.all, job_list.id),
@@ -161,7 +161,7 @@ def _shown_stages(known: set[int], last_stage: int) -> list[int]:
 
 def _html(template: str, job_list: JobList, **values: Any) -> Response:
     """Renders a page of one list."""
-    progress = reports.progress(services().database, job_list)
+    progress = statistics.progress(services().database, job_list)
     return _no_store(render_template(template, job_list=job_list, progress=progress, **values))
 
 

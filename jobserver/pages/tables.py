@@ -8,7 +8,7 @@ from jobserver.core.lists import JobList, Sort
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query
 from jobserver.store.connection import Connection
-from jobserver.store.queries import listing, reports
+from jobserver.store.queries import listing, statistics
 from jobserver.store.queries.listing import Page
 from jobserver.web.services import services
 
@@ -18,7 +18,7 @@ JOBS_PER_PAGE = 50
 def tables(job_list: JobList) -> dict[str, Any]:
     """Returns the variables of jobs.html and rows.html, for the filter and order of the URL."""
     database, which, order, after = services().database, page_query.which(), page_query.sort(), page_query.after()
-    progress = reports.progress(database, job_list)
+    progress = statistics.progress(database, job_list)
     place = None if order == Sort("job") else page_query.value_after(order)
 
     def read(connection: Connection) -> Page:

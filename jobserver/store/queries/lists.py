@@ -37,13 +37,9 @@ _NOT_OVERDUE = """UPDATE job SET overdue = 0, failures = failures - jobstage % 2
 _NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
-_RECOUNT = """SELECT list_id, jobstage, COUNT(*),
-    SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
-    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
     WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0"""
 _STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
-_ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 
 
 def by_hash(rows: Rows, jobix_hash: str) -> JobList | None:
@@ -132,24 +128,6 @@ def stock(rows: Rows, list_id: int | None = None) -> list[Stock]:
     """Returns the stages from which jobs may be claimed, of one list or of all."""
     places = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
     return [Stock(*row) for row in places]
-
-
-class WrongCount(NamedTuple):
-    """A counter that differs from a recount of the jobs. `stored`: the counter; `counted`: the recount."""
-
-    list_id: int
-    stage: int
-    stored: Count
-    counted: Count
-
-
-def wrong_counts(rows: Rows) -> list[WrongCount]:
-    """Returns the counters that differ from a recount of the jobs."""
-    counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
-    stored = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
-    nothing = Count(0, 0, 0)
-    pairs = ((key, stored.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | stored))
-    return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
 
 
 def _first(rows: list[Row]) -> JobList | None:
