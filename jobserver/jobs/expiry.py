@@ -6,7 +6,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import lists, overdue
+from jobserver.store.queries import lists, requeuing
 from jobserver.store.transaction import Transaction
 
 TOGETHER = 500  # jobs in one transaction of the sweep; small, so that claims do not wait long
@@ -22,14 +22,14 @@ class Expiry:
     def sweep(self) -> int:
         """Marks, fails or requeues every job whose lifetime in its stage has ended; returns their number."""
         total = 0
-        while self._database.read(overdue.ANY_OVERDUE, now=(now := now_ms())):
+        while self._database.read(requeuing.ANY_OVERDUE, now=(now := now_ms())):
             # The time of queuing, not of execution: a heartbeat that is earlier in the queue is in time.
             total += self._commit_queue.run(partial(_expire, now=now))
         return total
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:
         """Moves the flagged jobs of stage `old` to `new`, all of them or none; returns their number."""
-        return self._commit_queue.run(lambda tx: overdue.degrade(tx, job_list.id, old, new, now_ms()), bulk=True)
+        return self._commit_queue.run(lambda tx: requeuing.degrade(tx, job_list.id, old, new, now_ms()), bulk=True)
 
     def flagged(self, job_list: JobList) -> int:
         """Returns the number of flagged jobs of a list."""
@@ -37,6 +37,6 @@ class Expiry:
 
 
 def _expire(tx: Transaction, now: int) -> int:
-    failed = overdue.fail_overdue(tx, now, TOGETHER)
-    requeued = overdue.requeue_overdue(tx, now, TOGETHER)
-    return failed + requeued + overdue.mark_overdue(tx, now, TOGETHER)
+    failed = requeuing.fail_overdue(tx, now, TOGETHER)
+    requeued = requeuing.requeue_overdue(tx, now, TOGETHER)
+    return failed + requeued + requeuing.mark_overdue(tx, now, TOGETHER)

@@ -10,7 +10,7 @@ from jobserver.core.lists import Filter, Sort
 from jobserver.store.connection import Connection
 from jobserver.store.queries.events import HistoryEntry, history
 from jobserver.store.queries.lists import Rows
-from jobserver.store.queries.overdue import FLAGGED
+from jobserver.store.queries.requeuing import FLAGGED
 
 SCAN = 10_000  # rows searched by one statement
 PATIENCE_S = 0.15  # then a search returns an incomplete page
