@@ -27,12 +27,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.feed.events import Publisher
     from jobserver.feed.live import Live
     from jobserver.feed.long_poll import LongPolls
+    from jobserver.jobs.access import Keys
     from jobserver.jobs.claims import Claims
-    from jobserver.jobs.expiry import Expiry
-    from jobserver.jobs.keys import Keys
+    from jobserver.jobs.expiry import Expiry, Retention
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
-    from jobserver.jobs.retention import Retention
     from jobserver.server import hosting
     from jobserver.server.secret_key import key_file, secret_key
     from jobserver.server.settings import load

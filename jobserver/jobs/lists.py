@@ -9,8 +9,8 @@ from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.core.lists import JobList
 from jobserver.core.states import EventKind
+from jobserver.jobs.access import Keys
 from jobserver.jobs.clock import now_ms
-from jobserver.jobs.keys import Keys
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import lists, requeuing
 from jobserver.store.transaction import Transaction

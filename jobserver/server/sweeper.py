@@ -7,8 +7,7 @@ import threading
 
 from jobserver.core.concurrency import spawn
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, log_fault
-from jobserver.jobs.expiry import Expiry
-from jobserver.jobs.retention import Retention
+from jobserver.jobs.expiry import Expiry, Retention
 from jobserver.store.leader import Leader
 
 log = logging.getLogger("jobserver.sweeper")
