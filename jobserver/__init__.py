@@ -23,9 +23,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.api import founding
     from jobserver.core import concurrency
     from jobserver.core.resources import RESOURCES, resource
-    from jobserver.feed import sockets
     from jobserver.feed.events import Publisher
-    from jobserver.feed.live import Live
+    from jobserver.feed.live import SOCKETIO_OPTIONS, Live, socketio
     from jobserver.feed.long_poll import LongPolls
     from jobserver.jobs.access import Keys
     from jobserver.jobs.claims import Claims
@@ -69,7 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(resource("migrations")))
     if concurrency.is_own_server():  # otherwise, for example behind Apache, pages poll
-        sockets.socketio.init_app(app, async_mode=concurrency.mode(), **sockets.OPTIONS)
+        socketio.init_app(app, async_mode=concurrency.mode(), **SOCKETIO_OPTIONS)
     with app.app_context():
         database = Database(db.engine, settings)
 
@@ -89,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         expiry=expiry,
         operator=Operator(commit_queue, database),
         sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
-        live=Live(sockets.socketio, database),
+        live=Live(socketio, database),
     )
     errors.register(app)
     founding.register(app)

@@ -8,7 +8,7 @@ from jobserver.core import concurrency
 from jobserver.core.errors import BadRequest
 from jobserver.core.lists import JobList
 from jobserver.core.resources import resource
-from jobserver.feed import sockets
+from jobserver.feed import live
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import page_query, tables
 from jobserver.store.queries import statistics
@@ -39,7 +39,7 @@ def register(app: Flask) -> None:
     )
     app.extensions[NAME].live.render = lambda job_list: summary(app, job_list)
     if concurrency.is_own_server():
-        sockets.register(app.extensions[NAME].live)
+        live.register(app.extensions[NAME].live)
 
 
 def library(name: str) -> str:
