@@ -10,7 +10,7 @@ from jobserver.core.bounds import MAX_PRIORITY
 from jobserver.core.errors import BadRequest, NotFound
 from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
-from jobserver.pages import page_query, signin
+from jobserver.pages import signin, view
 from jobserver.pages.security import return_path
 from jobserver.store.queries import statistics
 from jobserver.web import parsing
@@ -23,7 +23,7 @@ blueprint = Blueprint("actions", __name__)
 @blueprint.post("/act/<verb>")
 def act(verb: str) -> Response | str:
     """Runs an action, after a confirmation if the form requires one."""
-    job_list = page_query.job_list()
+    job_list = view.job_list()
     by = signin.require_person(job_list)
     if verb not in VERBS:
         raise NotFound(f"There is no action {verb[:40]!r}.")
@@ -50,7 +50,7 @@ def _retry(job_list: JobList, by: str) -> str:
     to = stages.require_available(parsing.stage(text)) if text else None
     if request.args.get("all"):
         last = statistics.progress(services().database, job_list).last_stage
-        moved = services().operator.retry_all(job_list, page_query.which(request.form), last, to, by)
+        moved = services().operator.retry_all(job_list, view.which(request.form), last, to, by)
     else:
         moved = services().operator.retry(job_list, _jobs(), to, by)
     where = f"to stage {to}" if to is not None else "to the stage before"

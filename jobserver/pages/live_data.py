@@ -10,7 +10,7 @@ from jobserver.core.lists import JobList
 from jobserver.core.resources import resource
 from jobserver.feed import live
 from jobserver.jobs.clock import now_ms
-from jobserver.pages import page_query, tables
+from jobserver.pages import view
 from jobserver.store.queries import statistics
 from jobserver.web.responses import encode
 from jobserver.web.services import NAME, services
@@ -59,14 +59,14 @@ def summary(app: Flask, job_list: JobList) -> str:
 @blueprint.get("/summary")
 def summary_html() -> Response:
     """The top of the progress page, for pages that poll."""
-    return _tagged(summary(current_app._get_current_object(), page_query.job_list()).encode(), "text/html")  # type: ignore[attr-defined]
+    return _tagged(summary(current_app._get_current_object(), view.job_list()).encode(), "text/html")  # type: ignore[attr-defined]
 
 
 @blueprint.get("/live")
 def numbers() -> Response:
     """The numbers of a list, for programs."""
     return _tagged(
-        encode(statistics.overview(services().database, page_query.job_list(), now_ms()).as_answer()),
+        encode(statistics.overview(services().database, view.job_list(), now_ms()).as_answer()),
         "application/json",
     )
 
@@ -74,14 +74,14 @@ def numbers() -> Response:
 @blueprint.get("/rows")
 def rows() -> Response:
     """The tables of the progress page."""
-    return _tagged(render_template("rows.html", **tables.tables(page_query.job_list())).encode(), "text/html")
+    return _tagged(render_template("rows.html", **view.tables(view.job_list())).encode(), "text/html")
 
 
 @blueprint.get("/chart")
 def chart() -> Response:
     """The number of jobs that completed each working stage, by slots of time: {step_ms, starts, stages: {stage:
     jobs}}."""
-    job_list, name, now = page_query.job_list(), request.args.get("span", "hour"), now_ms()
+    job_list, name, now = view.job_list(), request.args.get("span", "hour"), now_ms()
     if name not in (*SPANS, "all"):
         raise BadRequest(f"span must be one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
     database = services().database

@@ -1,10 +1,10 @@
-"""The pages of lists, jobs, lifetimes and workers, and the version at `/`."""
+"""The pages of lists, jobs, lifetimes and workers, the version at `/`, and the client as one file at `/jm.pyz`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from job_manager_wire import shapes
@@ -12,10 +12,11 @@ from jobserver.core import lifetimes
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList, Progress
+from jobserver.core.resources import resource
 from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
-from jobserver.pages import live_data, page_query, tables
+from jobserver.pages import live_data, view
 from jobserver.store.queries import listing, lists, statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
@@ -24,6 +25,7 @@ from jobserver.web.responses import json_response
 from jobserver.web.services import services
 
 blueprint = Blueprint("pages", __name__)
+CLIENT_FILE = "static/jm.pyz"  # for machines that have only Python
 WORKERS_PER_PAGE = 50
 MAX_STAGES = 200  # on the page of lifetimes
 MAX_HISTORY = 200  # entries on the page of a job
@@ -69,7 +71,7 @@ def lifetime_page() -> AnyResponse:
 @blueprint.get("/job/<jobid>")
 def job_page(jobid: str) -> Response:
     """One job with its history."""
-    job_list, number = page_query.job_list(), parsing.whole(jobid, "A job's id")
+    job_list, number = view.job_list(), parsing.whole(jobid, "A job's id")
     database = services().database
     job = database.look(lambda connection: listing.detail(connection.all, job_list.id, number, MAX_HISTORY))
     if job is None:
@@ -80,7 +82,7 @@ def job_page(jobid: str) -> Response:
 @blueprint.get("/workers")
 def workers_page() -> Response:
     """The workers of a list, last seen first."""
-    job_list, seen = page_query.job_list(), request.args.get("heard", "")
+    job_list, seen = view.job_list(), request.args.get("heard", "")
     after = (parsing.whole(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
     workers, held = services().database.look(
         lambda connection: (
@@ -92,12 +94,21 @@ def workers_page() -> Response:
     return _html("workers.html", job_list, **page)
 
 
+@blueprint.get("/jm.pyz")
+def jm_pyz() -> Response:
+    """The client as a Python zip application."""
+    path = resource(CLIENT_FILE)
+    if not path.is_file():
+        abort(404, "This server has no jm.pyz. Run `make worker` in the server's checkout to build it.")
+    return send_file(path, mimetype="application/zip", as_attachment=True, conditional=True)
+
+
 def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[Call], Any]) -> AnyResponse:
     """Returns the page of the list in the URL, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
         return json_response(for_programs(Call(request.environ, services())))
     if request.args.get("list") is not None:
-        return page(page_query.job_list())
+        return page(view.job_list())
     database, endpoint = services().database, request.endpoint or "pages.progress_page"
     known = lists.all_lists(database.read)
     if len(known) == 1:
@@ -125,7 +136,7 @@ def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
 def _progress_html(job_list: JobList) -> Response:
     now = now_ms()
     overview = statistics.overview(services().database, job_list, now)
-    page = tables.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
+    page = view.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
     return _no_store(render_template("progress.html", **page))
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from jobserver.core.errors import BadRequest, JobixUnknown, NotSignedIn
 from jobserver.core.lists import JobList
 from jobserver.jobs import access
-from jobserver.pages import page_query
+from jobserver.pages import view
 from jobserver.pages.security import return_path
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
@@ -64,13 +64,13 @@ def require_person(job_list: JobList) -> str:
 @blueprint.get("/signin")
 def form() -> str:
     """The sign-in form."""
-    return _form(page_query.job_list())
+    return _form(view.job_list())
 
 
 @blueprint.post("/signin")
 def sign_in() -> Response | tuple[str, int]:
     """Signs in to one list."""
-    job_list = page_query.job_list()
+    job_list = view.job_list()
     try:
         _require_key(job_list)
     except JobixUnknown as error:
