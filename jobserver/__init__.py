@@ -32,8 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
     from jobserver.server import hosting
-    from jobserver.server.secret_key import key_file, secret_key
-    from jobserver.server.settings import load
+    from jobserver.server.settings import key_file, load, secret_key
     from jobserver.server.sweeper import Sweeper
     from jobserver.store.database import Database, engine_options
     from jobserver.store.database_file import make_file, open_for_service
@@ -106,12 +105,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 def __getattr__(name: str) -> Any:
     """`from jobserver import app`, for WSGI: created on first use, so that an import of the package has no effect."""
     if name == "app":
-        from jobserver.server import hosting, logs
+        from jobserver.server import hosting
         from jobserver.server.settings import load
         from jobserver.web.services import NAME
 
         settings = load()
-        logs.configure(settings)
+        hosting.configure_log(settings)
         created = create_app(settings)
         if hosting.threads() is not None:
             hosting.at_end(created.extensions[NAME].drain)

@@ -18,7 +18,7 @@ from jobserver.core.lifetimes import Lifetime, minutes, timestamp
 from jobserver.core.lists import JobList
 from jobserver.core.settings import Settings
 from jobserver.jobs.clock import now_ms
-from jobserver.server.secret_key import key_file, secret_key
+from jobserver.server.settings import key_file, secret_key
 from jobserver.store import backup, schema
 from jobserver.store.database_file import create_file, make_file
 from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
