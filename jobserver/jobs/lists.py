@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 from jobserver.core.bounds import MAX_STAGES
 from jobserver.core.errors import BadRequest, NameTaken
-from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.core.lists import JobList
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
 from jobserver.jobs.access import Keys
 from jobserver.jobs.clock import now_ms
 from jobserver.store.group_commit import CommitQueue

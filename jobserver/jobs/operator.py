@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from jobserver.core.errors import BadRequest, NoSuchJob, WrongStage
-from jobserver.core.events import Event
 from jobserver.core.lists import Filter, JobList
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue

@@ -8,8 +8,7 @@ import msgspec
 
 from jobserver.core import lifetimes
 from jobserver.core.claims import ClaimedJob
-from jobserver.core.events import Event, Move
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind, Move
 from jobserver.store.connection import Connection, Row
 
 SLOT_S = 10  # the finest slot of throughput

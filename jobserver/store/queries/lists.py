@@ -4,10 +4,9 @@ from collections import Counter
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
 from jobserver.store.connection import Row
 from jobserver.store.transaction import Transaction
 

@@ -6,8 +6,7 @@ The events of an operator's actions name the actor.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from jobserver.core.events import Event, Move
-from jobserver.core.states import Condition, EventKind, Outcome
+from jobserver.core.states import Condition, Event, EventKind, Move, Outcome
 from jobserver.store.queries.completing import GIVES_UP, RETURNING, failing, moving
 from jobserver.store.transaction import Transaction, array
 
