@@ -34,11 +34,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.server import hosting
     from jobserver.server.settings import key_file, load, secret_key
     from jobserver.server.sweeper import Sweeper
-    from jobserver.store.database import Database, engine_options
+    from jobserver.store.database import Database, Leader, engine_options
     from jobserver.store.database_file import make_file, open_for_service
     from jobserver.store.extensions import db, migrate
     from jobserver.store.group_commit import CommitQueue
-    from jobserver.store.leader import Leader
     from jobserver.store.location import database_uri, refuse_unfit
     from jobserver.store.schema import prepare
     from jobserver.web import errors

@@ -8,7 +8,7 @@ import threading
 from jobserver.core.concurrency import spawn
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, log_fault
 from jobserver.jobs.expiry import Expiry, Retention
-from jobserver.store.leader import Leader
+from jobserver.store.database import Leader
 
 log = logging.getLogger("jobserver.sweeper")
 
