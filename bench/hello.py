@@ -24,14 +24,14 @@ def main(async_mode: str) -> None:
 
     from flask import Flask
 
-    from jobserver.server import backends
+    from jobserver.server import waiting
 
     app = Flask("hello")
     app.add_url_rule(PATH, view_func=lambda: "hello")
-    listener = backends.listen("127.0.0.1", 0)
-    backends.catch_signals()
+    listener = async_modes.listen("127.0.0.1", 0)
+    waiting.catch_signals()
     print(listener.getsockname()[1], flush=True)
-    backends.serve(app, listener, drain=lambda: None, drain_s=1)
+    async_modes.serve(app, listener, drain=lambda: None, drain_s=1)
 
 
 if __name__ == "__main__":

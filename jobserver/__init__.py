@@ -23,27 +23,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.api import founding
     from jobserver.core import concurrency
     from jobserver.core.resources import RESOURCES, resource
-    from jobserver.feed import sockets
     from jobserver.feed.events import Publisher
-    from jobserver.feed.live import Live
+    from jobserver.feed.live import SOCKETIO_OPTIONS, Live, socketio
     from jobserver.feed.long_poll import LongPolls
+    from jobserver.jobs.access import Keys
     from jobserver.jobs.claims import Claims
-    from jobserver.jobs.expiry import Expiry
-    from jobserver.jobs.keys import Keys
+    from jobserver.jobs.expiry import Expiry, Retention
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
-    from jobserver.jobs.retention import Retention
     from jobserver.server import hosting
-    from jobserver.server.secret_key import key_file, secret_key
-    from jobserver.server.settings import load
+    from jobserver.server.settings import key_file, load, secret_key
     from jobserver.server.sweeper import Sweeper
-    from jobserver.store.database import Database, engine_options
+    from jobserver.store.database import Database, Leader, engine_options
     from jobserver.store.database_file import make_file, open_for_service
     from jobserver.store.extensions import db, migrate
-    from jobserver.store.filesystems import refuse_unfit
     from jobserver.store.group_commit import CommitQueue
-    from jobserver.store.leader import Leader
-    from jobserver.store.location import database_uri
+    from jobserver.store.location import database_uri, refuse_unfit
     from jobserver.store.schema import prepare
     from jobserver.web import errors
     from jobserver.web.guard import Guard, allowed_hosts
@@ -71,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(resource("migrations")))
     if concurrency.is_own_server():  # otherwise, for example behind Apache, pages poll
-        sockets.socketio.init_app(app, async_mode=concurrency.mode(), **sockets.OPTIONS)
+        socketio.init_app(app, async_mode=concurrency.mode(), **SOCKETIO_OPTIONS)
     with app.app_context():
         database = Database(db.engine, settings)
 
@@ -91,7 +86,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         expiry=expiry,
         operator=Operator(commit_queue, database),
         sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
-        live=Live(sockets.socketio, database),
+        live=Live(socketio, database),
     )
     errors.register(app)
     founding.register(app)
@@ -109,12 +104,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 def __getattr__(name: str) -> Any:
     """`from jobserver import app`, for WSGI: created on first use, so that an import of the package has no effect."""
     if name == "app":
-        from jobserver.server import hosting, logs
+        from jobserver.server import hosting
         from jobserver.server.settings import load
         from jobserver.web.services import NAME
 
         settings = load()
-        logs.configure(settings)
+        hosting.configure_log(settings)
         created = create_app(settings)
         if hosting.threads() is not None:
             hosting.at_end(created.extensions[NAME].drain)

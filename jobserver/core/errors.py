@@ -1,4 +1,4 @@
-"""The exceptions of the server. web/errors.py maps them to HTTP statuses.
+"""The exceptions of the server, and the logging of unexpected errors. web/errors.py maps exceptions to HTTP statuses.
 
 JobServerError
 ├── BadRequest              the request cannot be parsed, or breaks a rule of the stages
@@ -28,6 +28,13 @@ JobServerError
 │   └── ShuttingDown
 └── CannotStart             a setting, a file or a database is unfit
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a command such as `jobserver --help` needs no log
+    import logging
 
 
 class JobServerError(Exception):
@@ -185,3 +192,13 @@ class CannotStart(JobServerError):
     """The server refuses to start; one line says why."""
 
     code = "cannot_start"
+
+
+def log_fault(log: logging.Logger, what: str, error: BaseException) -> None:
+    """Logs an unexpected error: its traceback and the first line of its message. PostgreSQL's further lines show the
+    row, which holds the content of a job."""
+    import traceback
+
+    message = str(error).partition("\n")[0]
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s: %s\n%s", what, type(error).__name__, message, where)

@@ -1,4 +1,4 @@
-"""The state of a job, as explicit columns, and the table of allowed transitions.
+"""The state of a job, as explicit columns, the table of allowed transitions, and the events that record each change.
 
 A job's place is its stage (`stages.py`): even, it is available or done; odd, a worker holds it. The other columns
 hold the rest of the state. docs/states.md and a property test are derived from TRANSITIONS.
@@ -128,3 +128,34 @@ def status(stage: int, overdue: bool, outcome: Outcome) -> Status:
     if stage % 2:
         return Status.WORKING_OVERDUE if overdue else Status.WORKING
     return Status.AVAILABLE_OVERDUE if overdue else Status.AVAILABLE
+
+
+class Move(NamedTuple):
+    """A job moved by a statement: the columns before and after, and the claim that ended."""
+
+    row_id: int
+    list_id: int
+    jobid: int
+    from_stage: int
+    to_stage: int
+    was_flagged: int  # 0 or 1: overdue, failed or cancelled
+    was_ended: int  # 0 or 1: failed or cancelled
+    is_ended: int
+    claim: str | None
+    claimed_at: int | None  # ms
+    worker: str | None
+
+
+class Event(NamedTuple):
+    """The same change of one or more jobs of a list, or a change of the list. The history, the log line and the wake-up
+    of long polls are derived from it. It holds no secrets, tokens or job content."""
+
+    list_id: int
+    kind: EventKind
+    jobids: tuple[int, ...] = ()
+    jobs: int = 0
+    from_stage: int | None = None
+    to_stage: int | None = None
+    worker: str | None = None
+    actor: str | None = None
+    message: str | None = None

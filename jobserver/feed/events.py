@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from jobserver.core.events import Event
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
 from jobserver.feed.long_poll import LongPolls
 
 NAMED = 5  # jobs that a log line names

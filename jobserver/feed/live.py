@@ -1,16 +1,19 @@
-"""Pushes snapshots of lists to open pages, at most twice a second."""
+"""Pushes snapshots of lists to open pages by Socket.IO, at most twice a second.
+
+create_app() binds the Socket.IO server if the web server can hold connections open.
+"""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
 
+from flask import request
 from flask_socketio import SocketIO
 
 from jobserver.core.concurrency import spawn
-from jobserver.core.errors import DatabaseBusy
+from jobserver.core.errors import DatabaseBusy, log_fault
 from jobserver.core.lists import JobList
-from jobserver.core.logs import log_fault
 from jobserver.feed.live_rooms import Rooms, View
 from jobserver.store.database import Database
 from jobserver.store.queries import events, lists
@@ -21,6 +24,15 @@ HIDDEN_EVERY_S = 10.0  # for tabs in the background
 REFRESH_EVERY_S = 5.0  # of a list without events, because its time left changes
 MAX_PAGES = 1000  # of one process; other pages poll
 MAX_PAGES_OF_ADDRESS = 200  # so that one client cannot use all of them
+SOCKETIO_OPTIONS = {
+    "transports": ["websocket"],  # without a WebSocket a page polls with an ETag, which occupies no thread
+    "async_handlers": False,  # the messages of one page are handled in order
+    "max_http_buffer_size": 10_000,  # bytes of a message from a page
+    "manage_session": False,
+}
+PACE_S = 0.01  # between two messages of a page: reads of buffered messages never yield to the event loop
+
+socketio = SocketIO()
 
 
 class Live:
@@ -142,3 +154,21 @@ class Live:
         if self._sent.get(key) != snapshot:
             self._sent[key] = snapshot
             self._rooms.send(job_list, hidden, "summary", snapshot)
+
+
+def register(live: Live) -> None:
+    """Connects the live feed to the events of pages."""
+
+    def look(message: object = None, *_: object) -> None:
+        time.sleep(PACE_S)
+        live.look(_sid(), message)
+
+    socketio.on_event("connect", lambda *_: live.connect(_sid(), request.remote_addr or ""))
+    socketio.on_event("look", look)
+    socketio.on_event("*", lambda *_: time.sleep(PACE_S))
+    socketio.on_event("disconnect", lambda *_: live.leave(_sid()))
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jobserver.core.concurrency import Event, new_event, new_lock, spawn
-from jobserver.core.errors import DatabaseBusy
-from jobserver.core.logs import log_fault
+from jobserver.core.errors import DatabaseBusy, log_fault
 from jobserver.store.database import Database
 from jobserver.store.queries import lists
 from jobserver.store.queries.lists import Stock

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jobserver.core.claims import ClaimedJob, Completion, Report
 from jobserver.core.errors import JobServerError
-from jobserver.core.events import Move
+from jobserver.core.states import Move
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.replay import replay_or_reject
 from jobserver.store.queries import completing

@@ -1,4 +1,7 @@
-"""The operations on overdue jobs: mark, fail and requeue; and the requeue of flagged jobs."""
+"""The operations of the sweeper: expire jobs past their deadline, delete old events, merge old statistics.
+
+A master may also request that the flagged jobs of a stage are requeued.
+"""
 
 from functools import partial
 
@@ -6,14 +9,19 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import lists, overdue
-from jobserver.store.transaction import Transaction
+from jobserver.store.queries import events, lists, requeuing, statistics
+from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
+from jobserver.store.transaction import SLOT_S, Transaction
 
-TOGETHER = 500  # jobs in one transaction of the sweep; small, so that claims do not wait long
+TOGETHER = 500  # jobs or rows in one transaction; small, so that claims do not wait long
+CHECK_EVERY_MS = 10_000
+MS_PER_HOUR = 3_600_000
+MINUTES_AFTER_MS = 2 * MS_PER_HOUR
+HOURS_AFTER_MS = 50 * MS_PER_HOUR
 
 
 class Expiry:
-    """The operations, over one commit queue."""
+    """The operations on jobs past their deadline, over one commit queue."""
 
     def __init__(self, commit_queue: CommitQueue, database: Database) -> None:
         self._commit_queue = commit_queue
@@ -22,21 +30,61 @@ class Expiry:
     def sweep(self) -> int:
         """Marks, fails or requeues every job whose lifetime in its stage has ended; returns their number."""
         total = 0
-        while self._database.read(overdue.ANY_OVERDUE, now=(now := now_ms())):
+        while self._database.read(requeuing.ANY_OVERDUE, now=(now := now_ms())):
             # The time of queuing, not of execution: a heartbeat that is earlier in the queue is in time.
             total += self._commit_queue.run(partial(_expire, now=now))
         return total
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:
         """Moves the flagged jobs of stage `old` to `new`, all of them or none; returns their number."""
-        return self._commit_queue.run(lambda tx: overdue.degrade(tx, job_list.id, old, new, now_ms()), bulk=True)
+        return self._commit_queue.run(lambda tx: requeuing.degrade(tx, job_list.id, old, new, now_ms()), bulk=True)
 
     def flagged(self, job_list: JobList) -> int:
         """Returns the number of flagged jobs of a list."""
         return sum(count.flagged for count in lists.counts(self._database.read, job_list.id).values())
 
 
+class Retention:
+    """Keeps the database small: deletes old events and merges old statistics into longer slots."""
+
+    def __init__(self, commit_queue: CommitQueue, database: Database, history_days: float) -> None:
+        self._commit_queue = commit_queue
+        self._database = database
+        self._history_ms = round(history_days * 24 * MS_PER_HOUR)
+        self._next = 0
+
+    def step(self, steps: int = 20) -> int:
+        """Deletes and merges old rows in small steps, if a check is due; returns the number of rows."""
+        now = now_ms()
+        if now < self._next:
+            return 0
+        old, any_row = now - self._history_ms, self._database.read
+        done = 0
+        future = now + 24 * MS_PER_HOUR  # written while the clock was wrong
+        first = events.oldest_outside(any_row, old, future)
+        if first is not None:
+            done += self._commit_queue.run(lambda tx: events.forget(tx, first, old, future, TOGETHER))
+        if any_row(statistics.ANY_OLD_WORKER, before=old):
+            done += self._commit_queue.run(lambda tx: statistics.forget_workers(tx, old, TOGETHER))
+        for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):
+            done += self._fold(span_s, into_s, now - after_ms)
+        self._next = 0 if done else now + CHECK_EVERY_MS
+        return done + (self.step(steps - 1) if done and steps > 1 else 0)
+
+    def _fold(self, span_s: int, into_s: int, before: int) -> int:
+        before -= before % (into_s * 1000)  # whole slots only
+
+        def work(tx: Transaction) -> int:
+            return statistics.fold(tx, span_s, into_s, before, TOGETHER)
+
+        return (
+            self._commit_queue.run(work)
+            if self._database.read(statistics.ANY_OLD_SLOT, span=span_s, before=before)
+            else 0
+        )
+
+
 def _expire(tx: Transaction, now: int) -> int:
-    failed = overdue.fail_overdue(tx, now, TOGETHER)
-    requeued = overdue.requeue_overdue(tx, now, TOGETHER)
-    return failed + requeued + overdue.mark_overdue(tx, now, TOGETHER)
+    failed = requeuing.fail_overdue(tx, now, TOGETHER)
+    requeued = requeuing.requeue_overdue(tx, now, TOGETHER)
+    return failed + requeued + requeuing.mark_overdue(tx, now, TOGETHER)

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 
 from jobserver.core.bounds import MAX_STAGES
 from jobserver.core.errors import BadRequest, NameTaken
-from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.core.lists import JobList
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
+from jobserver.jobs.access import Keys
 from jobserver.jobs.clock import now_ms
-from jobserver.jobs.keys import Keys
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import lists, loading, overdue
+from jobserver.store.queries import lists, requeuing
 from jobserver.store.transaction import Transaction
 
 UNCHANGED = -1
@@ -53,7 +52,7 @@ class Lists:
             job_list = self._get_or_create(tx, jobix, None)
             now, added = now_ms(), Counter[int]()
             for chunk in chunks:
-                added.update(loading.add_jobs(tx, job_list.id, chunk, now))
+                added.update(lists.add_jobs(tx, job_list.id, chunk, now))
             known = set(lists.counts(tx.all, job_list.id))
             stages = len(known | set(added))
             if set(added) - known and stages > MAX_STAGES:
@@ -114,5 +113,5 @@ def _set_lifetime(
     lists.store_lifetime(tx, list_id, lifetime)
     lists.apply_lifetime(tx, list_id, lifetime, now)
     if lifetime.requeue is not None:
-        overdue.requeue_marked(tx, list_id, stage, lifetime.requeue, now)
+        requeuing.requeue_marked(tx, list_id, stage, lifetime.requeue, now)
     return lifetime

@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from jobserver.pages import actions, download, live_data, routes, security, signin, template_filters
+from jobserver.pages import actions, live_data, routes, security, signin, template_filters
 
 
 def register(app: Flask) -> None:
     """Adds the pages to the application."""
-    parts = (routes, live_data, signin, actions, download)
+    parts = (routes, live_data, signin, actions)
     for part in parts:
         app.register_blueprint(part.blueprint)
     security.register(app, {part.blueprint.name for part in parts})

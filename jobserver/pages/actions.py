@@ -10,9 +10,9 @@ from jobserver.core.bounds import MAX_PRIORITY
 from jobserver.core.errors import BadRequest, NotFound
 from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
-from jobserver.pages import page_query, signin
+from jobserver.pages import signin, view
 from jobserver.pages.security import return_path
-from jobserver.store.queries import reports
+from jobserver.store.queries import statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.services import services
@@ -23,7 +23,7 @@ blueprint = Blueprint("actions", __name__)
 @blueprint.post("/act/<verb>")
 def act(verb: str) -> Response | str:
     """Runs an action, after a confirmation if the form requires one."""
-    job_list = page_query.job_list()
+    job_list = view.job_list()
     by = signin.require_person(job_list)
     if verb not in VERBS:
         raise NotFound(f"There is no action {verb[:40]!r}.")
@@ -49,8 +49,8 @@ def _retry(job_list: JobList, by: str) -> str:
     text = request.form.get("to", "")
     to = stages.require_available(parsing.stage(text)) if text else None
     if request.args.get("all"):
-        last = reports.progress(services().database, job_list).last_stage
-        moved = services().operator.retry_all(job_list, page_query.which(request.form), last, to, by)
+        last = statistics.progress(services().database, job_list).last_stage
+        moved = services().operator.retry_all(job_list, view.which(request.form), last, to, by)
     else:
         moved = services().operator.retry(job_list, _jobs(), to, by)
     where = f"to stage {to}" if to is not None else "to the stage before"

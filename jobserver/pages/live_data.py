@@ -8,10 +8,10 @@ from jobserver.core import concurrency
 from jobserver.core.errors import BadRequest
 from jobserver.core.lists import JobList
 from jobserver.core.resources import resource
-from jobserver.feed import sockets
+from jobserver.feed import live
 from jobserver.jobs.clock import now_ms
-from jobserver.pages import page_query, tables
-from jobserver.store.queries import reports, statistics
+from jobserver.pages import view
+from jobserver.store.queries import statistics
 from jobserver.web.responses import encode
 from jobserver.web.services import NAME, services
 
@@ -39,7 +39,7 @@ def register(app: Flask) -> None:
     )
     app.extensions[NAME].live.render = lambda job_list: summary(app, job_list)
     if concurrency.is_own_server():
-        sockets.register(app.extensions[NAME].live)
+        live.register(app.extensions[NAME].live)
 
 
 def library(name: str) -> str:
@@ -52,35 +52,36 @@ def summary(app: Flask, job_list: JobList) -> str:
     """Renders the top of the progress page: numbers, bar and durations. It is the same for all users and needs no
     request."""
     now = now_ms()
-    overview = reports.overview(app.extensions[NAME].database, job_list, now)
+    overview = statistics.overview(app.extensions[NAME].database, job_list, now)
     return app.jinja_env.get_template("summary.html").render(overview=overview, now=now)
 
 
 @blueprint.get("/summary")
 def summary_html() -> Response:
     """The top of the progress page, for pages that poll."""
-    return _tagged(summary(current_app._get_current_object(), page_query.job_list()).encode(), "text/html")  # type: ignore[attr-defined]
+    return _tagged(summary(current_app._get_current_object(), view.job_list()).encode(), "text/html")  # type: ignore[attr-defined]
 
 
 @blueprint.get("/live")
 def numbers() -> Response:
     """The numbers of a list, for programs."""
     return _tagged(
-        encode(reports.overview(services().database, page_query.job_list(), now_ms()).as_answer()), "application/json"
+        encode(statistics.overview(services().database, view.job_list(), now_ms()).as_answer()),
+        "application/json",
     )
 
 
 @blueprint.get("/rows")
 def rows() -> Response:
     """The tables of the progress page."""
-    return _tagged(render_template("rows.html", **tables.tables(page_query.job_list())).encode(), "text/html")
+    return _tagged(render_template("rows.html", **view.tables(view.job_list())).encode(), "text/html")
 
 
 @blueprint.get("/chart")
 def chart() -> Response:
     """The number of jobs that completed each working stage, by slots of time: {step_ms, starts, stages: {stage:
     jobs}}."""
-    job_list, name, now = page_query.job_list(), request.args.get("span", "hour"), now_ms()
+    job_list, name, now = view.job_list(), request.args.get("span", "hour"), now_ms()
     if name not in (*SPANS, "all"):
         raise BadRequest(f"span must be one of {', '.join(SPANS)}, all; not {name[:40]!r}.")
     database = services().database

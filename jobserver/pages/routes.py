@@ -1,23 +1,23 @@
-"""The pages of lists, jobs, lifetimes and workers, and the version at `/`."""
+"""The pages of lists, jobs, lifetimes and workers, the version at `/`, and the client as one file at `/jm.pyz`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from job_manager_wire import shapes
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
-from jobserver.core.lists import Count, JobList
-from jobserver.core.progress import Progress
+from jobserver.core.lists import Count, JobList, Progress
+from jobserver.core.resources import resource
 from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
-from jobserver.pages import live_data, page_query, tables
-from jobserver.store.queries import listing, lists, reports, statistics
+from jobserver.pages import live_data, view
+from jobserver.store.queries import listing, lists, statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
@@ -25,6 +25,7 @@ from jobserver.web.responses import json_response
 from jobserver.web.services import services
 
 blueprint = Blueprint("pages", __name__)
+CLIENT_FILE = "static/jm.pyz"  # for machines that have only Python
 WORKERS_PER_PAGE = 50
 MAX_STAGES = 200  # on the page of lifetimes
 MAX_HISTORY = 200  # entries on the page of a job
@@ -44,7 +45,7 @@ class StageRow:
     @property
     def proposal_ms(self) -> int | None:
         """The lifetime that fits the durations, in ms."""
-        return durations.proposal_ms(self.took)
+        return lifetimes.proposal_ms(self.took)
 
 
 @blueprint.get("/")
@@ -70,7 +71,7 @@ def lifetime_page() -> AnyResponse:
 @blueprint.get("/job/<jobid>")
 def job_page(jobid: str) -> Response:
     """One job with its history."""
-    job_list, number = page_query.job_list(), parsing.whole(jobid, "A job's id")
+    job_list, number = view.job_list(), parsing.whole(jobid, "A job's id")
     database = services().database
     job = database.look(lambda connection: listing.detail(connection.all, job_list.id, number, MAX_HISTORY))
     if job is None:
@@ -81,7 +82,7 @@ def job_page(jobid: str) -> Response:
 @blueprint.get("/workers")
 def workers_page() -> Response:
     """The workers of a list, last seen first."""
-    job_list, seen = page_query.job_list(), request.args.get("heard", "")
+    job_list, seen = view.job_list(), request.args.get("heard", "")
     after = (parsing.whole(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
     workers, held = services().database.look(
         lambda connection: (
@@ -93,17 +94,26 @@ def workers_page() -> Response:
     return _html("workers.html", job_list, **page)
 
 
+@blueprint.get("/jm.pyz")
+def jm_pyz() -> Response:
+    """The client as a Python zip application."""
+    path = resource(CLIENT_FILE)
+    if not path.is_file():
+        abort(404, "This server has no jm.pyz. Run `make worker` in the server's checkout to build it.")
+    return send_file(path, mimetype="application/zip", as_attachment=True, conditional=True)
+
+
 def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[Call], Any]) -> AnyResponse:
     """Returns the page of the list in the URL, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
         return json_response(for_programs(Call(request.environ, services())))
     if request.args.get("list") is not None:
-        return page(page_query.job_list())
+        return page(view.job_list())
     database, endpoint = services().database, request.endpoint or "pages.progress_page"
     known = lists.all_lists(database.read)
     if len(known) == 1:
         return redirect(url_for(endpoint, list=known[0].name))
-    progress = [reports.progress(database, job_list) for job_list in known]
+    progress = [statistics.progress(database, job_list) for job_list in known]
     return _no_store(render_template("lists.html", lists=progress, here=endpoint))
 
 
@@ -113,7 +123,7 @@ def _progress_json(call: Call) -> shapes.ListProgress:
     if job_list is None:
         return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
     page = url_for("pages.progress_page", list=job_list.name)
-    return {**reports.progress(call.services.database, job_list).as_answer(), "page": page}
+    return {**statistics.progress(call.services.database, job_list).as_answer(), "page": page}
 
 
 def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
@@ -125,14 +135,14 @@ def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
 
 def _progress_html(job_list: JobList) -> Response:
     now = now_ms()
-    overview = reports.overview(services().database, job_list, now)
-    page = tables.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
+    overview = statistics.overview(services().database, job_list, now)
+    page = view.tables(job_list) | {"overview": overview, "now": now, "chart_installed": live_data.library("uplot")}
     return _no_store(render_template("progress.html", **page))
 
 
 def _lifetimes_html(job_list: JobList) -> Response:
     database = services().database
-    progress = reports.progress(database, job_list)
+    progress = statistics.progress(database, job_list)
     stored, took, expired = database.look(
         lambda connection: (
             lists.lifetimes(connection.all, job_list.id),
@@ -162,7 +172,7 @@ def _shown_stages(known: set[int], last_stage: int) -> list[int]:
 
 def _html(template: str, job_list: JobList, **values: Any) -> Response:
     """Renders a page of one list."""
-    progress = reports.progress(services().database, job_list)
+    progress = statistics.progress(services().database, job_list)
     return _no_store(render_template(template, job_list=job_list, progress=progress, **values))
 
 

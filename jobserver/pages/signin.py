@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 
 from jobserver.core.errors import BadRequest, JobixUnknown, NotSignedIn
 from jobserver.core.lists import JobList
-from jobserver.jobs import page_sessions
-from jobserver.pages import page_query
+from jobserver.jobs import access
+from jobserver.pages import view
 from jobserver.pages.security import return_path
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
@@ -36,7 +36,7 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_NAME="job_manager",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=timedelta(days=page_sessions.DAYS),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=access.SESSION_DAYS),
         SESSION_REFRESH_EACH_REQUEST=False,  # otherwise the response to a poll could overwrite a newer session
     )
     app.jinja_env.globals.update(person=person)
@@ -49,7 +49,7 @@ def person(job_list: JobList) -> str | None:
         return None
     people: dict[int, str | None] = g.setdefault("people", {})
     if job_list.id not in people:
-        people[job_list.id] = page_sessions.person(services().database, session_id, job_list)
+        people[job_list.id] = access.person(services().database, session_id, job_list)
     return people[job_list.id]
 
 
@@ -64,13 +64,13 @@ def require_person(job_list: JobList) -> str:
 @blueprint.get("/signin")
 def form() -> str:
     """The sign-in form."""
-    return _form(page_query.job_list())
+    return _form(view.job_list())
 
 
 @blueprint.post("/signin")
 def sign_in() -> Response | tuple[str, int]:
     """Signs in to one list."""
-    job_list = page_query.job_list()
+    job_list = view.job_list()
     try:
         _require_key(job_list)
     except JobixUnknown as error:
@@ -78,7 +78,7 @@ def sign_in() -> Response | tuple[str, int]:
             raise
         return _form(job_list, str(error)), 403
     name = _name()
-    new_id = page_sessions.sign_in(services().commit_queue, session.get(SESSION_ID, ""), job_list, name)
+    new_id = access.sign_in(services().commit_queue, session.get(SESSION_ID, ""), job_list, name)
     session.clear()
     session.permanent = True
     session[SESSION_ID] = new_id
@@ -90,7 +90,7 @@ def sign_in() -> Response | tuple[str, int]:
 @blueprint.post("/signout")
 def sign_out() -> Response:
     """Signs out of every list; copies of the cookie lose their rights too."""
-    page_sessions.sign_out(services().commit_queue, session.get(SESSION_ID, ""))
+    access.sign_out(services().commit_queue, session.get(SESSION_ID, ""))
     session.clear()
     return redirect(url_for("pages.progress_page", list=request.form.get("list")), 303)
 

@@ -1,16 +1,17 @@
-"""Formats numbers, times and histograms for the pages. The browser draws none of these."""
+"""Formats numbers, times, histograms and the bar of stages for the pages. The browser draws none of these."""
 
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Flask
 
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.lifetimes import minutes, timestamp
+from jobserver.core.lists import Progress
 from jobserver.core.overview import Overview
-from jobserver.pages import stage_bar
 
 FAR_MS = 32_503_680_000_000  # the year 3000
 _STEPS = (  # of the time left: below so many ms, in steps of so many
@@ -18,13 +19,44 @@ _STEPS = (  # of the time left: below so many ms, in steps of so many
     (float("inf"), 3_600_000),
 )  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # HTML allows none of these
+MOST_STAGES = 100  # with a segment of their own; the others share the last segment
+LEAST_WIDTH = 1.0  # percent: a stage with a single job stays visible
+KINDS = {"wait": "waiting", "work": "working", "done": "done"}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One stage in the bar. `kind`: wait, work or done. `x`, `width` and `late` (expired or failed) are in percent."""
+
+    name: str
+    kind: str
+    jobs: int
+    flagged: int
+    failed: int
+    x: float = 0.0
+    width: float = 0.0
+
+    @property
+    def late(self) -> float:
+        """The width of the part that is expired or failed."""
+        return self.width * self.flagged / self.jobs
+
+    @property
+    def expired(self) -> int:
+        """The number of jobs that are expired but not failed."""
+        return self.flagged - self.failed
+
+    @property
+    def word(self) -> str:
+        """The kind in words."""
+        return KINDS[self.kind]
 
 
 def register(app: Flask) -> None:
     """Gives the templates these filters."""
     app.jinja_env.finalize = lambda value: _CONTROL.sub("\ufffd", value) if type(value) is str else value
     app.jinja_env.filters.update(
-        age=age, bar=stage_bar.bar, clock=clock, duration=duration, histogram=histogram, key=stage_bar.key,
+        age=age, bar=bar, clock=clock, duration=duration, histogram=histogram, key=key,
         minutes=minutes, number=number, rate=rate, tenth=tenth, time_left=time_left, timestamp=timestamp,
         version=version,
     )  # fmt: skip
@@ -95,26 +127,54 @@ def clock(ms: int) -> str:
     return moment.strftime("%H:%M" if today else "%-d %b %H:%M")
 
 
-def _rough(ms: int) -> str:
-    step = next(step for below, step in _STEPS if ms < below)
-    return duration(max(1000, round(ms / step) * step))
-
-
 def histogram(took: Mapping[int, int], lifetime_ms: int) -> dict[str, object]:
     """Returns the bars of a histogram of durations, in percent of its width and height, and the position of the
     lifetime."""
-    last = durations.bucket(lifetime_ms) if lifetime_ms else 0
+    last = lifetimes.bucket(lifetime_ms) if lifetime_ms else 0
     low, high = min([*took, last or max(took)]) - 1, max([*took, last]) + 1
     wide, most = 100 / (high - low + 1), max(took.values())
     bars = [
         {"x": (bucket - low) * wide, "width": wide, "height": max(3, 100 * jobs / most), "jobs": jobs,
-         "most": duration(durations.upper_ms(bucket))}
+         "most": duration(lifetimes.upper_ms(bucket))}
         for bucket, jobs in sorted(took.items())
     ]  # fmt: skip
     line = (last - low) * wide if last else None
     return {
         "bars": bars,
         "line": line,
-        "from": duration(durations.upper_ms(low)),
-        "to": duration(durations.upper_ms(high)),
+        "from": duration(lifetimes.upper_ms(low)),
+        "to": duration(lifetimes.upper_ms(high)),
     }
+
+
+def _kind(progress: Progress, stage: int) -> str:
+    """Returns the kind of a stage: wait, work or done."""
+    return "work" if stage % 2 else "done" if stage >= progress.last_stage else "wait"
+
+
+def key(progress: Progress) -> list[Segment]:
+    """Returns a segment for each stage, without positions; stages beyond MOST_STAGES share one."""
+    stages = sorted(progress.stages.items())
+    segments = [Segment(str(stage), _kind(progress, stage), *count) for stage, count in stages[:MOST_STAGES]]
+    rest = [count for _, count in stages[MOST_STAGES:]]
+    if rest:
+        jobs, flagged, failed = (sum(numbers) for numbers in zip(*rest, strict=True))
+        segments.append(Segment(f"{len(rest):,} more stages", "wait", jobs, flagged, failed))
+    return segments
+
+
+def bar(progress: Progress) -> list[Segment]:
+    """Returns the stages with jobs as positioned segments; the width is the share of jobs."""
+    filled = [segment for segment in key(progress) if segment.jobs]
+    widths = [max(LEAST_WIDTH, 100 * segment.jobs / progress.jobs) for segment in filled]
+    placed, x, total = [], 0.0, sum(widths)
+    for segment, width in zip(filled, widths, strict=True):
+        scaled = 100 * width / total
+        placed.append(replace(segment, x=x, width=scaled))
+        x += scaled
+    return placed
+
+
+def _rough(ms: int) -> str:
+    step = next(step for below, step in _STEPS if ms < below)
+    return duration(max(1000, round(ms / step) * step))

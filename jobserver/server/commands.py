@@ -18,12 +18,11 @@ from jobserver.core.lifetimes import Lifetime, minutes, timestamp
 from jobserver.core.lists import JobList
 from jobserver.core.settings import Settings
 from jobserver.jobs.clock import now_ms
-from jobserver.server.secret_key import key_file, secret_key
+from jobserver.server.settings import key_file, secret_key
 from jobserver.store import backup, schema
 from jobserver.store.database_file import create_file, make_file
-from jobserver.store.filesystems import refuse_missing, refuse_unfit
-from jobserver.store.location import sqlite_file
-from jobserver.store.queries import listing, lists, reports
+from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
+from jobserver.store.queries import listing, lists, statistics
 from jobserver.store.queries.checking import problems
 from jobserver.web.services import NAME, Services
 
@@ -106,7 +105,7 @@ def _check(options: argparse.Namespace, services: Services) -> int:
 
 def _lists(options: argparse.Namespace, services: Services) -> int:
     all_progress = [
-        reports.progress(services.database, job_list) for job_list in lists.all_lists(services.database.read)
+        statistics.progress(services.database, job_list) for job_list in lists.all_lists(services.database.read)
     ]
     rows = [
         [
@@ -130,7 +129,7 @@ def _lists(options: argparse.Namespace, services: Services) -> int:
 
 def _status(options: argparse.Namespace, services: Services) -> int:
     job_list, database, now = _named(options.list, services), services.database, now_ms()
-    progress = reports.progress(database, job_list)
+    progress = statistics.progress(database, job_list)
     stored = lists.lifetimes(database.read, job_list.id)
     flagged = database.look(lambda connection: listing.flagged(connection.all, job_list.id, MAX_FLAGGED))
     if options.json:

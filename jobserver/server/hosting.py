@@ -1,8 +1,20 @@
-"""The web server that hosts the application, if job_manager did not start the process: mod_wsgi's interface."""
+"""The process that hosts the application: its log, and mod_wsgi's interface if Apache started the process."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any
+
+from jobserver.core.settings import Settings
+
+CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "jobserver.wsgi")
+
+
+def configure_log(settings: Settings) -> None:
+    """Configures the log on stderr: one line for each change of state, and warnings of the libraries."""
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _mod_wsgi() -> Any:

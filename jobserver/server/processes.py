@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.core.version import __version__
-from jobserver.server import async_modes, backends, logs
+from jobserver.server import async_modes, hosting, waiting
 from jobserver.store.location import describe
 
 if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
@@ -54,25 +54,25 @@ def _run(
 
     from jobserver.web.services import NAME, Services
 
-    logs.configure(settings)
+    hosting.configure_log(settings)
     app = create_app(settings)
     services: Services = app.extensions[NAME]
     try:
-        listener = backends.listen(settings.host, port)
+        listener = async_modes.listen(settings.host, port)
     except OSError as error:
         raise CannotStart(
             f"Cannot bind to JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port}: {error.strerror}."
         ) from error
     host, port = listener.getsockname()[:2]
     url_host = f"[{host}]" if ":" in host else host
-    backends.catch_signals()  # before the start message: after it a supervisor may send a signal
+    waiting.catch_signals()  # before the start message: after it a supervisor may send a signal
     print(
         f"job_manager {__version__} serves http://{url_host}:{port}{path} ({database}, {settings.async_mode})",
         file=sys.stderr,
         flush=True,
     )
     services.start()
-    backends.serve(part(app.wsgi_app), listener, services.drain, end_s)
+    async_modes.serve(part(app.wsgi_app), listener, services.drain, end_s)
     give_up = time.monotonic() + BACKGROUND_DRAIN_S
     while (stuck := services.commit_queue.busy or services.database.busy) and time.monotonic() < give_up:
         time.sleep(0.01)  # for example the sweeper

@@ -6,11 +6,9 @@ import random
 import threading
 
 from jobserver.core.concurrency import spawn
-from jobserver.core.errors import DatabaseBusy, DatabaseLost
-from jobserver.core.logs import log_fault
-from jobserver.jobs.expiry import Expiry
-from jobserver.jobs.retention import Retention
-from jobserver.store.leader import Leader
+from jobserver.core.errors import DatabaseBusy, DatabaseLost, log_fault
+from jobserver.jobs.expiry import Expiry, Retention
+from jobserver.store.database import Leader
 
 log = logging.getLogger("jobserver.sweeper")
 

@@ -12,8 +12,7 @@ from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store import schema
 from jobserver.store.database_file import OWNER_ONLY, ServerLock, create_file, damage
-from jobserver.store.filesystems import refuse_missing, refuse_unfit
-from jobserver.store.location import sqlite_file
+from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
 
 
 def back_up(settings: Settings, target: Path) -> None:

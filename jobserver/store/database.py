@@ -1,4 +1,4 @@
-"""Opens connections and runs reads."""
+"""Opens connections, runs reads, and elects the server process that runs the background work."""
 
 from collections import deque
 from collections.abc import Callable
@@ -97,6 +97,26 @@ class Database:
         with suppress(IndexError):
             while True:
                 self._idle.popleft().close()
+
+
+class Leader:
+    """Elects one of the server processes on a database to run the background work; another takes over when it ends.
+
+    The operating system or PostgreSQL releases the lock when the process ends, also after a crash.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._dialect = database.dialect
+
+    def is_leader(self) -> bool:
+        """Returns whether this process is the leader; it takes over a free lock. May raise DatabaseBusy."""
+        if self._dialect.blocks:
+            return run_in_thread(self._dialect.acquire_leadership)
+        return self._dialect.acquire_leadership()
+
+    def release(self) -> None:
+        """Releases the lock, so that another process can take over."""
+        self._dialect.release_leadership()
 
 
 def dialect_of(engine: Engine, settings: Settings) -> Dialect:

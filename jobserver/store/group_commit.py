@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from jobserver.core.concurrency import Event as Turn
 from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, JobServerError, OutcomeUnknown, Unavailable
-from jobserver.core.events import Event
+from jobserver.core.states import Event
 from jobserver.store.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
 from jobserver.store.database import Database
 from jobserver.store.transaction import NeedsAlone, RunEachAlone, Transaction

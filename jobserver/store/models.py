@@ -163,7 +163,7 @@ class Throughput(Model):
 
 
 class Duration(Model):
-    """The durations of jobs in a working stage: the number of jobs in each bucket of durations.py."""
+    """The durations of jobs in a working stage: the number of jobs in each bucket of lifetimes.py."""
 
     __tablename__ = "duration"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.claims import ClaimedJob
-from jobserver.core.events import Event, Move
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind, Move
 from jobserver.store.connection import Connection, Row
 
 SLOT_S = 10  # the finest slot of throughput
@@ -124,7 +123,7 @@ class Transaction:
         slot = self._slots[list_id, stage, now // 1000 // SLOT_S * SLOT_S * 1000]
         slot[0] += n
         slot[1] += n * ms
-        self._buckets[list_id, stage, durations.bucket(ms)] += n
+        self._buckets[list_id, stage, lifetimes.bucket(ms)] += n
 
     def heard(self, list_id: int, worker: str | None, now: int, done: int = 0, failures: int = 0) -> None:
         """Records that a worker claimed, ended or lost a claim."""

@@ -8,8 +8,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from job_manager_wire import shapes
 from jobserver.core import errors
-from jobserver.core.errors import JobServerError
-from jobserver.core.logs import log_fault
+from jobserver.core.errors import JobServerError, log_fault
 from jobserver.web.responses import json_response
 
 STATUS: dict[type[JobServerError], int] = {

@@ -8,9 +8,9 @@ from flask import current_app
 from jobserver.core.settings import Settings
 from jobserver.feed.live import Live
 from jobserver.feed.long_poll import LongPolls
+from jobserver.jobs.access import Keys
 from jobserver.jobs.claims import Claims
 from jobserver.jobs.expiry import Expiry
-from jobserver.jobs.keys import Keys
 from jobserver.jobs.lists import Lists
 from jobserver.jobs.operator import Operator
 from jobserver.store.database import Database

@@ -10,7 +10,7 @@ import pytest
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
-from jobserver.store.filesystems import refuse_unfit
+from jobserver.store.location import refuse_unfit
 from tests.support import snapshot
 from tests.support.paths import ROOT
 from tests.support.server import Asker, Server

@@ -69,7 +69,7 @@ def _checker(seed: int, *sentences: str, **options: object) -> Checker:
 
 _SQLITE = ("-k", "not postgresql")
 _LATE = "deadline < :now AND overdue = 0 AND outcome = 'none'"
-_CLAIMING, _COMPLETING, _OVERDUE = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.overdue"
+_CLAIMING, _COMPLETING, _REQUEUING = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.requeuing"
 
 MUTANTS = (
     Mutant(
@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant(
         "sweep without recheck",
         (
-            Edit(_OVERDUE, "ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
+            Edit(_REQUEUING, "ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
             Edit(
                 "jobserver.jobs.expiry", "Expiry.sweep",
                 {"while self": "while found := self",
@@ -132,7 +132,7 @@ MUTANTS = (
                  "requeue_overdue(tx, now, TOGETHER)": "requeue_overdue(tx, now, job)"},
             ),
             Edit(
-                _OVERDUE, "_REQUEUE",
+                _REQUEUING, "_REQUEUE",
                 {f"id IN (SELECT id FROM job WHERE {_LATE} ORDER BY deadline LIMIT :n) AND {_LATE}": "id = :n"},
             ),
         ),
@@ -140,7 +140,7 @@ MUTANTS = (
     ),
     Mutant(
         "expiry clears the claim of a flagged job",
-        (Edit(_OVERDUE, "_MARK", {"SET overdue = 1,": "SET overdue = 1, claim = NULL,"}),),
+        (Edit(_REQUEUING, "_MARK", {"SET overdue = 1,": "SET overdue = 1, claim = NULL,"}),),
         _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
     ),
     Mutant(
@@ -156,12 +156,12 @@ MUTANTS = (
     ),
     Mutant(
         "expiry is no failure",
-        (Edit(_OVERDUE, "_REQUEUE", {"failures = failures + jobstage % 2": "failures = failures"}),),
+        (Edit(_REQUEUING, "_REQUEUE", {"failures = failures + jobstage % 2": "failures = failures"}),),
         _tests("tests/protocol/test_protocol_expiry.py", *_SQLITE),
     ),
     Mutant(
         "requeue keeps the token",
-        (Edit(_OVERDUE, "_REQUEUE", {"claim = NULL,": ""}),),
+        (Edit(_REQUEUING, "_REQUEUE", {"claim = NULL,": ""}),),
         _tests("tests/protocol/test_taken_back.py", *_SQLITE),
     ),
     Mutant(
@@ -184,7 +184,7 @@ MUTANTS = (
         (
             Edit(_CLAIMING, "_CLAIM_SKIPPING", {" cancel = 0,": ""}),
             Edit(_CLAIMING, "_CLAIM_WAITING", {" cancel = 0,": ""}),
-            Edit(_OVERDUE, "_DEGRADE_ALL", {", cancel = 0": ""}),
+            Edit(_REQUEUING, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),
         _tests("tests/protocol/test_taken_back.py", *_SQLITE),
     ),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobserver.core.filters import SORTS, Filter, Sort
+from jobserver.core.lists import SORTS, Filter, Sort
 from jobserver.core.settings import Settings
 from jobserver.store.connection import Connection
-from jobserver.store.queries.sorting import sorted_page
+from jobserver.store.queries.listing import sorted_page
 from tests.support.plans import filled
 from tests.support.postgresql import make_postgresql_database
 

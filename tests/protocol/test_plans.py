@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from jobserver.core.claims import ClaimRequest, Report
-from jobserver.core.filters import Filter
+from jobserver.core.lists import Filter
 from jobserver.core.settings import Settings
 from jobserver.store.database import Database
-from jobserver.store.queries import claiming, completing, events, listing, lists, operating, overdue, statistics
+from jobserver.store.queries import claiming, completing, events, listing, lists, requeuing, statistics
 from jobserver.store.transaction import Transaction
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 from tests.support.postgresql import make_postgresql_database
@@ -51,9 +51,9 @@ def verbs(n: int) -> dict[str, Verb]:
         return events.claim_end(tx, row.row_id, f"ended-{ended}")
 
     def sweep(tx: Transaction) -> object:
-        assert tx.all(overdue.ANY_OVERDUE, now=NOW)
-        failed, back = overdue.fail_overdue(tx, NOW, 500), overdue.requeue_overdue(tx, NOW, 500)
-        flagged = overdue.mark_overdue(tx, NOW, 500)
+        assert tx.all(requeuing.ANY_OVERDUE, now=NOW)
+        failed, back = requeuing.fail_overdue(tx, NOW, 500), requeuing.requeue_overdue(tx, NOW, 500)
+        flagged = requeuing.mark_overdue(tx, NOW, 500)
         assert (failed, back, flagged) == (10, 10, 20)  # of two lists
         return flagged
 
@@ -70,9 +70,9 @@ def verbs(n: int) -> dict[str, Verb]:
 
     def steer(tx: Transaction) -> object:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
-        assert operating.fail(tx, LIST, jobid, "ada", NOW)
-        assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+        assert requeuing.fail(tx, LIST, jobid, "ada", NOW)
+        assert requeuing.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        return requeuing.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def tidy(tx: Transaction) -> object:
         first = events.oldest_outside(tx.all, OLD, 2 * NOW)
@@ -93,8 +93,8 @@ def verbs(n: int) -> dict[str, Verb]:
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
         "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
         "sweep": sweep,
-        "sweep that finds nothing": lambda tx: tx.all(overdue.ANY_OVERDUE, now=NOW - 9 * DAY) == [],
-        "degrade": lambda tx: overdue.degrade(tx, LIST, 3, 2, NOW),
+        "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_OVERDUE, now=NOW - 9 * DAY) == [],
+        "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),
         "tidying": tidy,
         "tidying that finds nothing": lambda tx: (
             events.oldest_outside(tx.all, 0, 2 * NOW) is None and not tx.all(statistics.ANY_OLD_WORKER, before=0)

@@ -10,7 +10,7 @@ from jobserver import create_app
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.settings import Settings
 from jobserver.store.database import Database
-from jobserver.store.queries import lists, loading
+from jobserver.store.queries import lists
 from jobserver.store.transaction import Transaction
 from jobserver.web.services import NAME, Services
 
@@ -60,7 +60,7 @@ def _fill(tx: Transaction, jobs: int) -> None:
             lists.store_lifetime(tx, made.id, Lifetime(stage, 0 if stage in (2, 4) else 3 * DAY, requeue))
         for start in range(0, n, 1000):
             chunk = [[jobid, 0, -jobid % 7, "{}"] for jobid in range(start, min(n, start + 1000))]
-            loading.add_jobs(tx, made.id, json.dumps(chunk), NOW - DAY)
+            lists.add_jobs(tx, made.id, json.dumps(chunk), NOW - DAY)
         for sql in re.split(r"\n(?=\S)", _FILL):
             tx.run(sql, list=made.id, n=n, now=NOW)
 

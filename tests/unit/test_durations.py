@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from jobserver.core import durations
+from jobserver.core import lifetimes
 from jobserver.core.lifetimes import MS_PER_MINUTE
 
 
@@ -15,19 +15,19 @@ def test_the_error_of_a_quantile_is_at_most_one_bucket(share, scale_ms):
     chance = random.Random(f"{share} {scale_ms}")
     took = sorted(round(chance.lognormvariate(0, 1) * scale_ms) for _ in range(2000))
     exact = took[round(share * len(took)) - 1]
-    told = durations.quantile_ms(Counter(map(durations.bucket, took)), share)
+    told = lifetimes.quantile_ms(Counter(map(lifetimes.bucket, took)), share)
     assert exact / 1.2 - 1 <= told <= exact * 1.2 + 1
 
 
 def test_no_jobs_have_no_quantiles_and_no_proposal():
-    assert durations.quantile_ms({}, 0.5) is None
-    assert durations.proposal_ms({}) is None
+    assert lifetimes.quantile_ms({}, 0.5) is None
+    assert lifetimes.proposal_ms({}) is None
 
 
 @pytest.mark.parametrize(
     ("ms", "minutes"), [(0, 1), (30, 1), (61_000, 1.5), (170_000, 4), (3_000_000, 60), (10**8, 2000)]
 )
 def test_a_proposal_is_a_round_number_above_the_durations(ms, minutes):
-    proposed = durations.proposal_ms({durations.bucket(ms): 1000})
+    proposed = lifetimes.proposal_ms({lifetimes.bucket(ms): 1000})
     assert proposed == minutes * MS_PER_MINUTE
     assert proposed >= ms

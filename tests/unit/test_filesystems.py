@@ -7,7 +7,7 @@ import pytest
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
-from jobserver.store.filesystems import NETWORK_FILESYSTEMS, refuse_unfit
+from jobserver.store.location import NETWORK_FILESYSTEMS, refuse_unfit
 
 
 def is_accepted(file: str, **mounts: str) -> bool:

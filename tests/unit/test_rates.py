@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobserver.core.estimate import Slot, estimate
+from jobserver.core.overview import Slot, estimate
 
 MINUTE = 60_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobserver.core.settings import Settings
-from jobserver.server.secret_key import secret_key
+from jobserver.server.settings import secret_key
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Queries that find inconsistencies: wrong counters, orphaned rows, broken indexes."""
 
 from enum import Enum
+from typing import NamedTuple
 
+from jobserver.core.lists import Count
 from jobserver.core.states import Condition, EventKind, Hold, Outcome, Phase
 from jobserver.store.connection import Connection
-from jobserver.store.queries import lists
+from jobserver.store.queries.lists import Rows
 
 
 def _unknown(table: str, column: str, values: type[Enum]) -> str:
@@ -29,11 +31,24 @@ _CONTRADICTIONS = {
     "failed jobs that are overdue": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND overdue = 1",
     "failed jobs without a condition": "SELECT COUNT(*) FROM job WHERE (outcome <> 'none') <> (condition <> 'none')",
 }
+_RECOUNT = """SELECT list_id, jobstage, COUNT(*),
+    SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
+    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
+_ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 INDEXES = {
     "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
     "page_session_expires",
     "worker_heard",
 }  # fmt: skip
+
+
+class WrongCount(NamedTuple):
+    """A counter that differs from a recount of the jobs. `stored`: the counter; `counted`: the recount."""
+
+    list_id: int
+    stage: int
+    stored: Count
+    counted: Count
 
 
 def problems(connection: Connection) -> list[str]:
@@ -42,7 +57,7 @@ def problems(connection: Connection) -> list[str]:
         f"counter of list {wrong.list_id}, stage {wrong.stage}: {wrong.stored.jobs} jobs,"
         f" {wrong.stored.flagged} flagged, {wrong.stored.failed} failed; counted: {wrong.counted.jobs},"
         f" {wrong.counted.flagged}, {wrong.counted.failed}"
-        for wrong in lists.wrong_counts(connection.all)
+        for wrong in _wrong_counts(connection.all)
     ]
     for description, sql in _CONTRADICTIONS.items():
         number = connection.all(sql)[0][0]
@@ -51,3 +66,12 @@ def problems(connection: Connection) -> list[str]:
     missing = connection.dialect.missing_indexes(connection, INDEXES)
     lines += [f"index {name} is missing or broken" for name in missing]
     return lines + [f"file: {line}" for line in connection.dialect.file_problems(connection)]
+
+
+def _wrong_counts(rows: Rows) -> list[WrongCount]:
+    """Returns the counters that differ from a recount of the jobs."""
+    counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
+    stored = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
+    nothing = Count(0, 0, 0)
+    pairs = ((key, stored.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | stored))
+    return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest
-from jobserver.core.events import Event
-from jobserver.core.states import EventKind, Phase
+from jobserver.core.states import Event, EventKind, Phase
 from jobserver.store.transaction import NeedsAlone, Transaction
 
 # Jobs of the last stage are done, not available, if the last stage with a lifetime is even.

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jobserver.core.claims import Report
-from jobserver.core.events import Move
-from jobserver.core.states import Condition, EventKind, Outcome
+from jobserver.core.states import Condition, EventKind, Move, Outcome
 from jobserver.store.transaction import Transaction, array
 
 _LIFETIME = "(SELECT lifetime_ms FROM lifetime WHERE list_id = job.list_id AND stage = {to} AND lifetime_ms > 0)"

@@ -1,16 +1,20 @@
-"""Queries for pages of jobs: filtered, paginated by key."""
+"""Queries for pages of jobs: filtered, paginated by key, in the order of their ids or in another order.
+
+Most of the other orders have no index: their pages read every job of the list.
+"""
 
 import time
 from typing import Any, NamedTuple
 
-from jobserver.core.filters import Filter
+from jobserver.core.lists import Filter, Sort
+from jobserver.store.connection import Connection
 from jobserver.store.queries.events import HistoryEntry, history
 from jobserver.store.queries.lists import Rows
-from jobserver.store.queries.overdue import FLAGGED
+from jobserver.store.queries.requeuing import FLAGGED
 
 SCAN = 10_000  # rows searched by one statement
 PATIENCE_S = 0.15  # then a search returns an incomplete page
-LAST_ID = 2**63 - 1
+_LAST_ID = 2**63 - 1
 
 
 class JobRow(NamedTuple):
@@ -52,7 +56,7 @@ class Page(NamedTuple):
 
 
 # Cut texts to the size that a page shows: some have megabytes.
-COLUMNS = """jobid, jobstage, overdue, outcome, attempt, worker, datecommitted, deadline, priority, renewed,
+_COLUMNS = """jobid, jobstage, overdue, outcome, attempt, worker, datecommitted, deadline, priority, renewed,
     SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
 _PARTS = {
     "stage": "jobstage = :stage",
@@ -67,15 +71,30 @@ _STATES = {
     "expired": "overdue = 1",
     "failed": "outcome <> 'none'",
 }
-_FLAGGED = f"SELECT {COLUMNS} FROM job WHERE list_id = :list AND {FLAGGED} ORDER BY jobstage, jobid LIMIT :n"
+_FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND {FLAGGED} ORDER BY jobstage, jobid LIMIT :n"
 _FLAGGED_IDS = f"""SELECT jobid FROM job WHERE list_id = :list AND {FLAGGED} AND jobid + 0 > :after{{parts}}
     ORDER BY jobid + 0 LIMIT :n"""  # + 0: the index of flagged jobs, not of all jobs
-_AT_WORK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND overdue = 0 AND outcome = 'none'
-    ORDER BY jobstage, jobid LIMIT :n"""
-_DETAIL = f"SELECT {COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
+_AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND overdue = 0
+    AND outcome = 'none' ORDER BY jobstage, jobid LIMIT :n"""
+_DETAIL = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
 _END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
-_CHUNK = f"""SELECT {COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
+_CHUNK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
     ORDER BY jobid LIMIT :n"""
+_SORT_COLUMN = {
+    "job": "jobid",
+    "stage": "jobstage",
+    "since": "datecommitted",
+    "attempt": "attempt",
+    "priority": "priority",
+    "worker": "COALESCE(worker, '')",
+}
+_SORTED = f"""SELECT {{column}}, {_COLUMNS} FROM job WHERE id IN (
+    SELECT id FROM {{jobs}} ORDER BY sorted {{way}}, jobid {{way}} LIMIT :n)
+    ORDER BY {{column}} {{way}}, jobid {{way}}"""
+# SQLite keeps the best n jobs during the scan. Later jobs mostly have higher ids and times: an ascending sort replaces
+# few of the kept jobs, and so does a descending sort if the scan begins at the end.
+_SORTED_JOBS = "(SELECT id, jobid, {column} AS sorted FROM job WHERE {list} = :list{parts}{order}) AS listed"
+_FROM_THE_END = f" ORDER BY {{place}} DESC LIMIT {_LAST_ID}"
 
 
 class JobDetail(NamedTuple):
@@ -102,7 +121,7 @@ def at_work(rows: Rows, list_id: int, n: int) -> list[JobRow]:
 def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
     """Returns up to n matching jobs with ids above `after`, in order of their ids. Searches the list in steps, and
     stops after PATIENCE_S with an incomplete page."""
-    parts, values = where(which, last_stage)
+    parts, values = _where(which, last_stage)
     sql = _CHUNK.format(parts=parts)
     give_up = time.monotonic() + PATIENCE_S
     jobs: list[JobRow] = []
@@ -110,7 +129,7 @@ def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n
         after = max(after, which.jobid - 1)
     while True:
         end = rows(_END, list=list_id, after=after, scan=SCAN) if which.jobid is None else []
-        until = end[0][0] if end else LAST_ID if which.jobid is None else which.jobid
+        until = end[0][0] if end else _LAST_ID if which.jobid is None else which.jobid
         left = n + 1 - len(jobs)
         jobs += [JobRow(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
         if len(jobs) > n:
@@ -122,9 +141,40 @@ def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n
             return Page(jobs, after, False)
 
 
+def sorted_page(
+    connection: Connection,
+    list_id: int,
+    jobs: int,
+    which: Filter,
+    last_stage: int,
+    sort: Sort,
+    after: tuple[Any, int] | None,
+    n: int,
+) -> Page:
+    """Returns up to n matching jobs in that order, after (value, id) if given. `jobs`: the number of jobs in the
+    list."""
+    parts, values = _where(which, last_stage)
+    column, way, beyond = _SORT_COLUMN[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
+    if after is not None:
+        parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
+        values |= {"value": after[0], "after": after[1]}
+    listed, order = "list_id", ""
+    if connection.dialect.scan_order_matters and not _has_index(which, sort):
+        place = "jobid"
+        if 3 * jobs > connection.all("SELECT COALESCE(MAX(id), 0) FROM job")[0][0]:
+            listed, place = "+list_id", "id"  # most of the table: faster without the list's index
+        order = _FROM_THE_END.format(place=place) if sort.down else ""
+    all_jobs = _SORTED_JOBS.format(column=column, list=listed, parts=parts, order=order)
+    sql = _SORTED.format(column=column, way=way, jobs=all_jobs)
+    matches = connection.all(sql, list=list_id, n=n + 1, **values)
+    page = [JobRow(*row[1:]) for row in matches[:n]]
+    more = len(matches) > n
+    return Page(page, page[-1].jobid if more else None, True, matches[n - 1][0] if more else None)
+
+
 def flagged_ids(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> list[int]:
     """Returns the ids of up to n flagged jobs that match, above `after`."""
-    parts, values = where(which, last_stage)
+    parts, values = _where(which, last_stage)
     return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
 
 
@@ -137,7 +187,7 @@ def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
     return JobDetail(JobRow(*columns), filename, error, jobcmd, result, history(rows, row_id, n))
 
 
-def where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
+def _where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
     """Returns the filter as SQL conditions, with AND before each, and their values."""
     values: dict[str, Any] = {name: value for name, value in vars(which).items() if value is not None}
     parts = [_PARTS[name] for name in values if name in _PARTS]
@@ -149,3 +199,8 @@ def where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
     if which.text is not None:
         values["text"] = "%" + which.text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
     return "".join(f" AND {part}" for part in parts), values
+
+
+def _has_index(which: Filter, sort: Sort) -> bool:
+    """Returns whether an index serves the filter or the order."""
+    return sort.by == "job" or which.jobid is not None or which.state == "working"

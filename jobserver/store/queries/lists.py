@@ -1,12 +1,12 @@
-"""Queries on job lists, their lifetimes and their counters."""
+"""Queries on job lists: their new jobs, their lifetimes and their counters."""
 
+from collections import Counter
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from jobserver.core.events import Event
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
-from jobserver.core.states import EventKind
+from jobserver.core.states import Event, EventKind
 from jobserver.store.connection import Row
 from jobserver.store.transaction import Transaction
 
@@ -27,6 +27,11 @@ _RENAME = "UPDATE job_list SET name = :name WHERE id = :list AND NOT EXISTS (SEL
 _PAUSED = "SELECT paused FROM job_list WHERE id = :list"
 _PAUSE = "UPDATE job_list SET paused = :paused WHERE id = :list AND paused <> :paused"
 _HIGHEST = "SELECT COALESCE(MAX(id), 0) FROM job_list"
+_JOB_COLUMNS = "(list_id, jobid, jobstage, priority, jobcmd, datecommitted, renewed, deadline)"
+_LIFETIME_MS = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stage = {int1} AND lifetime_ms > 0)"
+_ADD_JOBS = f"""INSERT INTO job {_JOB_COLUMNS}
+    SELECT :list, {{int0}}, {{int1}}, {{int2}}, {{text3}}, :now, :now, :now + {_LIFETIME_MS}
+    FROM {{json_rows}} WHERE true ON CONFLICT (list_id, jobid) DO NOTHING RETURNING jobstage"""
 _LIFETIMES = "SELECT stage, lifetime_ms, requeue, max_attempts FROM lifetime WHERE list_id = :list ORDER BY stage"
 _SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts)
     VALUES (:list, :stage, :ms, :requeue, :max_attempts) ON CONFLICT (list_id, stage) DO UPDATE
@@ -37,13 +42,9 @@ _NOT_OVERDUE = """UPDATE job SET overdue = 0, failures = failures - jobstage % 2
 _NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
-_RECOUNT = """SELECT list_id, jobstage, COUNT(*),
-    SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
-    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
     WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0"""
 _STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
-_ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 
 
 def by_hash(rows: Rows, jobix_hash: str) -> JobList | None:
@@ -90,6 +91,18 @@ def pause(tx: Transaction, list_id: int, paused: bool) -> bool:
     return tx.run(_PAUSE, list=list_id, paused=int(paused)) == 1
 
 
+def add_jobs(tx: Transaction, list_id: int, chunk: str, now: int) -> Counter[int]:
+    """Adds the jobs whose ids are new to the list; returns their number in each stage. The database parses the JSON, in
+    one statement.
+
+    chunk: [[jobid, stage, priority, jobcmd as JSON text], …].
+    """
+    new = Counter(stage for (stage,) in tx.all(_ADD_JOBS, list=list_id, rows=chunk, now=now))
+    for stage, jobs in new.items():
+        tx.count(list_id, stage, jobs=jobs)
+    return new
+
+
 def lifetimes(rows: Rows, list_id: int) -> dict[int, Lifetime]:
     """Returns the stored lifetimes by stage."""
     return {row[0]: Lifetime(*row) for row in rows(_LIFETIMES, list=list_id)}
@@ -132,24 +145,6 @@ def stock(rows: Rows, list_id: int | None = None) -> list[Stock]:
     """Returns the stages from which jobs may be claimed, of one list or of all."""
     places = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
     return [Stock(*row) for row in places]
-
-
-class WrongCount(NamedTuple):
-    """A counter that differs from a recount of the jobs. `stored`: the counter; `counted`: the recount."""
-
-    list_id: int
-    stage: int
-    stored: Count
-    counted: Count
-
-
-def wrong_counts(rows: Rows) -> list[WrongCount]:
-    """Returns the counters that differ from a recount of the jobs."""
-    counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
-    stored = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
-    nothing = Count(0, 0, 0)
-    pairs = ((key, stored.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | stored))
-    return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]
 
 
 def _first(rows: list[Row]) -> JobList | None:

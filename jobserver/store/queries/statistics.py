@@ -1,13 +1,22 @@
-"""Queries on throughput, durations and workers. The tables are small: slots, buckets, workers."""
+"""Queries on the progress of a list, its throughput, durations and workers.
+
+Most of them read small tables only: counters, slots, buckets and workers.
+"""
 
 from collections import defaultdict
 from typing import NamedTuple
 
-from jobserver.core.estimate import Slot
+from jobserver.core import stages
+from jobserver.core.lists import JobList, Progress
+from jobserver.core.overview import Overview, Slot, estimate, paces
+from jobserver.store.connection import Connection
+from jobserver.store.database import Database
+from jobserver.store.queries import lists
 from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import ADD_THROUGHPUT, Transaction
 
 MINUTE_S, HOUR_S = 60, 3600
+SLOTS_MS = 25 * 60_000  # the estimate ignores older throughput
 
 _SLOTS = """SELECT start, stage, SUM(jobs), SUM(busy_ms) FROM throughput WHERE list_id = :list AND start >= :since
     GROUP BY start, stage ORDER BY start"""
@@ -49,6 +58,16 @@ class WorkerRow(NamedTuple):
     last_heard: int
     done: int
     failures: int
+
+
+def progress(database: Database, job_list: JobList) -> Progress:
+    """Returns the current progress of a list."""
+    return database.look(lambda connection: _progress(connection, job_list))
+
+
+def overview(database: Database, job_list: JobList, now: int) -> Overview:
+    """Returns the overview of a list at `now` (ms)."""
+    return database.look(lambda connection: _overview(connection, job_list, now))
 
 
 def slots(rows: Rows, list_id: int, since: int) -> list[Slot]:
@@ -113,3 +132,21 @@ def fold(tx: Transaction, span_s: int, into_s: int, before: int, n: int) -> int:
 def forget_workers(tx: Transaction, before: int, n: int) -> int:
     """Deletes up to n workers that were last heard before a time; returns their number."""
     return tx.run(_FORGET_WORKERS, before=before, n=n)
+
+
+def _progress(connection: Connection, job_list: JobList) -> Progress:
+    counts, lifetimes = lists.counts(connection.all, job_list.id), lists.lifetimes(connection.all, job_list.id)
+    return Progress(job_list.name, stages.last_stage(list(lifetimes), list(counts)), counts)
+
+
+def _overview(connection: Connection, job_list: JobList, now: int) -> Overview:
+    rows, list_id = connection.all, job_list.id
+    progress = _progress(connection, job_list)
+    recent, whole = slots(rows, list_id, now - SLOTS_MS), span(rows, list_id)
+    return Overview(
+        progress,
+        estimate(recent, progress.left(), whole.first, whole.last, whole.jobs, now),
+        paces(durations(rows, list_id), lists.lifetimes(rows, list_id), expired(rows, list_id)),
+        holders(rows, list_id),
+        lists.is_paused(rows, list_id),
+    )

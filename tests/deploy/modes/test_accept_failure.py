@@ -14,17 +14,17 @@ from jobserver.server import async_modes
 
 async_modes.patch("eventlet")
 import socket
-from jobserver.server import backends
+from jobserver.server import waiting
 
 def app(environ, start_response):
     FAULT
     start_response("200 OK", [("Content-Length", "0")])
     return []
 
-listener = backends.listen("127.0.0.1", 0)
-backends.catch_signals()
+listener = async_modes.listen("127.0.0.1", 0)
+waiting.catch_signals()
 print(listener.getsockname()[1], flush=True)
-backends.serve(app, listener, drain=lambda: None, drain_s=1)
+async_modes.serve(app, listener, drain=lambda: None, drain_s=1)
 """
 FAULTS = {
     "a broken listener": ("listener.shutdown(socket.SHUT_RDWR)", "OSError"),

@@ -20,7 +20,7 @@ async_modes.patch(sys.argv[1])
 from jobserver.server import connection_limits
 connection_limits.IDLE_S, connection_limits.HEAD_S, connection_limits.BODY_S = 1.5, 2, 2
 connection_limits.MAX_PER_ADDRESS = 20
-from jobserver.server import backends
+from jobserver.server import waiting
 
 def app(environ, start_response):
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -29,10 +29,10 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "0")])
     return []
 
-listener = backends.listen("127.0.0.1", 0)
-backends.catch_signals()
+listener = async_modes.listen("127.0.0.1", 0)
+waiting.catch_signals()
 print(listener.getsockname()[1], flush=True)
-backends.serve(app, listener, drain=lambda: None, drain_s=1)
+async_modes.serve(app, listener, drain=lambda: None, drain_s=1)
 """
 
 

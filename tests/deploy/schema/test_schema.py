@@ -20,7 +20,7 @@ from tests.support.server import Asker, Server
 # a server that has started up to its first use of the database, and waits for a line
 SERVE = """
 import sys
-import jobserver.store.models, jobserver.api.founding.routes, jobserver.pages.routes, jobserver.server.backends
+import jobserver.store.models, jobserver.api.founding.routes, jobserver.pages.routes, jobserver.server.async_modes
 from jobserver import create_app
 from jobserver.server.cli import main
 

@@ -1,17 +1,23 @@
-"""The list, filter, order and position of a page, parsed from its URL, so that a view can be shared."""
+"""The view of a page: its list, filter, order and position, parsed from the URL, so that it can be shared.
+
+tables() reads the jobs of the view: jobs that need attention, running jobs, and the jobs that match the filter.
+"""
 
 from typing import Any
 
 from flask import request, url_for
 
 from jobserver.core.errors import BadRequest, NoSuchList
-from jobserver.core.filters import SORTS, STATES, Filter, Sort
-from jobserver.core.lists import JobList
-from jobserver.store.queries import lists
+from jobserver.core.lists import SORTS, STATES, Filter, JobList, Sort
+from jobserver.jobs.clock import now_ms
+from jobserver.store.connection import Connection
+from jobserver.store.queries import listing, lists, statistics
+from jobserver.store.queries.listing import Page
 from jobserver.web import parsing
 from jobserver.web.services import services
 
 MAX_TEXT = 200
+JOBS_PER_PAGE = 50
 
 
 def job_list() -> JobList:
@@ -60,6 +66,39 @@ def value_after(order: Sort) -> tuple[Any, int] | None:
     if order.by == "worker":
         return text.replace("\x00", ""), after()
     return parsing.signed(text, "value"), after()
+
+
+def tables(job_list: JobList) -> dict[str, Any]:
+    """Returns the variables of jobs.html and rows.html, for the filter and order of the URL."""
+    database, filtered, order, position = services().database, which(), sort(), after()
+    progress = statistics.progress(database, job_list)
+    place = None if order == Sort("job") else value_after(order)
+
+    def read(connection: Connection) -> Page:
+        rows, last_stage = connection.all, progress.last_stage
+        if order == Sort("job"):
+            return listing.page(rows, job_list.id, filtered, last_stage, position, JOBS_PER_PAGE)
+        jobs = progress.jobs
+        return listing.sorted_page(connection, job_list.id, jobs, filtered, last_stage, order, place, JOBS_PER_PAGE)
+
+    page = database.look(read, long=True)
+    trouble, at_work = [], []
+    if position < 0 and not filtered:
+        trouble = database.look(lambda connection: listing.flagged(connection.all, job_list.id, JOBS_PER_PAGE))
+        at_work = database.look(lambda connection: listing.at_work(connection.all, job_list.id, JOBS_PER_PAGE))
+    return {
+        "job_list": job_list,
+        "progress": progress,
+        "page": page,
+        "trouble": trouble,
+        "at_work": at_work,
+        "which": filtered,
+        "order": order,
+        "now": now_ms(),
+        "shown": JOBS_PER_PAGE,
+        "first": position < 0,
+        "address": {name: value for name, value in request.args.items() if name not in ("after", "value") and value},
+    }
 
 
 def _number(values: Any, name: str, highest: int = 2**63 - 1) -> int | None:
