@@ -190,8 +190,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Saved | None:
 
 
 def _checked(saved: Saved) -> Saved:
-    whole = type(saved.jobix) is int and 0 <= saved.jobix <= LARGEST_ID
-    if not (whole and isinstance(saved.url, str) and isinstance(saved.ca_file, str | None)):
+    is_valid_key = type(saved.jobix) is int and 0 <= saved.jobix <= LARGEST_ID
+    if not (is_valid_key and isinstance(saved.url, str) and isinstance(saved.ca_file, str | None)):
         raise ValueError("saved")
     return saved
 

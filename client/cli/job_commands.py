@@ -71,12 +71,12 @@ def get(arguments: argparse.Namespace) -> int:
         else:
             say("no job available")
         return NEGATIVE
-    facts = {name: getattr(job, name) for name in ("jobid", "jobcmd", "stage", "working_stage", "claim", "attempt")}
-    facts["deadline"] = None if job.deadline is None else job.deadline.isoformat()
+    fields = {name: getattr(job, name) for name in ("jobid", "jobcmd", "stage", "working_stage", "claim", "attempt")}
+    fields["deadline"] = None if job.deadline is None else job.deadline.isoformat()
     if arguments.json:
-        print_json(facts)
+        print_json(fields)
         return OK
-    for name, value in facts.items():
+    for name, value in fields.items():
         say(f"{name}: {json.dumps(value, ensure_ascii=False) if name == 'jobcmd' else value}")
     done = Hints(arguments).command("update", job.jobid, job.done_stage, "--claim", job.claim)
     say(f"when done: {done}")
@@ -101,9 +101,9 @@ def update(arguments: argparse.Namespace) -> int:
         message = f"{problem} Give it as --claim TOKEN; `get` printed it"
         raise ClaimLost(message, problem.status, problem.code) from problem
     if arguments.json:
-        facts = asdict(response)
-        del facts["next"]  # was not requested
-        print_json(facts)
+        fields = asdict(response)
+        del fields["next"]  # was not requested
+        print_json(fields)
     else:
         say(response.message)
     return OK

@@ -65,7 +65,7 @@ def logout(_arguments: argparse.Namespace) -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Prints what other commands would use; never the key itself."""
     used = context.find_context(arguments)
-    facts: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "url": without_password(used.url),
         "url_source": used.url_source,
         "jobix_given": used.jobix is not None,
@@ -74,9 +74,9 @@ def show(arguments: argparse.Namespace) -> int:
         "context_file": context.context_path(),
     }
     if arguments.json:
-        output.print_json(facts)
+        output.print_json(fields)
         return 0
-    output.say(f"server:     {facts['url']} (from {used.url_source})")
+    output.say(f"server:     {fields['url']} (from {used.url_source})")
     key = (
         f"given (from {used.jobix_source})"
         if used.jobix is not None

@@ -84,8 +84,8 @@ def _csv_rows(rows: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue  # an empty line
         if names is None:
             names = row
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise BadSource(f"{where}: the name {twice[0]!r} occurs twice, and each column needs its own")
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise BadSource(f"{where}: the name {repeated[0]!r} occurs twice, and each column needs its own")
         elif len(row) != len(names):
             raise BadSource(f"{where}: each line needs as many values as the first line has names: {names}")
         else:

@@ -30,17 +30,17 @@ class Retries:
         self._give_up_at: float | None = None
         self._pause_s = FIRST_PAUSE_S
 
-    def wait(self, trouble: str, after_s: float) -> None:
+    def wait(self, failure: str, after_s: float) -> None:
         """Sleeps before the next try, at least `after_s` (at most 60 s). Raises ServerUnreachable if it is too late."""
         after_s = min(after_s, LONGEST_RETRY_AFTER_S)
         now = time.monotonic()
         if self._give_up_at is None:
             self._give_up_at = now + self._retry_for_s
             if self._retry_for_s > 0:
-                log.warning("%s: %s; retrying for %s", self._shown_url, trouble, format_seconds(self._retry_for_s))
+                log.warning("%s: %s; retrying for %s", self._shown_url, failure, format_seconds(self._retry_for_s))
         if now + after_s >= self._give_up_at:
             raise ServerUnreachable(
-                f"{self._shown_url} could not be reached for {format_seconds(self._retry_for_s)} ({trouble}): "
+                f"{self._shown_url} could not be reached for {format_seconds(self._retry_for_s)} ({failure}): "
                 "is the server running, and is the URL right?"
             )
         # Full jitter: a thousand workers that lost the same server do not come back at the same moment.

@@ -89,20 +89,20 @@ class Transport:
                 response = self._send(method, path, headers, params, body, wait_s)
             except CONNECTION_FAILURES as problem:
                 handled = not never_sent(problem)
-                trouble = describe(problem)
+                failure = describe(problem)
             else:
                 if response.status not in RETRIED and not response.lost_behind_proxy:
                     retries.end()
                     return response.decoded(self.without_secret)
                 handled = response.status not in NOT_HANDLED
-                trouble = self.without_secret(response.temporary_failure())
+                failure = self.without_secret(response.temporary_failure())
                 after_s = response.retry_after_s()
             if handled and not repeatable:
                 raise ResponseLost(
-                    f"no response from {self.shown_url} ({trouble}): the request may or may not have been handled. "
+                    f"no response from {self.shown_url} ({failure}): the request may or may not have been handled. "
                     "Check the job, and give its claim next time, so that the request can be repeated"
                 )
-            retries.wait(trouble, after_s)
+            retries.wait(failure, after_s)
 
     def _send(
         self,

@@ -83,7 +83,7 @@ class _Tail:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._kept = b""
+        self._tail = b""
         self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
         self._thread.start()
 
@@ -92,7 +92,7 @@ class _Tail:
         with self._process.stderr as pipe:
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
             while chunk := os.read(pipe.fileno(), 65536):
-                self._kept = (self._kept + chunk)[-TAIL_BYTES:]
+                self._tail = (self._tail + chunk)[-TAIL_BYTES:]
                 with contextlib.suppress(OSError, ValueError):  # our own stderr may be closed: the command continues
                     sys.stderr.write(decoder.decode(chunk))
                     sys.stderr.flush()
@@ -101,7 +101,7 @@ class _Tail:
         """Its last lines, once the process has ended."""
         # With a limit: a process that the command left running may hold the pipe open.
         self._thread.join(timeout=1.0)
-        lines = self._kept.decode(errors="replace").strip().splitlines()
+        lines = self._tail.decode(errors="replace").strip().splitlines()
         return "\n".join(lines[-TAIL_LINES:])
 
 

@@ -88,8 +88,8 @@ class Renewal:
         try:
             renewed = self._client.renew(hold.job for hold in ours)
         except Exception as problem:  # of any kind: without this thread the claims would be lost silently
-            which = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
-            log.warning("%s could not be renewed; the work continues: %s", which, problem)
+            subject = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
+            log.warning("%s could not be renewed; the work continues: %s", subject, problem)
             self._due = time.monotonic() + min(self._interval_s, FIRST_RETRY_S)
             return
         self._update(holds, ours, renewed)

@@ -19,7 +19,7 @@ from .stopping import Stopping
 log = logging.getLogger(__name__)
 
 OK, NO_SUCH_JOB, CONFLICT = 200, 404, 409
-PATIENCE_S = 2.0  # for a report that is being sent when the second signal arrives
+LAST_REPORT_S = 2.0  # for a report that is being sent when the second signal arrives
 MAX_SHOWN = 20  # undelivered reports
 
 
@@ -42,7 +42,7 @@ class Delivery:
         give_up_at = None
         while not request.done():
             if self._stopping.now and give_up_at is None:
-                give_up_at = time.monotonic() + PATIENCE_S
+                give_up_at = time.monotonic() + LAST_REPORT_S
             if give_up_at is not None and time.monotonic() > give_up_at and request.abandon():
                 raise self.undelivered(reports, "a second signal ended the retries")
         try:

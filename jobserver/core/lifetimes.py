@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 1_000_000
 
 BUCKETS_PER_DOUBLING = 4  # each bucket is 19 % wider than the last one: the largest error of a quantile
 LEAST_MINUTES = 1  # a worker can still renew its claim after a short network failure
-NICE = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+ROUND_STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 Counts = Mapping[int, int]  # bucket -> jobs
 
@@ -36,7 +36,7 @@ class Lifetime:
     requeue: int | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
 
-    def as_answer(self) -> shapes.StageLifetime:
+    def as_response(self) -> shapes.StageLifetime:
         """Returns the response of `/lifetime/<stage>`."""
         return {
             "stage": self.stage,
@@ -120,5 +120,5 @@ def proposal_ms(counts: Counts) -> int | None:
         return None
     longest_minutes = max(longest / MS_PER_MINUTE, LEAST_MINUTES)
     unit: float = 10.0 ** math.floor(math.log10(longest_minutes))
-    step = next(step for step in NICE if step * unit >= longest_minutes * (1 - 1e-9))
+    step = next(step for step in ROUND_STEPS if step * unit >= longest_minutes * (1 - 1e-9))
     return round(step * unit * MS_PER_MINUTE)

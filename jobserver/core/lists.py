@@ -121,8 +121,8 @@ class Progress:
 
     def left(self) -> dict[int, int]:
         """Returns the number of jobs that still need each working stage, without failed jobs."""
-        far = self.last_stage > MANY_STAGES  # a list may have stage numbers in the thousands
-        odd = {stage for stage in self.stages if stage % 2} if far else set(range(1, self.last_stage, 2))
+        is_sparse = self.last_stage > MANY_STAGES  # a list may have stage numbers in the thousands
+        odd = {stage for stage in self.stages if stage % 2} if is_sparse else set(range(1, self.last_stage, 2))
         left: dict[int, int] = {}
         jobs, below = 0, sorted(self.stages.items(), reverse=True)
         for stage in sorted(odd):
@@ -133,7 +133,7 @@ class Progress:
                 left[stage] = jobs
         return left
 
-    def as_answer(self) -> shapes.ListProgress:
+    def as_response(self) -> shapes.ListProgress:
         """Returns the JSON for programs."""
         return {
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,

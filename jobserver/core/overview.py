@@ -57,9 +57,9 @@ class Overview:
     workers: int
     paused: bool
 
-    def as_answer(self) -> dict[str, Any]:
+    def as_response(self) -> dict[str, Any]:
         """Returns the JSON for pages and programs. Times in ms."""
-        return self.progress.as_answer() | {
+        return self.progress.as_response() | {
             "paused": self.paused,
             "workers": self.workers,
             "rate": {"now": _rounded(self.estimate.now), "average": _rounded(self.estimate.average)},
@@ -83,17 +83,17 @@ def estimate(
     slots: of the last 20 minutes at least, in any order. left: the number of jobs that still need each working stage.
     first, last: the times (ms) of the first and the latest completion; total: the number of completions.
     """
-    todo = sum(left.values())
+    remaining = sum(left.values())
     if first is None or last is None:
         return Estimate(None, None, None, None, False)
-    if not todo:
+    if not remaining:
         return Estimate(None, _a_minute(total, last - first + LEAST_MS), 0, 0, False)
     average = _a_minute(total, now - first)
     if now - last > max(STALLED_MS, 20 * (last - first) / max(1, total)):
         return Estimate(0.0, average, None, None, True)
     spans = [span for span in (_left_ms(slots, left, first, window, now) for window in WINDOWS_MS) if span is not None]
     if average and now - first >= LEAST_MS:
-        spans.append(todo / average * MS_PER_MINUTE)
+        spans.append(remaining / average * MS_PER_MINUTE)
     recent = [slot for slot in slots if slot.start > now - RECENT_MS]
     rate = _a_minute(sum(slot.jobs for slot in recent), min(RECENT_MS, now - first))
     if not spans:
@@ -115,10 +115,10 @@ def paces(took: dict[int, dict[int, int]], lifetimes: dict[int, Lifetime], expir
 
 def _left_ms(slots: Sequence[Slot], left: Mapping[int, int], first: int, window_ms: int, now: int) -> float | None:
     """The time left at the rate of the window. Each remaining job counts with the mean duration of its stage."""
-    begun = max(first, now - window_ms)
-    seen = [slot for slot in slots if slot.start + LEAST_MS > begun]
+    start = max(first, now - window_ms)
+    seen = [slot for slot in slots if slot.start + LEAST_MS > start]
     jobs = sum(slot.jobs for slot in seen)
-    if jobs == 0 or now - begun < LEAST_MS:
+    if jobs == 0 or now - start < LEAST_MS:
         return None
     mean = max(1.0, sum(slot.busy_ms for slot in seen) / jobs)
     finished, busy_ms = Counter[int](), Counter[int]()
@@ -129,7 +129,7 @@ def _left_ms(slots: Sequence[Slot], left: Mapping[int, int], first: int, window_
         number * (max(1.0, busy_ms[stage] / finished[stage]) if finished[stage] else mean)
         for stage, number in left.items()
     )
-    return work * (now - begun) / (mean * jobs)
+    return work * (now - start) / (mean * jobs)
 
 
 def _a_minute(jobs: int, span_ms: int) -> float | None:

@@ -68,7 +68,7 @@ def _fail(job_list: JobList, by: str) -> str:
 
 def _priority(job_list: JobList, by: str) -> str:
     text = request.form.get("priority", "").strip()
-    number = parsing.signed(text, "priority", MAX_PRIORITY)
+    number = parsing.signed_number(text, "priority", MAX_PRIORITY)
     changed = services().operator.set_priority(job_list, _jobs(), number, by)
     return f"{_jobs_were(changed)} set to priority {number}."
 
@@ -104,7 +104,7 @@ LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the
 
 def _jobs() -> list[int]:
     texts = [text for value in request.form.getlist("jobs") for text in value.split(",") if text.strip()]
-    return list(require_jobids([parsing.whole(text.strip(), "A job's id") for text in texts]))
+    return list(require_jobids([parsing.whole_number(text.strip(), "A job's id") for text in texts]))
 
 
 def _jobs_were(number: int) -> str:

@@ -66,7 +66,7 @@ def summary_html() -> Response:
 def numbers() -> Response:
     """The numbers of a list, for programs."""
     return _tagged(
-        encode(statistics.overview(services().database, view.job_list(), now_ms()).as_answer()),
+        encode(statistics.overview(services().database, view.job_list(), now_ms()).as_response()),
         "application/json",
     )
 

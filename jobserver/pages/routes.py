@@ -71,7 +71,7 @@ def lifetime_page() -> AnyResponse:
 @blueprint.get("/job/<jobid>")
 def job_page(jobid: str) -> Response:
     """One job with its history."""
-    job_list, number = view.job_list(), parsing.whole(jobid, "A job's id")
+    job_list, number = view.job_list(), parsing.whole_number(jobid, "A job's id")
     database = services().database
     job = database.look(lambda connection: listing.detail(connection.all, job_list.id, number, MAX_HISTORY))
     if job is None:
@@ -83,7 +83,7 @@ def job_page(jobid: str) -> Response:
 def workers_page() -> Response:
     """The workers of a list, last seen first."""
     job_list, seen = view.job_list(), request.args.get("heard", "")
-    after = (parsing.whole(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
+    after = (parsing.whole_number(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
     workers, held = services().database.look(
         lambda connection: (
             statistics.workers(connection.all, job_list.id, WORKERS_PER_PAGE + 1, after),
@@ -121,16 +121,16 @@ def _progress_json(call: Call) -> shapes.ListProgress:
     """Returns the progress of a list for programs: `/get` without a stage."""
     job_list = call.services.keys.look_up(jobix_of(call))
     if job_list is None:
-        return Progress("", DEFAULT_LAST_STAGE, {}).as_answer()
+        return Progress("", DEFAULT_LAST_STAGE, {}).as_response()
     page = url_for("pages.progress_page", list=job_list.name)
-    return {**statistics.progress(call.services.database, job_list).as_answer(), "page": page}
+    return {**statistics.progress(call.services.database, job_list).as_response(), "page": page}
 
 
 def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
     """Returns the lifetimes of a list for programs: `/lifetime` without a stage."""
     job_list = job_list_of(call, jobix_of(call))
     stored = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
-    return {str(stage): lifetime.as_answer() for stage, lifetime in stored.items()}
+    return {str(stage): lifetime.as_response() for stage, lifetime in stored.items()}
 
 
 def _progress_html(job_list: JobList) -> Response:

@@ -13,7 +13,7 @@ from jobserver.pages import view
 from jobserver.pages.security import return_path
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
-from jobserver.web.request import Call, count_wrong, require_patience
+from jobserver.web.request import Call, count_wrong, require_guess_allowed
 from jobserver.web.services import services
 
 blueprint = Blueprint("signin", __name__)
@@ -103,7 +103,7 @@ def _form(job_list: JobList, error: str = "") -> str:
 def _require_key(job_list: JobList) -> None:
     """Raises JobixUnknown unless the form holds the list's secret key."""
     call = Call(request.environ, services())
-    require_patience(call)
+    require_guess_allowed(call)
     job_list_of_key = services().keys.find(parsing.jobix(request.form.get("jobix")))
     if job_list_of_key is None or job_list_of_key.id != job_list.id:
         count_wrong(call)

@@ -55,7 +55,7 @@ def sort() -> Sort:
 def after() -> int:
     """Parses the job id after which the page begins; -1 for the first page."""
     text = request.args.get("after", "")
-    return parsing.whole(text, "after") if text else -1
+    return parsing.whole_number(text, "after") if text else -1
 
 
 def value_after(order: Sort) -> tuple[Any, int] | None:
@@ -65,7 +65,7 @@ def value_after(order: Sort) -> tuple[Any, int] | None:
     text = request.args.get("value", "")
     if order.by == "worker":
         return text.replace("\x00", ""), after()
-    return parsing.signed(text, "value"), after()
+    return parsing.signed_number(text, "value"), after()
 
 
 def tables(job_list: JobList) -> dict[str, Any]:
@@ -82,15 +82,15 @@ def tables(job_list: JobList) -> dict[str, Any]:
         return listing.sorted_page(connection, job_list.id, jobs, filtered, last_stage, order, place, JOBS_PER_PAGE)
 
     page = database.look(read, long=True)
-    trouble, at_work = [], []
+    attention, at_work = [], []
     if position < 0 and not filtered:
-        trouble = database.look(lambda connection: listing.flagged(connection.all, job_list.id, JOBS_PER_PAGE))
+        attention = database.look(lambda connection: listing.flagged(connection.all, job_list.id, JOBS_PER_PAGE))
         at_work = database.look(lambda connection: listing.at_work(connection.all, job_list.id, JOBS_PER_PAGE))
     return {
         "job_list": job_list,
         "progress": progress,
         "page": page,
-        "trouble": trouble,
+        "attention": attention,
         "at_work": at_work,
         "which": filtered,
         "order": order,
@@ -103,7 +103,7 @@ def tables(job_list: JobList) -> dict[str, Any]:
 
 def _number(values: Any, name: str, highest: int = 2**63 - 1) -> int | None:
     text = (values.get(name) or "").strip()
-    return parsing.whole(text, name, highest) if text else None
+    return parsing.whole_number(text, name, highest) if text else None
 
 
 def _text(values: Any, name: str) -> str | None:

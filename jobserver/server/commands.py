@@ -122,7 +122,9 @@ def _lists(options: argparse.Namespace, services: Services) -> int:
     ]
     columns = ["list", "progress", "jobs", "available", "working", "done", "expired", "failed"]
     _print(
-        options, [progress.as_answer() for progress in all_progress], _table(columns, rows) if rows else "No lists yet."
+        options,
+        [progress.as_response() for progress in all_progress],
+        _table(columns, rows) if rows else "No lists yet.",
     )
     return 0
 
@@ -134,8 +136,8 @@ def _status(options: argparse.Namespace, services: Services) -> int:
     flagged = database.look(lambda connection: listing.flagged(connection.all, job_list.id, MAX_FLAGGED))
     if options.json:
         late = [job._asdict() | {"since": timestamp(job.since), "deadline": timestamp(job.deadline)} for job in flagged]
-        lifetimes = {str(stage): lifetime.as_answer() for stage, lifetime in stored.items()}
-        _print(options, progress.as_answer() | {"lifetimes": lifetimes, "expired_jobs": late}, "")
+        lifetimes = {str(stage): lifetime.as_response() for stage, lifetime in stored.items()}
+        _print(options, progress.as_response() | {"lifetimes": lifetimes, "expired_jobs": late}, "")
         return 0
     _print(options, None, f"{progress.name}: {progress.percent:g} % done, {progress.done:,} of {progress.jobs:,} jobs")
     rows = []

@@ -7,13 +7,13 @@ from typing import Any
 
 from jobserver.core.settings import Settings
 
-CHATTY = ("alembic", "werkzeug", "engineio", "socketio", "jobserver.wsgi")
+VERBOSE_LOGGERS = ("alembic", "werkzeug", "engineio", "socketio", "jobserver.wsgi")
 
 
 def configure_log(settings: Settings) -> None:
     """Configures the log on stderr: one line for each change of state, and warnings of the libraries."""
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for name in CHATTY:
+    for name in VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -111,8 +111,8 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         try:
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as error:
-            shown = "" if name in SECRET else f" ({str(value)[:80]!r})"
-            raise CannotStart(f"{where}{shown} is wrong: {_in_words(name, error)}.") from error
+            value_text = "" if name in SECRET else f" ({str(value)[:80]!r})"
+            raise CannotStart(f"{where}{value_text} is wrong: {_in_words(name, error)}.") from error
     settings: Settings = msgspec.convert(values, Settings, strict=False)
     check_location(settings)
     if settings.allowed_hosts:

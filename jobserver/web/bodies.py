@@ -74,11 +74,11 @@ def inflated(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
 def read(stream: IO[bytes], max_bytes: int) -> Iterator[bytes]:
     """Yields the whole body; its memory counts until the end of the block."""
     with memory.hold() as record:
-        whole = bytearray()
+        content = bytearray()
         for piece in inflated(stream, max_bytes):
-            record(len(whole) + len(piece))
-            whole += piece
-        yield bytes(whole)
+            record(len(content) + len(piece))
+            content += piece
+        yield bytes(content)
 
 
 @contextmanager

@@ -6,22 +6,22 @@ from jobserver.core.bounds import HIGHEST_NUMBER
 from jobserver.core.errors import BadRequest, JobixMissing
 
 
-def whole(text: str, what: str, highest: int = HIGHEST_NUMBER) -> int:
-    """Parses a whole number from 0 to `highest`; `what` names it in the error."""
+def whole_number(text: str, name: str, highest: int = HIGHEST_NUMBER) -> int:
+    """Parses a whole number from 0 to `highest`; `name` is its name in the error."""
     if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > highest:
-        raise BadRequest(f"{what} is a whole number from 0 to {highest}, not {text[:40]!r}.")
+        raise BadRequest(f"{name} is a whole number from 0 to {highest}, not {text[:40]!r}.")
     return int(text)
 
 
-def signed(text: str, what: str, highest: int = HIGHEST_NUMBER) -> int:
+def signed_number(text: str, name: str, highest: int = HIGHEST_NUMBER) -> int:
     """Parses a whole number from -highest to highest."""
-    number = whole(text.removeprefix("-"), what, highest)
+    number = whole_number(text.removeprefix("-"), name, highest)
     return -number if text.startswith("-") else number
 
 
 def stage(text: str) -> int:
     """Parses the number of a stage; core.stages checks its range."""
-    return whole(text, "A stage", 10**9)
+    return whole_number(text, "A stage", 10**9)
 
 
 @lru_cache(1024)  # a worker sends the same header with each request

@@ -122,7 +122,7 @@ def job_list_of_job(call: Call, number: int, jobid: int) -> JobList:
     return known
 
 
-def require_patience(call: Call) -> None:
+def require_guess_allowed(call: Call) -> None:
     """Raises TooManyWrongSecrets for an address that sent too many wrong keys within a minute."""
     if not _wrong.test(_bound(call), call.address or "unknown"):
         raise TooManyWrongSecrets("Too many wrong keys from this address. Wait a minute, and check the jobix.")
@@ -142,7 +142,7 @@ def _require_known(call: Call, number: int) -> None:
     pair = (call.address, number)
     if pair in _valid:
         return
-    require_patience(call)
+    require_guess_allowed(call)
     if call.services.keys.find(number) is None:
         count_wrong(call)
         log.warning("a jobix of no list was sent from %s", call.address or "unknown")

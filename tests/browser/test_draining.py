@@ -117,13 +117,13 @@ def test_refreshed_pages_keep_typed_text_and_messages(ask: Asker, visit: Any) ->
     sign_in(page, ask)
     page.goto(f"{ask.url}/job/0?list={name_of(ask)}")
     page.click("text=Set priority")
-    page.wait_for_selector(".said >> text=priority 0")
+    page.wait_for_selector(".notice >> text=priority 0")
     page.fill("[name=priority]", "7")
     lifetimes = visit(ask, "/lifetime", live=False)
     work(ask, 1)
     holds(page, "document.querySelector('main table')?.innerText.includes('node1:1')")
     assert page.input_value("[name=priority]") == "7"
-    assert "priority 0" in page.inner_text(".said")
+    assert "priority 0" in page.inner_text(".notice")
     holds(lifetimes, "document.querySelector('[aria-label=\"Stage 1\"] svg.histogram') !== null")
 
 

@@ -84,11 +84,11 @@ def test_pausing_needs_confirmation_and_can_be_undone(ask: Asker, visit: Any) ->
     page.click("text=Pause")
     shoot(page, "asking")
     page.click("dialog [value=yes]")
-    page.wait_for_selector(".said >> text=Paused")
+    page.wait_for_selector(".notice >> text=Paused")
     holds(page, "document.querySelector('#left').innerText.startsWith('paused')")
     assert ask("/get/0").json() == "nada"
     page.click("button:text-is('Resume')")
-    page.wait_for_selector(".said >> text=Workers get jobs again")
+    page.wait_for_selector(".notice >> text=Workers get jobs again")
     assert ask("/get/0").json() != "nada"
 
 
@@ -103,11 +103,11 @@ def test_selected_or_all_failed_jobs_are_retried(ask: Asker, visit: Any) -> None
     shoot(page, "chosen")
     page.click("text=Retry selected")
     page.click("dialog [value=yes]")
-    page.wait_for_selector(".said >> text=1 job was returned")
+    page.wait_for_selector(".notice >> text=1 job was returned")
     wait_for(page, "failed", "4")
     page.click("text=Retry all 4")
     page.click("dialog [value=yes]")
-    page.wait_for_selector(".said >> text=4 jobs were returned")
+    page.wait_for_selector(".notice >> text=4 jobs were returned")
     wait_for(page, "failed", "0")
 
 
@@ -133,10 +133,10 @@ def test_actions_on_one_job_name_the_operator_in_its_history(shared: Server, ask
     page.click("button:text-is('Fail')")
     assert "loses it" in page.inner_text("dialog")
     page.click("dialog [value=yes]")
-    page.wait_for_selector(".said >> text=marked as failed")
+    page.wait_for_selector(".notice >> text=marked as failed")
     page.fill("[name=priority]", "7")
     page.click("text=Set priority")
-    page.wait_for_selector(".said >> text=priority 7")
+    page.wait_for_selector(".notice >> text=priority 7")
     assert "Ada" in page.inner_text("main table")
     shoot(page, "job", whole=True)
     kept = f"""SELECT priority, jobstage, overdue + 2 * (outcome <> 'none') FROM job
@@ -145,7 +145,7 @@ def test_actions_on_one_job_name_the_operator_in_its_history(shared: Server, ask
     page.click("text=Retry")
     assert "Retry job 0?" in page.inner_text("dialog")
     page.click("dialog [value=yes]")
-    page.wait_for_selector(".said >> text=1 job was returned")
+    page.wait_for_selector(".notice >> text=1 job was returned")
     assert rows(shared, kept)[0][:2] == (7, 0)
     assert "requeued" in page.inner_text("main table tbody tr:first-child")
     assert page.query_selector("text=Retry") is None
@@ -160,10 +160,10 @@ def test_a_lifetime_can_be_set_and_a_proposal_accepted(ask: Asker, visit: Any) -
     shoot(page, "lifetimes", whole=True)
     page.fill("[aria-label='Stage 3'] [name=minutes]", "2.5")
     page.click("[aria-label='Stage 3'] >> text=Set")
-    page.wait_for_selector(".said >> text=2.5 minutes")
+    page.wait_for_selector(".notice >> text=2.5 minutes")
     assert ask("/lifetime/3").json()["minutes"] == 2.5
     page.click("text=/^Use /")
-    page.wait_for_selector(".said >> text=Lifetime of stage 1")
+    page.wait_for_selector(".notice >> text=Lifetime of stage 1")
     assert ask("/lifetime/1").json()["minutes"] < 10
 
 
@@ -175,7 +175,7 @@ def test_without_javascript_the_server_asks_for_confirmation(ask: Asker, visit: 
     page.click("text=Pause")
     assert "Running jobs will finish" in page.inner_text("h1")
     page.click("main button")
-    assert "Paused" in page.inner_text(".said")
+    assert "Paused" in page.inner_text(".notice")
     assert ask("/get/0").json() == "nada"
 
 

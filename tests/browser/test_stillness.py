@@ -43,7 +43,7 @@ def test_a_scrolled_page_keeps_its_place(ask: Asker, visit: Any) -> None:
     before = page.evaluate(top)
     run_jobs(ask, page)
     wait_for(page, "failed", "5")
-    holds(page, "document.querySelectorAll('#jobs-trouble tbody tr').length === 5")
+    holds(page, "document.querySelectorAll('#jobs-attention tbody tr').length === 5")
     assert abs(page.evaluate(top) - before) < 2
 
 

@@ -112,7 +112,7 @@ COLUMNS = """SELECT jobid, jobstage, overdue + 2 * (outcome <> 'none') AS flag, 
 @pytest.mark.parametrize(
     ("name", "heading", "order"),
     [
-        ("trouble", "Needs attention: 6", "AND (overdue = 1 OR outcome <> 'none') ORDER BY jobstage, jobid"),
+        ("attention", "Needs attention: 6", "AND (overdue = 1 OR outcome <> 'none') ORDER BY jobstage, jobid"),
         ("working", "Running: 5", "AND NOT overdue AND outcome = 'none' AND jobstage % 2 = 1 ORDER BY jobstage, jobid"),
         ("all", "All jobs: 71", "ORDER BY jobid LIMIT 50"),
     ],
@@ -196,7 +196,7 @@ def test_empty_pages_explain_the_next_step(server: Server) -> None:
     assert page.all("header")[0].all("b")[0].text == "only"  # the only list needs no table of lists
     assert len(seen(f"{server.url}/lifetime").all("section", "stage")) == 3
     ask("/set", {"1": {}})
-    assert section(seen(f"{server.url}/get"), "trouble").text.strip() == "Needs attention: 0"
+    assert section(seen(f"{server.url}/get"), "attention").text.strip() == "Needs attention: 0"
     assert seen(f"{server.url}/get").all(kind="percent")[0].text == "0 %"
     ask("/update_job/1/2", claim=ask("/get/0").json()["claim"])
     assert seen(f"{server.url}/get").all(kind="percent")[0].text == "100 %"

@@ -63,7 +63,7 @@ def test_a_jobix_is_parsed(text: str, number: int) -> None:
 @pytest.mark.parametrize("text", ["x", "-1", "1.0", "", " 1", "+1", str(HIGHEST + 1), "\u0661", "1" * 5000])
 def test_a_whole_number_has_digits_only(text: str) -> None:
     with pytest.raises(BadRequest):
-        parsing.whole(text, "jobid")
+        parsing.whole_number(text, "jobid")
 
 
 @bodies

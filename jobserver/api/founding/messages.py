@@ -26,7 +26,7 @@ from jobserver.core.errors import BadRequest, JobServerError
 from jobserver.core.lifetimes import timestamp
 from jobserver.core.stages import require_available, require_target, working_stage
 from jobserver.web import bodies
-from jobserver.web.parsing import stage, whole
+from jobserver.web.parsing import stage, whole_number
 from jobserver.web.request import Call
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def together(call: Call) -> int | None:
     text = call.args.get("n")
     if text is None:
         return None
-    n = whole(text, "n", MAX_TOGETHER)
+    n = whole_number(text, "n", MAX_TOGETHER)
     if n == 0:
         raise BadRequest(f"n is a whole number from 1 to {MAX_TOGETHER}, not 0.")
     return n

@@ -131,7 +131,7 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
 @_by_flask("/update_job/<jobid>/<next_stage>")
 def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | shapes.UpdateResponse:
     """Ends a claim."""
-    number, job = jobix_of(call), parsing.whole(jobid, "A job's id")
+    number, job = jobix_of(call), parsing.whole_number(jobid, "A job's id")
     with messages.parsed_body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
         report = messages.report(
             body or messages.ReportBody(), job, parsing.stage(next_stage), messages.token(call, "claim")
@@ -203,24 +203,24 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 @_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
 def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLifetime:
     """Returns or sets the lifetime of a stage."""
-    number, which = jobix_of(call), stages.require_stage(parsing.stage(stage))
+    number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     if value is None:
         if {"requeue", "max_attempts"} & set(call.args):
             raise BadRequest(
-                f"requeue and max_attempts are set together with a lifetime: /lifetime/{which}/<minutes>?…"
+                f"requeue and max_attempts are set together with a lifetime: /lifetime/{stage_number}/<minutes>?…"
             )
         job_list = job_list_of(call, number)
         current = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
-        return current.get(which, Lifetime(which)).as_answer()
+        return current.get(stage_number, Lifetime(stage_number)).as_response()
     text, attempts = call.args.get("requeue"), call.args.get("max_attempts")
     stored = call.services.lists.set_lifetime(
         number,
-        which,
+        stage_number,
         lifetimes.milliseconds(value),
-        UNCHANGED if text is None else lifetimes.requeue_stage(which, text),
-        None if attempts is None else parsing.whole(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
+        UNCHANGED if text is None else lifetimes.requeue_stage(stage_number, text),
+        None if attempts is None else parsing.whole_number(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
     )
-    return stored.as_answer()
+    return stored.as_response()
 
 
 class FastPath:

@@ -13,7 +13,7 @@ from jobserver.store.queries.lists import Rows
 from jobserver.store.queries.requeuing import FLAGGED
 
 SCAN = 10_000  # rows searched by one statement
-PATIENCE_S = 0.15  # then a search returns an incomplete page
+SEARCH_TIMEOUT_S = 0.15  # then a search returns an incomplete page
 _LAST_ID = 2**63 - 1
 
 
@@ -47,11 +47,11 @@ class JobRow(NamedTuple):
 
 class Page(NamedTuple):
     """A page of jobs. `after`: the id after which the next page begins, None at the end; `value`: the sort key there.
-    `whole`: False if the search stopped before the page was full."""
+    `complete`: False if the search stopped before the page was full."""
 
     jobs: list[JobRow]
     after: int | None
-    whole: bool
+    complete: bool
     value: Any = None
 
 
@@ -98,9 +98,9 @@ _FROM_THE_END = f" ORDER BY {{place}} DESC LIMIT {_LAST_ID}"
 
 
 class JobDetail(NamedTuple):
-    """A job with its full texts and history. `shown`: its row."""
+    """A job with its full texts and history. `row`: the texts cut for a table."""
 
-    shown: JobRow
+    row: JobRow
     filename: str | None
     error: str | None
     jobcmd: str
@@ -120,10 +120,10 @@ def at_work(rows: Rows, list_id: int, n: int) -> list[JobRow]:
 
 def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
     """Returns up to n matching jobs with ids above `after`, in order of their ids. Searches the list in steps, and
-    stops after PATIENCE_S with an incomplete page."""
+    stops after SEARCH_TIMEOUT_S with an incomplete page."""
     parts, values = _where(which, last_stage)
     sql = _CHUNK.format(parts=parts)
-    give_up = time.monotonic() + PATIENCE_S
+    give_up = time.monotonic() + SEARCH_TIMEOUT_S
     jobs: list[JobRow] = []
     if which.jobid is not None:
         after = max(after, which.jobid - 1)
