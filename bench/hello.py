@@ -1,6 +1,6 @@
 """Bare Flask on the same web server as job_manager: python -m bench.hello eventlet|gevent
 
-It answers "hello" and does nothing else, so it shows what Flask and the web server cost.
+Its only response is "hello", so it shows the cost of Flask and the web server.
 """
 
 import sys

@@ -54,18 +54,18 @@ def get(port: int, path: str) -> tuple[float, float, bytes]:
 def page_times(port: int) -> list[tuple[str, ...]]:
     """Times of the page and its tables, in turns, while the list changes."""
     paths = {"the page, first byte": "/get?list=bench"} | {
-        f"table: {what}": f"/rows?list=bench{query}" for what, query in TABLES.items()
+        f"table: {name}": f"/rows?list=bench{query}" for name, query in TABLES.items()
     }
-    times_ms: dict[str, list[float]] = {what: [] for what in paths}
+    times_ms: dict[str, list[float]] = {name: [] for name in paths}
     size = 0
     with in_background(change, port, CHANGES):
         time.sleep(2)
         for _ in range(ROUNDS):
-            for what, path in paths.items():
+            for name, path in paths.items():
                 first, last, body = get(port, path)
-                times_ms[what].append(first if "page, first" in what else last)
-                size = len(body) if "page, first" in what else size
-    rows = [(what, f"{statistics.median(ms):.0f} ms", f"{max(ms):.0f} ms") for what, ms in times_ms.items()]
+                times_ms[name].append(first if "page, first" in name else last)
+                size = len(body) if "page, first" in name else size
+    rows = [(name, f"{statistics.median(ms):.0f} ms", f"{max(ms):.0f} ms") for name, ms in times_ms.items()]
     return [*rows, ("the page's HTML", f"{size / 1000:.0f} KB", "")]
 
 

@@ -1,4 +1,4 @@
-"""Real parts for every test: a server process on a free port, with a database of its own."""
+"""Fixtures of all tests: real server processes on free ports, each with its own database."""
 
 import secrets
 import signal
@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.postgresql import make_postgresql_database, running_postgresql
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_terminal_summary
 
 __all__ = [
     "ROOT",
-    "Asker",
+    "ApiClient",
     "Server",
     "make_postgresql_database",
     "pytest_make_collect_report",
@@ -22,7 +22,9 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by all that is started, too
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a background process ignores it, and so would its child processes
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +42,7 @@ def new_postgresql_database(postgresql: str) -> str:
 
 @pytest.fixture
 def database_uri() -> str:
-    """Which database a test's own server gets; folders that test both override this. Empty: SQLite."""
+    """The database of a test's own server; empty: SQLite. Folders that test both databases override it."""
     return ""
 
 

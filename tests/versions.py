@@ -17,10 +17,12 @@ TESTS = ("tests/unit", "tests/protocol", "-k", "not postgresql")
 
 def main() -> int:
     """Returns 1 if a test fails under one of the versions."""
-    found = {minor: path for minor in SUPPORTED if minor != sys.version_info.minor and (path := interpreter(minor))}
-    chosen = sorted({min(found), max(found)}) if found else []
-    print(f"Python versions to test: {', '.join(f'3.{minor}' for minor in chosen) or 'no other one is installed'}.")
-    return max((test(minor, found[minor]) for minor in chosen), default=0)
+    interpreters = {
+        minor: path for minor in SUPPORTED if minor != sys.version_info.minor and (path := interpreter(minor))
+    }
+    versions = sorted({min(interpreters), max(interpreters)}) if interpreters else []
+    print(f"Python versions to test: {', '.join(f'3.{minor}' for minor in versions) or 'no other one is installed'}.")
+    return max((test(minor, interpreters[minor]) for minor in versions), default=0)
 
 
 def interpreter(minor: int) -> str | None:
@@ -28,8 +30,8 @@ def interpreter(minor: int) -> str | None:
     pyenv = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
     for path in (shutil.which(f"python3.{minor}"), *pyenv):
         if path is not None:
-            asked = [path, "-c", "import ensurepip, sys; print(sys.version_info.minor)"]
-            done = subprocess.run(asked, capture_output=True, text=True)
+            command = [path, "-c", "import ensurepip, sys; print(sys.version_info.minor)"]
+            done = subprocess.run(command, capture_output=True, text=True)
             if done.stdout.strip() == str(minor):
                 return str(path)
     return None

@@ -52,7 +52,7 @@ def _drain_s(broker: Any, jobs: int) -> float:
         if app.control.ping(timeout=1):
             break
     else:
-        raise RuntimeError("the worker does not answer")
+        raise RuntimeError("the worker does not respond")
     app.control.add_consumer(QUEUE)
     while broker.llen(QUEUE) == jobs:  # it may sleep for a second before it receives the command
         time.sleep(0.001)

@@ -8,11 +8,11 @@ from distributed import Client, Event, LocalCluster, wait
 from bench.system import WORKERS, System
 
 
-def noop(_number: int, _begun: object) -> None:
+def noop(_number: int, _started: object) -> None:
     """The job."""
 
 
-def wait_for_go() -> None:
+def wait_for_start() -> None:
     """Waits for `go`; every job depends on it."""
     Event("go").wait()
 
@@ -25,7 +25,7 @@ def drain(folder: Path, jobs: int) -> float:
         ) as cluster,
         Client(cluster) as client,
     ):
-        started = client.submit(wait_for_go)
+        started = client.submit(wait_for_start)
         futures = client.map(noop, range(jobs), _begun=started)
         go = Event("go", client=client)
         time.sleep(1)  # until the scheduler knows all jobs

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from examples.demo.assigned_lines import AssignedLines, line_start
 from examples.demo.fingerprint import RUN_TOKENS, WINDOW, Fingerprints
-from examples.demo.territory import Territory, line_start
 
 LEAST_TOKENS = RUN_TOKENS + WINDOW - 1  # winnowing always finds this length; shorter matches are found by chance
 MOST_PLACES = 20  # a run in more places than this is a common idiom, not a copy
@@ -48,27 +48,27 @@ def find_duplicates(files: Mapping[str, Fingerprints]) -> list[Duplicate]:
     """All duplicated code of at least LEAST_TOKENS in these files (by path), longest first."""
     left = [(-tokens, one, other) for tokens, one, other in _pairs(files)]
     heapq.heapify(left)
-    taken = Territory({path: file.starts for path, file in files.items()})
+    assigned = AssignedLines({path: file.starts for path, file in files.items()})
     found: list[tuple[int, list[Place]]] = []
     while left:
         minus_tokens, one, other = heapq.heappop(left)
-        parts = taken.cut(one, other, -minus_tokens)
+        parts = assigned.split(one, other, -minus_tokens)
         if len(parts) > 1:
             for at, tokens in parts:
                 if tokens >= LEAST_TOKENS:
                     heapq.heappush(left, (-tokens, (one[0], one[1] + at), (other[0], other[1] + at)))
             continue
-        owners = {taken.by(start) for start in (one, other)}
+        owners = {assigned.owner(start) for start in (one, other)}
         if owners == {None}:
             number = len(found)
             found.append((-minus_tokens, []))
         elif None in owners:  # another place of a known duplicate
             number = next(owner for owner in owners if owner is not None)
         for path, start in (one, other):
-            if taken.by((path, start)) is None:
+            if assigned.owner((path, start)) is None:
                 place = _place(files, path, start, -minus_tokens)
                 found[number][1].append(place)
-                taken.take((path, start), -minus_tokens, number)
+                assigned.assign((path, start), -minus_tokens, number)
     return [Duplicate(tokens, tuple(places)) for tokens, places in found]
 
 

@@ -1,9 +1,9 @@
 """Stage 2 to 4: computes fingerprints of the token runs of one Python file, to find duplicated code.
 
-A file becomes its *shape*, a string with one character a token: keywords and operators each have their own, every name
-is the same as every other, every number and string too. Layout and comments are gone. Of all runs of RUN_TOKENS tokens
-the fingerprints are a small, well chosen part: winnowing (Schleimer, Wilkerson, Aiken, SIGMOD 2003) takes the least
-hash of each WINDOW neighbouring runs. Equal code has equal fingerprints wherever it stands, and two files that share
+A file becomes its *shape*, a string with one character a token: keywords and operators each have their own; all names
+share one, and so do all numbers and all strings. Layout and comments are left out. Of all runs of RUN_TOKENS tokens the
+fingerprints are a small, well chosen part: winnowing (Schleimer, Wilkerson, Aiken, SIGMOD 2003) takes the least hash of
+each WINDOW neighbouring runs. Equal code has equal fingerprints at every position, and two files that share
 RUN_TOKENS + WINDOW - 1 tokens in a row are sure to share at least one.
 """
 

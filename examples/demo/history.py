@@ -1,10 +1,11 @@
-"""The claims that the workers recorded themselves, and the verdict on them.
+"""The claims that the workers recorded, and the verdict on them.
 
-Each worker appends one JSON line an event to a log of its own, in a single write, so that a SIGKILL leaves whole lines:
-`ready`; `claimed`, once the server has said so; `begun`, by the work; `renewed`, or `not held`, as a heartbeat said;
-`reporting`, before it tells the server how the job ended; then, once the server has answered, `ended` with the job's
-new stage, or `lost`. A heartbeat may cross with a report, after which the job is not held: then the report's answer
-counts. Times are seconds of the machine's monotonic clock, which all processes share.
+Each worker appends one JSON line for each event to its own log, in a single write, so that a SIGKILL leaves complete
+lines: `ready`; `claimed`, after the response of the server; `started`, at the start of the work; `renewed` or
+`not held`, after a heartbeat; `reporting`, before the report; and, after its response, `ended` with the job's new
+stage, or `lost`. A heartbeat and a report may be sent at the same time; the heartbeat may then return that the job is
+not held, but only the response to the report counts. Times are seconds of the machine's monotonic clock, which all
+processes share.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ class Log:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, event: str, **facts: object) -> None:
-        """Appends one event with the current time. A `claim` among the facts is secret: its digest is written."""
+        """Appends one event with the current time. A `claim` is secret: only its digest is written."""
         if "claim" in facts:
             facts["claim"] = hashlib.sha256(str(facts["claim"]).encode()).hexdigest()[:16]
         line = json.dumps({"at_s": time.monotonic(), "event": event, **facts})
@@ -35,7 +36,7 @@ class Log:
 
 @dataclass
 class Hold:
-    """One worker's claim on one job, from the server's response until its end. Times in seconds."""
+    """One claim of a worker on one job, from the server's response until its end. Times in seconds."""
 
     jobid: int
     stage: int
@@ -43,7 +44,7 @@ class Hold:
     worker: str
     attempt: int
     start_s: float
-    sure_until_s: float  # the claim cannot have expired before: its lifetime starts after the request
+    valid_until_s: float  # the claim cannot have expired before: its lifetime starts after the request
     end_s: float = math.inf
     outcome: str = "held"  # then done, released, lost or killed
     reporting_s: float | None = None
@@ -74,12 +75,12 @@ class History:
         with self.path.open("rb") as log:
             log.seek(self._read_to)
             new = log.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._read_to += len(whole)
-        for line in whole.splitlines():
-            self._take(json.loads(line))
+        no_wrap = new[: new.rfind(b"\n") + 1]
+        self._read_to += len(no_wrap)
+        for line in no_wrap.splitlines():
+            self._apply(json.loads(line))
 
-    def working_on(self) -> Hold | None:
+    def current_claim(self) -> Hold | None:
         """The newest claim, if it has certainly not been reported yet. None between two jobs."""
         hold = self._last
         return hold if hold is not None and hold.outcome == "held" and hold.reporting_s is None else None
@@ -90,7 +91,7 @@ class History:
             hold.end_s, hold.outcome = at_s, "killed"
         self._open.clear()
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _apply(self, event: dict[str, Any]) -> None:
         if event["event"] == "ready":
             self.ready = True
             return
@@ -98,10 +99,10 @@ class History:
         if event["event"] == "claimed":
             self._claimed(event, at_s, key)
         elif hold := self._open.get(key):
-            if event["event"] == "begun":
+            if event["event"] == "started":
                 self._last = hold
             elif event["event"] == "renewed":
-                hold.sure_until_s = float(event["asked_s"]) + self.lifetime_s
+                hold.valid_until_s = float(event["requested_s"]) + self.lifetime_s
             elif event["event"] == "reporting":
                 hold.reporting_s = at_s
             elif event["event"] in ("ended", "lost") or (event["event"] == "not held" and hold.reporting_s is None):
@@ -119,7 +120,7 @@ class History:
             worker=self.worker,
             attempt=int(event["attempt"]),
             start_s=at_s,
-            sure_until_s=float(event["asked_s"]) + self.lifetime_s,
+            valid_until_s=float(event["requested_s"]) + self.lifetime_s,
         )
         self.holds.append(self._open[key])
 
@@ -129,7 +130,7 @@ def _end(hold: Hold, jobstage: int | None, at_s: float) -> None:
     hold.end_s = at_s
     if jobstage is None:
         hold.outcome = "lost"
-        hold.end_s = min(at_s, hold.sure_until_s)  # the worker is informed late
+        hold.end_s = min(at_s, hold.valid_until_s)  # the worker is informed late
     elif jobstage > hold.working_stage:
         hold.outcome = "done"
     else:
@@ -139,7 +140,7 @@ def _end(hold: Hold, jobstage: int | None, at_s: float) -> None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The counts, each with the jobs that are its evidence. claims: the number of compared claims."""
+    """The counts, and the jobs that make a count wrong. claims: the number of compared claims."""
 
     files: int
     claims: int
@@ -150,10 +151,10 @@ class Verdict:
     server_done: int
 
     @property
-    def right(self) -> bool:
+    def all_correct(self) -> bool:
         """True if each job was done once, by one worker at a time, and the server's count is equal."""
-        wrong = self.claimed_twice_at_once or self.done_twice or self.lost
-        return not wrong and self.done == self.files == self.server_done
+        problems = self.claimed_twice_at_once or self.done_twice or self.lost
+        return not problems and self.done == self.files == self.server_done
 
 
 def judge(holds: Iterable[Hold], expected: Mapping[int, bool], stages: Sequence[int], server_done: int) -> Verdict:

@@ -33,7 +33,7 @@ class Interruptions:
         self._waiting: int | None = None
         signal.signal(signal.SIGINT, self._arrived)
         signal.signal(signal.SIGTERM, self._arrived)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else it was started by nohup
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # otherwise it was started by nohup
             signal.signal(signal.SIGHUP, self._arrived)
 
     @contextmanager
@@ -69,7 +69,7 @@ class Children:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Starts this Python with these arguments in the project's folder; `said(name)` returns its output."""
+        """Starts this Python with these arguments in the project's folder; `output_lines(name)` returns its output."""
         with self._interruptions.held(), self._output(name).open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -83,14 +83,14 @@ class Children:
             self._processes.append(process)
         return process
 
-    def said(self, name: str) -> list[str]:
+    def output_lines(self, name: str) -> list[str]:
         """The complete lines that a child has printed."""
         text = self._output(name).read_text(encoding="utf-8", errors="replace")
         return text[: text.rfind("\n") + 1].splitlines()
 
-    def last_words(self, name: str) -> str:
+    def last_line(self, name: str) -> str:
         """The last line that a child has printed; of a traceback, the message."""
-        return next((line for line in reversed(self.said(name)) if line.strip()), "it printed nothing")
+        return next((line for line in reversed(self.output_lines(name)) if line.strip()), "it printed nothing")
 
     def stop(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         """Terminates these processes and waits for them; kills those that do not end."""
@@ -116,7 +116,7 @@ class Children:
         return self._folder / f"{name}.output"
 
 
-def stand_still(process: subprocess.Popen[bytes]) -> bool:
+def suspend(process: subprocess.Popen[bytes]) -> bool:
     """Stops a process (SIGSTOP) and waits until it is stopped; False if it has ended instead."""
     process.send_signal(signal.SIGSTOP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)

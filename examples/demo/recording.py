@@ -17,23 +17,23 @@ class RecordingClient(JobClient):
         self._log = log
 
     def with_options(self, *, timeout_s: float | None = None, retry_for_s: float | None = None) -> "RecordingClient":
-        twin = super().with_options(timeout_s=timeout_s, retry_for_s=retry_for_s)
-        twin._log = self._log
-        return twin
+        copy = super().with_options(timeout_s=timeout_s, retry_for_s=retry_for_s)
+        copy._log = self._log
+        return copy
 
     def claim(
         self, token: str, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, n: int | None = None
     ) -> list[Job]:
-        asked_s = time.monotonic()
+        requested_s = time.monotonic()
         jobs = super().claim(token, stage, working_stage, wait_s=wait_s, n=n)
         for job in jobs:
-            self._claimed(job, asked_s)
+            self._claimed(job, requested_s)
         return jobs
 
     def update_many(
         self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
     ) -> tuple[list[Outcome], list[Job]]:
-        reports, asked_s = list(reports), time.monotonic()
+        reports, requested_s = list(reports), time.monotonic()
         for report in reports:
             self._log.write("reporting", jobid=report.jobid, claim=report.claim)
         outcomes, jobs = super().update_many(reports, next=next, n=n)
@@ -43,20 +43,20 @@ class RecordingClient(JobClient):
             else:
                 self._log.write("ended", jobid=report.jobid, claim=report.claim, jobstage=outcome.jobstage)
         for job in jobs:
-            self._claimed(job, asked_s)
+            self._claimed(job, requested_s)
         return outcomes, jobs
 
     def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
-        jobs, asked_s = list(jobs), time.monotonic()
-        answers = super().renew(jobs)
-        for job, answer in zip(jobs, answers, strict=True):
-            if answer.state == "lost":  # it may have nothing more to report
+        jobs, requested_s = list(jobs), time.monotonic()
+        responses = super().renew(jobs)
+        for job, response in zip(jobs, responses, strict=True):
+            if response.state == "lost":  # the job may end without a report
                 self._log.write("not held", jobid=job.jobid, claim=job.claim)
             else:
-                self._log.write("renewed", jobid=job.jobid, claim=job.claim, asked_s=asked_s)
-        return answers
+                self._log.write("renewed", jobid=job.jobid, claim=job.claim, requested_s=requested_s)
+        return responses
 
-    def _claimed(self, job: Job, asked_s: float) -> None:
+    def _claimed(self, job: Job, requested_s: float) -> None:
         self._log.write(
-            "claimed", jobid=job.jobid, stage=job.stage, claim=job.claim, attempt=job.attempt, asked_s=asked_s
+            "claimed", jobid=job.jobid, stage=job.stage, claim=job.claim, attempt=job.attempt, requested_s=requested_s
         )

@@ -18,20 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from client import ClientError, JobClient
 from client import Progress as Counts
+from examples.demo.display import Display
 from examples.demo.duplicates import find_duplicates
 from examples.demo.files import OUTPUTS, python_files
 from examples.demo.history import judge
 from examples.demo.processes import Children, Interrupted, Interruptions
 from examples.demo.results import collect, require_writable, write_csv
 from examples.demo.server import CannotRun, Server, make_list, start_server
-from examples.demo.show import Show
 from examples.demo.team import Team
 
 CSV = "demo-results.csv"
-KILL_AFTER = 0.1  # of the files have been measured
-HUNT_EVERY_S = 0.001  # some files take no more than that
-LOOK_EVERY_S = 0.1
-STALLED_AFTER_S = 60.0  # without any job moving
+KILL_AFTER = 0.1  # the share of the files that must be measured before
+KILL_CHECK_EVERY_S = 0.001  # some files take no longer than this
+CHECK_EVERY_S = 0.1
+STALLED_AFTER_S = 60.0  # without progress of any job
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
     interruptions = Interruptions()
     try:
         name = f"the standard library of Python {platform.python_version()}" if folder is None else str(folder)
-        right = _demo((folder or Path(sysconfig.get_path("stdlib"))).resolve(), name, interruptions)
+        all_correct = _demo((folder or Path(sysconfig.get_path("stdlib"))).resolve(), name, interruptions)
     except Interrupted as interrupted:
         print("stopped; nothing is left running", file=sys.stderr)
         return 128 + interrupted.signum
@@ -51,7 +51,7 @@ def main() -> int:
         print(f"demo: {problem}", file=sys.stderr)
         return 1
     print(f"took {time.monotonic() - started_s:.1f} s")
-    return 0 if right else 1
+    return 0 if all_correct else 1
 
 
 def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
@@ -63,24 +63,24 @@ def _demo(input_folder: Path, name: str, interruptions: Interruptions) -> bool:
         raise CannotRun(f"there is no .py file in {input_folder}")
     csv_path = _csv_path()
     jobs = dict(enumerate(files))
-    show = Show(jobs)
+    display = Display(jobs)
     with tempfile.TemporaryDirectory(prefix="job_manager-demo-") as temporary:
         run_folder = Path(temporary)
         children = Children(run_folder, interruptions)
         try:
             server = start_server(children, run_folder)
-            show.begin(name, left_out, server.page)
+            display.begin(name, left_out, server.page)
             client = server.client()
             make_list(client)
             team = Team(children, server, input_folder, run_folder)
             team.wait_until_ready()
             client.set((jobid, {"jobcmd": {"file": path}}) for jobid, path in jobs.items())
-            with show:
-                _watch(server, client, team, show, len(jobs))
-            died = team.died()
+            with display:
+                _watch(server, client, team, display, len(jobs))
+            crashed = team.crashed()
             team.stop()
-            right = _conclude(run_folder, csv_path, jobs, team, client.progress().done, show)
-            return not show.troubles(died) and right
+            all_correct = _show_results(run_folder, csv_path, jobs, team, client.progress().done, display)
+            return not display.problems(crashed) and all_correct
         finally:
             children.stop_all()
 
@@ -95,23 +95,25 @@ def _csv_path() -> Path:
     return path
 
 
-def _conclude(run_folder: Path, csv_path: Path, jobs: dict[int, str], team: Team, server_done: int, show: Show) -> bool:
+def _show_results(
+    run_folder: Path, csv_path: Path, jobs: dict[int, str], team: Team, server_done: int, display: Display
+) -> bool:
     """Shows the tables, the CSV and the counts; returns True if the counts are right."""
     results = collect(run_folder, jobs)
     prints = {result.path: result.fingerprints for result in results.values()}
     duplicates = find_duplicates({path: found for path, found in prints.items() if found is not None})
-    show.most_complex(list(results.values()))
-    show.longest(duplicates)
+    display.most_complex(list(results.values()))
+    display.longest(duplicates)
     write_csv(csv_path, list(results.values()), duplicates)
-    show.results(csv_path)
-    show.taken_over(team.kill, team.holds)
+    display.results(csv_path)
+    display.taken_over(team.kill, team.holds)
     complete = {jobid: result.complete for jobid, result in results.items()}
     verdict = judge(team.holds, complete, list(OUTPUTS), server_done)
-    show.verdict(verdict)
-    return verdict.right
+    display.verdict(verdict)
+    return verdict.all_correct
 
 
-def _watch(server: Server, client: JobClient, team: Team, show: Show, jobs: int) -> None:
+def _watch(server: Server, client: JobClient, team: Team, display: Display, jobs: int) -> None:
     """Shows the progress until all jobs have ended, and kills a worker meanwhile."""
     moved_s = time.monotonic()
     before: Counts | None = None
@@ -119,23 +121,23 @@ def _watch(server: Server, client: JobClient, team: Team, show: Show, jobs: int)
     while True:
         team.read()
         done = sum(hold.outcome == "done" for hold in team.holds)
-        hunting = team.kill is None and done >= KILL_AFTER * jobs
-        if hunting and team.kill_one() and team.kill is not None:
-            show.worker_killed(team.kill)
+        kill_due = team.kill is None and done >= KILL_AFTER * jobs
+        if kill_due and team.kill_busy_worker() and team.kill is not None:
+            display.worker_killed(team.kill)
         now_s = time.monotonic()
         if now_s >= show_at_s:
-            show_at_s = now_s + LOOK_EVERY_S
-            server.must_run()
+            show_at_s = now_s + CHECK_EVERY_S
+            server.require_running()
             counts = client.progress()
-            show.update(counts, team.members, team.kill)
+            display.update(counts, team.members, team.kill)
             if counts.done + counts.failed >= jobs or not team.alive:
                 return
             if counts != before:
                 moved_s, before = now_s, counts
             elif now_s > moved_s + STALLED_AFTER_S:
-                show.troubles([f"no job has moved for {STALLED_AFTER_S:g} s"])
+                display.problems([f"no job has moved for {STALLED_AFTER_S:g} s"])
                 return
-        time.sleep(HUNT_EVERY_S if hunting else LOOK_EVERY_S)
+        time.sleep(KILL_CHECK_EVERY_S if kill_due else CHECK_EVERY_S)
 
 
 if __name__ == "__main__":

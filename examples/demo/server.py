@@ -39,11 +39,11 @@ class Server:
         """The environment of a worker."""
         return {"JOBSERVER_URL": self.url, "JOBSERVER_JOBIX": str(self.jobix)}
 
-    def must_run(self) -> None:
+    def require_running(self) -> None:
         """Raises CannotRun with the server's last message if it has ended."""
         if self.process.poll() is not None:
-            last_words = self.children.last_words("server")
-            raise CannotRun(f"the server ended, exit code {self.process.returncode}: {last_words}")
+            last_line = self.children.last_line("server")
+            raise CannotRun(f"the server ended, exit code {self.process.returncode}: {last_line}")
 
     def client(self) -> JobClient:
         """A client with the right to create jobs."""
@@ -57,13 +57,13 @@ def start_server(children: Children, folder: Path) -> Server:
     give_up_s = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < give_up_s:
         ended = process.poll() is not None
-        for line in children.said("server"):
+        for line in children.output_lines("server"):
             if serves := SERVES.search(line):
                 return Server(serves[1], secrets.randbelow(2**63), process, children)
         if ended:
-            raise CannotRun(f"the server did not start: {children.last_words('server')}")
+            raise CannotRun(f"the server did not start: {children.last_line('server')}")
         time.sleep(0.05)
-    raise CannotRun(f"the server did not start within {STARTS_WITHIN_S:g} s: {children.last_words('server')}")
+    raise CannotRun(f"the server did not start within {STARTS_WITHIN_S:g} s: {children.last_line('server')}")
 
 
 def make_list(client: JobClient) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.demo.history import History, Hold
-from examples.demo.processes import Children, stand_still
+from examples.demo.processes import Children, suspend
 from examples.demo.server import LIFETIME_S, CannotRun, Server
 
 WORKERS = 4
@@ -57,8 +57,8 @@ class Team:
         """Returns when all workers are about to request their first job. Raises CannotRun."""
         give_up_s = time.monotonic() + READY_WITHIN_S
         while not all(member.history.ready for member in self.members):
-            if died := self.died():
-                raise CannotRun(died[0])
+            if crashed := self.crashed():
+                raise CannotRun(crashed[0])
             if time.monotonic() > give_up_s:
                 raise CannotRun(f"the workers did not start within {READY_WITHIN_S:g} s")
             time.sleep(0.02)
@@ -74,19 +74,19 @@ class Team:
         """All claims of all workers so far."""
         return [hold for member in self.members for hold in member.history.holds]
 
-    def kill_one(self) -> bool:
+    def kill_busy_worker(self) -> bool:
         """Kills a worker with SIGKILL while it certainly holds a job; returns False if no worker does now.
 
         The worker is first stopped. It is killed only if its log then shows a claimed job without a report; otherwise
         it continues.
         """
         for member in self.members:
-            if member.process.poll() is not None or member.history.working_on() is None:
+            if member.process.poll() is not None or member.history.current_claim() is None:
                 continue
-            if not stand_still(member.process):
+            if not suspend(member.process):
                 continue
             member.history.read()
-            hold = member.history.working_on()
+            hold = member.history.current_claim()
             if hold is None:
                 member.process.send_signal(signal.SIGCONT)
                 continue
@@ -99,14 +99,14 @@ class Team:
 
     @property
     def alive(self) -> bool:
-        """False when no worker is left."""
+        """Whether a worker is running."""
         return any(member.process.poll() is None for member in self.members)
 
-    def died(self) -> list[str]:
+    def crashed(self) -> list[str]:
         """A line for each worker that ended unexpectedly."""
         killed = None if self.kill is None else self.kill.name
         return [
-            f"{name} ended by itself, exit code {process.returncode}: {self._children.last_words(name)}"
+            f"{name} ended by itself, exit code {process.returncode}: {self._children.last_line(name)}"
             for name, process in ((member.name, member.process) for member in self.members)
             if process.poll() is not None and name != killed
         ]

@@ -19,7 +19,7 @@ from examples.demo.history import Log
 from examples.demo.measure import DoesNotParse, measure
 from examples.demo.recording import RecordingClient
 
-LOOK_AGAIN_S = 0.2
+CHECK_EVERY_S = 0.2
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
                 return 0
             done += tally.done
         if done == 0:
-            time.sleep(LOOK_AGAIN_S)  # no job is held here: a SIGTERM may end the worker immediately
+            time.sleep(CHECK_EVERY_S)  # no job is held here: a SIGTERM may end the worker immediately
 
 
 def measured(source: bytes) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _do(
     job: Job, work: Callable[[bytes], dict[str, Any]], name: str, input_folder: Path, run_folder: Path, log: Log
 ) -> Done:
     """Reads the file of a job, processes it, writes the output, and reports its path."""
-    log.write("begun", jobid=job.jobid, claim=job.claim)
+    log.write("started", jobid=job.jobid, claim=job.claim)
     try:
         output = work((input_folder / job.jobcmd["file"]).read_bytes())
     except OSError as reason:  # a missing or unreadable file is a result, too; a retry would not help

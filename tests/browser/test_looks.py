@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import AXE, holds, name_of, shoot, sign_in, wait_for, work
-from tests.support.server import Asker
+from tests.browser.conftest import AXE, do_jobs, name_of, save_screenshot, sign_in, wait_for, wait_until_true
+from tests.support.server import ApiClient
 
 PATHS = ("/get", "/lifetime", "/workers", "/job/0", "/signin")
 WIDER = "document.documentElement.scrollWidth > innerWidth"
@@ -14,20 +14,20 @@ LONG = "x" * 100_000
 
 
 @pytest.fixture
-def busy(ask: Asker) -> Asker:
+def busy(api: ApiClient) -> ApiClient:
     """A list with jobs in every state."""
-    ask("/lifetime/1/10?max_attempts=1")
-    work(ask, 20)
-    work(ask, 8, stage=2, worker="node2:1")
-    for job in ask("/get/0?n=3", worker="node3:1").json():
-        ask(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
-    ask("/get/0?n=4", worker="node4:1")
-    return ask
+    api("/lifetime/1/10?max_attempts=1")
+    do_jobs(api, 20)
+    do_jobs(api, 8, stage=2, worker="node2:1")
+    for job in api("/get/0?n=3", worker="node3:1").json():
+        api(f"/update_job/{job['jobid']}/0", {"error": "ValueError: no such file"}, claim=job["claim"])
+    api("/get/0?n=4", worker="node4:1")
+    return api
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1180])
-def test_every_page_fits_and_axe_reports_nothing_serious(busy: Asker, visit: Any, width: int, dark: bool) -> None:
+def test_every_page_fits_and_axe_reports_nothing_serious(busy: ApiClient, visit: Any, width: int, dark: bool) -> None:
     page = visit(busy, viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light",
                  bypass_csp=True)  # fmt: skip
     sign_in(page, busy)
@@ -37,19 +37,24 @@ def test_every_page_fits_and_axe_reports_nothing_serious(busy: Asker, visit: Any
             page.wait_for_selector("#status.live")
             page.wait_for_selector("#chart .uplot")
         assert not page.evaluate(WIDER), f"{path} is wider than {width} px"
-        shoot(page, f"{path.strip('/').replace('/', '-')}-{width}-{'dark' if dark else 'light'}", whole=True)
+        save_screenshot(
+            page, f"{path.strip('/').replace('/', '-')}-{width}-{'dark' if dark else 'light'}", full_page=True
+        )
         if not AXE.is_file():
             continue
         page.add_script_tag(path=AXE)
-        found = page.evaluate("axe.run().then(found => found.violations)")
-        bad = [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found
-               if one["impact"] in ("serious", "critical")]  # fmt: skip
+        violations = page.evaluate("axe.run().then(found => found.violations)")
+        bad = [
+            f"{violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
+            for violation in violations
+            if violation["impact"] in ("serious", "critical")
+        ]
         assert not bad, f"{path}: {bad}"
     if not AXE.is_file():
         pytest.skip("axe-core is not installed (make setup-dev, where there is npm): accessibility was not tested")
 
 
-def test_an_open_page_follows_the_colour_scheme_of_the_system(busy: Asker, visit: Any) -> None:
+def test_an_open_page_follows_the_colour_scheme_of_the_system(busy: ApiClient, visit: Any) -> None:
     page = visit(busy)
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -58,7 +63,7 @@ def test_an_open_page_follows_the_colour_scheme_of_the_system(busy: Asker, visit
     page.wait_for_selector("#chart .uplot")
 
 
-def test_the_pages_can_be_used_with_the_keyboard_alone(busy: Asker, visit: Any) -> None:
+def test_the_pages_can_be_used_with_the_keyboard_alone(busy: ApiClient, visit: Any) -> None:
     page = visit(busy)
     sign_in(page, busy)
 
@@ -74,7 +79,7 @@ def test_the_pages_can_be_used_with_the_keyboard_alone(busy: Asker, visit: Any) 
     assert page.evaluate("document.activeElement.className") == "skip"
     tab_to("[data-span=day]")
     page.keyboard.press("Enter")
-    holds(page, "document.querySelector('[data-span=day]').getAttribute('aria-pressed') === 'true'")
+    wait_until_true(page, "document.querySelector('[data-span=day]').getAttribute('aria-pressed') === 'true'")
     tab_to("[name=ask]")
     page.keyboard.press("Enter")
     assert page.evaluate("document.querySelector('dialog').open")
@@ -83,48 +88,48 @@ def test_the_pages_can_be_used_with_the_keyboard_alone(busy: Asker, visit: Any) 
     tab_to("[name=stage]")
     page.keyboard.type("4")
     page.keyboard.press("Enter")
-    holds(page, "document.querySelectorAll('#jobs-all tbody tr').length === 8")
+    wait_until_true(page, "document.querySelectorAll('#jobs-all tbody tr').length === 8")
     tab_to("#rows tbody a")
     page.keyboard.press("Enter")
     page.wait_for_selector("h1 >> text=Job")
 
 
-def test_the_layout_does_not_move_while_numbers_change(ask: Asker, visit: Any) -> None:
-    page = visit(ask)
+def test_the_layout_does_not_move_while_numbers_change(api: ApiClient, visit: Any) -> None:
+    page = visit(api)
     page.wait_for_selector("#chart .uplot, #chart p")
     places = (
         "JSON.stringify([...document.querySelectorAll('.hero dt, #bar, .two .card, #filter, #key')]"
         ".map(one => one.getBoundingClientRect()).map(box => [box.x, box.y]))"
     )
-    work(ask, 1)
-    work(ask, 1, stage=2)
+    do_jobs(api, 1)
+    do_jobs(api, 1, stage=2)
     wait_for(page, "done", "1")
     before = page.evaluate(places)
     for done in (9, 20, 33, 58):
-        work(ask, 25)
-        work(ask, done - int(page.inner_text("[data-n=done]")), stage=2)
+        do_jobs(api, 25)
+        do_jobs(api, done - int(page.inner_text("[data-n=done]")), stage=2)
         wait_for(page, "done", str(done))
         assert page.evaluate(places) == before
 
 
-def test_hostile_content_is_shown_as_text(ask: Asker, visit: Any) -> None:
-    said = []
-    ask("/set", {"1000": {"jobcmd": HOSTILE, "priority": 9}, "1001": {"jobcmd": LONG, "priority": 8}})
-    job = ask("/get/0", worker="<i>node</i> &amp; {{7*7}}").json()
-    page = visit(ask, viewport={"width": 360, "height": 900})
-    page.on("dialog", lambda box: (said.append(box.message), box.dismiss()))
-    holds(page, "document.querySelector('#rows').innerText.includes('<script>alert(2)</script>')")
-    ask(f"/update_job/{job['jobid']}/2", {"filename": HOSTILE, "result": HOSTILE}, claim=job["claim"])
-    long = ask("/get/0", worker="node9:1").json()
-    ask(f"/update_job/{long['jobid']}/0", {"error": HOSTILE}, claim=long["claim"])
+def test_hostile_content_is_shown_as_text(api: ApiClient, visit: Any) -> None:
+    messages = []
+    api("/set", {"1000": {"jobcmd": HOSTILE, "priority": 9}, "1001": {"jobcmd": LONG, "priority": 8}})
+    job = api("/get/0", worker="<i>node</i> &amp; {{7*7}}").json()
+    page = visit(api, viewport={"width": 360, "height": 900})
+    page.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
+    wait_until_true(page, "document.querySelector('#rows').innerText.includes('<script>alert(2)</script>')")
+    api(f"/update_job/{job['jobid']}/2", {"filename": HOSTILE, "result": HOSTILE}, claim=job["claim"])
+    long = api("/get/0", worker="node9:1").json()
+    api(f"/update_job/{long['jobid']}/0", {"error": HOSTILE}, claim=long["claim"])
     wait_for(page, "available", "62")
     page.wait_for_timeout(2500)
     assert page.locator("#rows img, #rows script, #rows i").count() == 0
     assert not page.evaluate(WIDER)
     for path in ("/job/1000", "/job/1001", "/workers"):
-        page.goto(f"{ask.url}{path}?list={name_of(ask)}")
+        page.goto(f"{api.url}{path}?list={name_of(api)}")
         assert page.locator("main img, main script, main i").count() == 0
         assert not page.evaluate(WIDER)
-        shoot(page, f"hostile-{path.strip('/').replace('/', '-')}")
+        save_screenshot(page, f"hostile-{path.strip('/').replace('/', '-')}")
     assert "<i>node</i> &amp; {{7*7}}" in page.inner_text("main")
-    assert not said
+    assert not messages

@@ -1,4 +1,4 @@
-"""What the tests of the client share: a client, a lossy proxy before the server, and the command line."""
+"""Fixtures of the client's tests: a client, a lossy proxy in front of the server, and the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from client.__main__ import main
 from tests.client.lossy_proxy import LossyProxy
 from tests.support.paths import ROOT
 from tests.support.server import Server
-from tests.support.waiting import until
+from tests.support.until import until
 
 
 def write_secret(path: Path, jobix: object) -> None:
@@ -29,42 +29,42 @@ def write_secret(path: Path, jobix: object) -> None:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """One server for all tests that don't stop it (those take `server`): a list of its own is enough for each."""
-    one = Server(tmp_path_factory.mktemp("shared-server"))
-    yield one.start()
-    one.kill()
+    """One server for all tests that only need a new list. Tests that stop the server use `server`."""
+    server = Server(tmp_path_factory.mktemp("shared-server"))
+    yield server.start()
+    server.kill()
 
 
 @pytest.fixture(scope="session")
 def url(shared):
-    """Where the shared server listens."""
+    """The URL of the shared server."""
     return shared.url
 
 
 @pytest.fixture
-def kept(shared, client):
-    """What the database has of a job: a dict of its columns. kept(3)["error"]"""
+def job_row(shared, client):
+    """Reads the database row of a job as a dict of its columns: job_row(3)["error"]."""
 
-    def look(jobid: int) -> dict[str, Any]:
+    def read_row(jobid: int) -> dict[str, Any]:
         with contextlib.closing(sqlite3.connect(shared.folder / "instance" / "jobs.sqlite")) as database:
             database.row_factory = sqlite3.Row
             query = "SELECT job.* FROM job JOIN job_list ON job_list.id = list_id WHERE name = ? AND jobid = ?"
             return dict(database.execute(query, (client.progress().name, jobid)).fetchone())
 
-    return look
+    return read_row
 
 
 @pytest.fixture
 def client(url, jobix):
-    """A JobClient of a list of its own."""
+    """A JobClient with a new list."""
     return JobClient(url, jobix, retry_for_s=5)
 
 
 @pytest.fixture
 def proxy(url):
-    """A LossyProxy before the server."""
-    with LossyProxy(url) as one:
-        yield one
+    """A LossyProxy in front of the server."""
+    with LossyProxy(url) as lossy_proxy:
+        yield lossy_proxy
 
 
 class Terminal:
@@ -80,14 +80,14 @@ class Terminal:
         self.folder = folder
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """python -m client <words>, in the background."""
-        return self.start_python("-m", "client", *words, **environment)
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Starts `python -m client ARGUMENTS`."""
+        return self.start_python("-m", "client", *arguments, **environment)
 
-    def start_python(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """python <words>, in the background, in a process group of its own."""
+    def start_python(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Starts `python ARGUMENTS`."""
         process = subprocess.Popen(
-            [sys.executable, *words],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=self.environment | environment,
             stdout=subprocess.PIPE,
@@ -97,30 +97,30 @@ class Terminal:
         self._started.append(process)
         return process
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
-        """python -m client <words>: exit code, stdout, stderr."""
-        process = self.start(*words, **environment)
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """Runs `python -m client ARGUMENTS`. Returns the exit code, stdout and stderr."""
+        process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=30)
         return process.returncode, out, err
 
-    def run_in_a_pty(self, *words: str) -> tuple[int, str]:
-        """python -m client <words> in a pseudo terminal: exit code, and what was shown."""
-        ours, theirs = pty.openpty()
+    def run_in_a_pty(self, *arguments: str) -> tuple[int, str]:
+        """Runs `python -m client ARGUMENTS` in a pseudo terminal. Returns the exit code and the output."""
+        controller, terminal_end = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "client", *words],
+            [sys.executable, "-m", "client", *arguments],
             cwd=self.folder,
             env=self.environment | {"TERM": "xterm", "COLUMNS": "120"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=terminal_end,
+            stdout=terminal_end,
+            stderr=terminal_end,
         )
-        os.close(theirs)
-        shown = b""
-        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        os.close(ours)
-        return process.wait(timeout=10), shown.decode()
+        os.close(terminal_end)
+        output = b""
+        with contextlib.suppress(OSError):  # Linux raises this when the other end is closed
+            while chunk := os.read(controller, 65536):
+                output += chunk
+        os.close(controller)
+        return process.wait(timeout=10), output.decode()
 
     def close(self) -> None:
         for process in self._started:
@@ -129,8 +129,8 @@ class Terminal:
             process.communicate()
 
 
-def runs(pid: int) -> bool:
-    """Whether that process is still at work."""
+def is_running(pid: int) -> bool:
+    """Whether that process is running."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
@@ -140,30 +140,30 @@ def runs(pid: int) -> bool:
 
 @pytest.fixture
 def terminal(url, jobix, tmp_path):
-    """A Terminal in a folder of its own."""
-    one = Terminal(url, jobix, tmp_path)
-    yield one
-    one.close()
+    """A Terminal in a new folder."""
+    new_terminal = Terminal(url, jobix, tmp_path)
+    yield new_terminal
+    new_terminal.close()
 
 
 @pytest.fixture
 def run(url, jobix, monkeypatch, tmp_path, capsys):
-    """Runs one command in this process: exit code, stdout, stderr."""
+    """Runs one command in this process. Returns the exit code, stdout and stderr."""
     monkeypatch.setenv("JOBSERVER_URL", url)
     monkeypatch.setenv("JOBSERVER_JOBIX", str(jobix))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
 
-    def one(*words: str) -> tuple[int, str, str]:
+    def run_command(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         try:
-            code = main(list(words))
+            code = main(list(arguments))
         except SystemExit as ended:  # argparse
             code = ended.code
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
-    return one
+    return run_command
 
 
 @pytest.fixture(name="until")
@@ -174,7 +174,7 @@ def until_fixture():
 
 @pytest.fixture
 def take_back(client, until):
-    """Has the jobs in stage 1 expire, and moves them back to stage 0, as a master would."""
+    """Lets the jobs in stage 1 expire and requeues them to stage 0, as a master would."""
 
     def degrade() -> None:
         before = client.lifetime(1)

@@ -21,29 +21,29 @@ class LossyProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self.seen: list[str] = []  # "POST /get/0", as they came
-        self.seen_at: list[float] = []
-        self.handled = threading.Event()  # set when the server has answered a request whose answer is lost or late
-        self._lose: list[str] = []
-        self._late: list[tuple[str, float]] = []
-        self._instead: list[tuple[str, bytes]] = []
+        self.requests: list[str] = []  # such as "POST /get/0", in order of arrival
+        self.request_times: list[float] = []
+        self.handled = threading.Event()  # set after the server's response, if that response is lost or late
+        self._lost: list[str] = []
+        self._delayed: list[tuple[str, float]] = []
+        self._replacements: list[tuple[str, bytes]] = []
 
-    def lose(self, path: str, times: int = 1) -> None:
+    def lose_response(self, path: str, times: int = 1) -> None:
         """The server handles the request, and the connection breaks before its response."""
-        self._lose += [path] * times
+        self._lost += [path] * times
 
     def delay(self, path: str, seconds: float) -> None:
         """The server handles the request, and its response is late."""
-        self._late.append((path, seconds))
+        self._delayed.append((path, seconds))
 
-    def instead(self, path: str, status: str, headers: str = "", body: str = "{}", times: int = 1) -> None:
-        """Sends this response without the server. Responses to be lost come first."""
+    def replace_response(self, path: str, status: str, headers: str = "", body: str = "{}", times: int = 1) -> None:
+        """Sends this response without the server, after all responses to be lost."""
         raw = f"HTTP/1.1 {status}\r\nContent-Length: {len(body.encode())}\r\n{headers}\r\n{body}".encode()
-        self._instead += [(path, raw)] * times
+        self._replacements += [(path, raw)] * times
 
     def count(self, path: str) -> int:
-        """How many requests began with that path."""
-        return sum(line.split()[1].startswith(path) for line in self.seen)
+        """The number of requests whose path starts with this text."""
+        return sum(line.split()[1].startswith(path) for line in self.requests)
 
     def __enter__(self) -> LossyProxy:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -63,52 +63,52 @@ class LossyProxy:
         with contextlib.suppress(OSError):
             if self._tls:
                 client = self._tls.wrap_socket(client, server_side=True)
-            with client, client.makefile("rb") as asked:
-                while request := _message(asked):
-                    if not self._answer(client, request):
+            with client, client.makefile("rb") as reader:
+                while request := _message(reader):
+                    if not self._forward(client, request):
                         return
 
-    def _answer(self, client: socket.socket, request: bytes) -> bool:
-        """False when the connection is to be broken."""
+    def _forward(self, client: socket.socket, request: bytes) -> bool:
+        """Handles one request. Returns False if the connection must be closed."""
         line = request.split(b" HTTP/", 1)[0].decode()
         path = line.split()[1]
-        self.seen.append(line)
-        self.seen_at.append(time.monotonic())
-        for entry in self._instead:
-            if path.startswith(entry[0]) and not any(map(path.startswith, self._lose)):
-                self._instead.remove(entry)
+        self.requests.append(line)
+        self.request_times.append(time.monotonic())
+        for entry in self._replacements:
+            if path.startswith(entry[0]) and not any(map(path.startswith, self._lost)):
+                self._replacements.remove(entry)
                 client.sendall(entry[1])
                 return True
-        with socket.create_connection(self._server) as server, server.makefile("rb") as answered:
+        with socket.create_connection(self._server) as server, server.makefile("rb") as response_stream:
             server.sendall(request)
-            if _gone_before_answered(client, server):
+            if _disconnected_before_response(client, server):
                 return False
-            answer = _message(answered)
-            if not answer:  # the server was killed
+            response = _message(response_stream)
+            if not response:  # the server was killed
                 return False
-        for lost in self._lose:
+        for lost in self._lost:
             if path.startswith(lost):
-                self._lose.remove(lost)
+                self._lost.remove(lost)
                 self.handled.set()
                 return False
-        for late in self._late:
-            if path.startswith(late[0]):
-                self._late.remove(late)
+        for delayed in self._delayed:
+            if path.startswith(delayed[0]):
+                self._delayed.remove(delayed)
                 self.handled.set()
-                time.sleep(late[1])
+                time.sleep(delayed[1])
                 break
-        client.sendall(answer)
+        client.sendall(response)
         return True
 
 
-def _gone_before_answered(client: socket.socket, server: socket.socket) -> bool:
-    """Waits for the answer; True when the client hangs up first, as a worker does that is gone."""
+def _disconnected_before_response(client: socket.socket, server: socket.socket) -> bool:
+    """Waits for the response. Returns True if the client disconnects first, as a killed worker does."""
     readable, _, _ = select.select([client, server], [], [])
     return server not in readable
 
 
 def _message(stream) -> bytes:
-    """One HTTP message with a Content-Length; b"" at the end."""
+    """Reads one HTTP message with a Content-Length; b"" at the end of the stream."""
     head = b""
     length = 0
     while line := stream.readline():

@@ -1,4 +1,4 @@
-"""A TCP server that reads HTTP requests and sends whatever bytes a test wants."""
+"""A TCP server that reads HTTP requests and sends the bytes that a test chooses."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ def test_a_job_moves_through_all_stages_with_its_data(client):
     assert (first.jobid, first.jobcmd, first.stage, first.working_stage, first.attempt) == (4, "four", 0, 1, 1)
     assert 590 < first.lifetime_s <= 601
     assert first.deadline.tzinfo is not None
-    answer = client.update(first, 2, filename="4.npy", jobcmd=[4, "next"], result={"chi2": 1.5}, next=0)
-    assert (answer.jobid, answer.jobstage, answer.failed) == (4, 2, False)
-    second = answer.next
+    response = client.update(first, 2, filename="4.npy", jobcmd=[4, "next"], result={"chi2": 1.5}, next=0)
+    assert (response.jobid, response.jobstage, response.failed) == (4, 2, False)
+    second = response.next
     assert (second.jobid, second.jobcmd, second.working_stage) == (3, {"file": "3.fits"}, 1)
     assert client.update(second, 0).jobstage == 0
     third = client.get(2)
@@ -71,7 +71,7 @@ def test_each_of_many_reports_has_its_own_outcome(client):
         Report(99, 2, "0" * 32),
     ]
     outcomes, claimed = client.update_many(reports, next=0, n=5)
-    assert [(one.status, one.jobstage, one.error) for one in outcomes] == [
+    assert [(outcome.status, outcome.jobstage, outcome.error) for outcome in outcomes] == [
         (200, 2, None),
         (409, None, "claim_lost"),
         (200, 0, None),
@@ -114,8 +114,8 @@ def test_an_update_reports_that_no_attempts_are_left(client):
     client.init([0, 10])
     client.lifetime(1, 10, max_attempts=1)
     client.set({1: {}})
-    answer = client.update(client.get(0), 0, error="broken")
-    assert (answer.failed, answer.jobstage) == (True, 1)
+    response = client.update(client.get(0), 0, error="broken")
+    assert (response.failed, response.jobstage) == (True, 1)
 
 
 def test_lifetimes_are_returned_as_they_were_set(client):
@@ -132,7 +132,7 @@ def test_each_part_of_a_lifetime_can_be_changed_alone(client):
 
 
 def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
-    through = JobClient(proxy.url, jobix)
+    through_proxy = JobClient(proxy.url, jobix)
     requests_before: list[int] = []
 
     def jobs():
@@ -140,10 +140,10 @@ def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
             requests_before.append(proxy.count("/set"))
             yield jobid, {"jobcmd": {"file": f"data/{jobid}.fits"}}
 
-    assert through.set(jobs()) == SetResponse(25_000, 0)
+    assert through_proxy.set(jobs()) == SetResponse(25_000, 0)
     assert proxy.count("/set") == 3
     assert (requests_before[9_999], requests_before[10_001], requests_before[24_999]) == (0, 1, 2)
-    assert through.set({0: {}, 25_000: {}}) == SetResponse(1, 1)
+    assert through_proxy.set({0: {}, 25_000: {}}) == SetResponse(1, 1)
 
 
 def test_a_value_that_json_cannot_express_is_refused_before_it_is_sent(client):
@@ -158,9 +158,9 @@ def test_a_value_that_json_cannot_express_is_refused_before_it_is_sent(client):
 
 def test_the_jobix_is_a_whole_number_of_63_bits_and_no_message_repeats_it(url):
     for bad in ("123456789012345", -123456789012345, 2**63, True, 12345678901.5):
-        with pytest.raises(BadJobix) as told:
+        with pytest.raises(BadJobix) as error_info:
             JobClient(url, bad)
-        assert str(bad) not in str(told.value)
+        assert str(bad) not in str(error_info.value)
     with pytest.raises(BadJobix, match=r"not text: use int"):
         JobClient(url, "123")
 
@@ -172,11 +172,11 @@ def test_a_url_that_is_not_a_job_server_is_an_error(url, jobix):
 
 def test_claims_of_many_threads_do_not_overlap(client):
     client.set({jobid: {} for jobid in range(60)})
-    got: list[int] = []
+    claimed: list[int] = []
 
     def take() -> None:
         while (job := client.get(0)) is not None:
-            got.append(job.jobid)
+            claimed.append(job.jobid)
             client.update(job, 2)
 
     threads = [threading.Thread(target=take) for _ in range(6)]
@@ -184,4 +184,4 @@ def test_claims_of_many_threads_do_not_overlap(client):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(got) == list(range(60))
+    assert sorted(claimed) == list(range(60))

@@ -1,4 +1,4 @@
-"""Batches of short jobs keep every promise that holds for a single job."""
+"""Batches of short jobs have the same guarantees as single jobs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_all_jobs_of_an_abandoned_claim_are_given_back(client):
 
 
 def test_waiting_jobs_of_a_batch_are_renewed(client, monkeypatch):
-    """Eight jobs of a quarter of a second, with a lifetime of 0.9 s; also those that are done, and not yet told."""
+    """Eight jobs take a quarter of a second each, with a lifetime of 0.9 s. Done jobs are renewed until reported."""
     monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.015])
     client.lifetime(1, 0.015, requeue=0)
@@ -115,24 +115,24 @@ def test_waiting_jobs_of_a_batch_are_renewed(client, monkeypatch):
     assert attempts == [1] * 9
 
 
-def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, kept, monkeypatch):
+def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, job_row, monkeypatch):
     monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
     client.init([0, 0.01])
     client.set({jobid: {} for jobid in range(5)})
-    begun = []
+    started = []
 
     def work(job):
-        begun.append(job.jobid)
+        started.append(job.jobid)
         if job.jobid == 1:
             assert shared.run("cancel", client.progress().name, "3").returncode == 0
-            time.sleep(0.5)  # until a renewal says so
+            time.sleep(0.5)  # until a renewal shows that it is cancelled
 
     assert Worker(client, 0, work).run() == Tally(done=4, failed=1)
-    assert 3 not in begun
-    assert kept(3)["error"] == "cancelled"
+    assert 3 not in started
+    assert job_row(3)["error"] == "cancelled"
 
 
-def test_failures_among_a_batch_are_given_back_each_with_its_error(client, kept):
+def test_failures_among_a_batch_are_given_back_each_with_its_error(client, job_row):
     client.lifetime(1, 0, max_attempts=1)
     client.set({jobid: {} for jobid in range(30)})
 
@@ -142,16 +142,16 @@ def test_failures_among_a_batch_are_given_back_each_with_its_error(client, kept)
         return {"of": job.jobid}
 
     assert Worker(client, 0, work).run() == Tally(done=27, failed=3)
-    assert [kept(jobid)["error"].partition(" (")[0] for jobid in (5, 15, 25)] == [
+    assert [job_row(jobid)["error"].partition(" (")[0] for jobid in (5, 15, 25)] == [
         "ValueError: of 5", "ValueError: of 15", "ValueError: of 25"
     ]  # fmt: skip
-    assert kept(29)["result"] == '{"of":29}'
+    assert job_row(29)["result"] == '{"of":29}'
 
 
 def test_lost_responses_of_batches_do_not_make_a_job_done_twice(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {} for jobid in range(100)})
-    proxy.lose("/update_jobs", times=3)
+    proxy.lose_response("/update_jobs", times=3)
     seen = []
     assert Worker(client, 0, lambda job: seen.append(job.jobid)).run() == Tally(done=100)
     assert seen == list(range(100))
@@ -180,17 +180,17 @@ def test_a_worker_whose_server_is_gone_shows_all_undelivered_reports(server, job
 
 
 @pytest.fixture
-def nine(server, jobix, monkeypatch):
-    """A client of a list of nine jobs, on the test's own server; who is slow is relieved soon."""
+def nine_jobs(server, jobix, monkeypatch):
+    """A client of a list of nine jobs, on a separate server. A slow job leaves its batch after 0.1 s."""
     monkeypatch.setattr("client.worker.batch.SLOW_S", 0.1)
     client = JobClient(server.url, jobix, retry_for_s=20)
     client.set({jobid: {} for jobid in range(9)})
     return client
 
 
-def test_the_result_of_a_slow_job_is_delivered_after_a_failed_delivery(server, nine):
-    """The server was away too long for them, and is back when the slow job ends."""
-    nine.retry_for_s = 0.3
+def test_the_result_of_a_slow_job_is_delivered_after_a_failed_delivery(server, nine_jobs):
+    """The server was unavailable for too long to report them; it is available again when the slow job ends."""
+    nine_jobs.retry_for_s = 0.3
 
     def work(job):
         if job.jobid == 4:
@@ -199,13 +199,16 @@ def test_the_result_of_a_slow_job_is_delivered_after_a_failed_delivery(server, n
             server.start()
 
     with pytest.raises(Undelivered, match="job 1 moves to stage 2"):
-        Worker(nine, 0, work).run()
-    progress = nine.progress()
-    assert (progress.done, progress.working) == (2, 7)  # 0 and 4; the others come back when their lifetime is over
+        Worker(nine_jobs, 0, work).run()
+    progress = nine_jobs.progress()
+    assert (progress.done, progress.working) == (
+        2,
+        7,
+    )  # 0 and 4; the others become available when their lifetime is over
 
 
-def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine):
-    """The reports on their way beside the slow job are delivered when it is back."""
+def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine_jobs):
+    """Reports that are pending during the slow job are delivered when the server is available again."""
 
     def work(job):
         if job.jobid == 4:
@@ -213,4 +216,4 @@ def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine):
             threading.Timer(0.5, server.start).start()
             time.sleep(0.3)
 
-    assert Worker(nine, 0, work).run() == Tally(done=9)
+    assert Worker(nine_jobs, 0, work).run() == Tally(done=9)

@@ -1,4 +1,4 @@
-"""Claims during the work: renewed, lost, cancelled, undelivered."""
+"""Claims during the work: renewal, loss, cancellation, undelivered reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from client import Job, JobClient, Tally, Undelivered, Worker
 
 
 def counts(client) -> tuple[int, int, int]:
-    """Jobs available, worked on, done."""
+    """The numbers of available, working and done jobs."""
     progress = client.progress()
     return progress.available, progress.working, progress.done
 
@@ -38,7 +38,7 @@ def test_renewals_come_at_a_third_of_the_lifetime(proxy, jobix):
     assert proxy.count("/heartbeat") == 3
 
 
-def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, jobix, kept, take_back):
+def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, jobix, job_row, take_back):
     client.init([0, 0.02])
     client.set({1: {}})
     attempts = []
@@ -52,11 +52,11 @@ def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, 
         return "fresh"
 
     assert Worker(JobClient(proxy.url, jobix), 0, work).run() == Tally(done=1, lost=1)
-    assert kept(1)["result"] == '"fresh"'
+    assert job_row(1)["result"] == '"fresh"'
     assert proxy.count("/update_jobs") == 1
 
 
-def test_the_result_of_a_lost_claim_is_dropped_and_the_worker_continues(client, kept, take_back):
+def test_the_result_of_a_lost_claim_is_dropped_and_the_worker_continues(client, job_row, take_back):
     client.init([0, 10])
     client.set({1: {}})
     stale = [True]
@@ -69,30 +69,30 @@ def test_the_result_of_a_lost_claim_is_dropped_and_the_worker_continues(client, 
         return "fresh"
 
     assert Worker(client, 0, work).run() == Tally(done=1, lost=1)
-    assert kept(1)["result"] == '"fresh"'
+    assert job_row(1)["result"] == '"fresh"'
 
 
 def test_two_threads_that_read_stopped_at_once_get_the_same_event():
-    def look(job, together, found):
+    def read_stopped(job, together, events):
         together.wait()
-        found.append(job.stopped)
+        events.append(job.stopped)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         for _ in range(300):
-            job, together, found = Job(1, None, 0, 1, "claim", 1, None), threading.Barrier(2), []
-            threads = [threading.Thread(target=look, args=(job, together, found)) for _ in range(2)]
+            job, together, events = Job(1, None, 0, 1, "claim", 1, None), threading.Barrier(2), []
+            threads = [threading.Thread(target=read_stopped, args=(job, together, events)) for _ in range(2)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            assert found[0] is found[1] is job.stopped
+            assert events[0] is events[1] is job.stopped
     finally:
         sys.setswitchinterval(interval)
 
 
-def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, kept):
+def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, job_row):
     client.init([0, 0.02])
     client.set({1: {}, 2: {}})
 
@@ -102,14 +102,14 @@ def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, 
             assert job.stopped.wait(5)
 
     assert Worker(client, 0, work).run() == Tally(done=1, failed=1)
-    assert kept(1)["error"] == "cancelled"
+    assert job_row(1)["error"] == "cancelled"
 
 
 def test_a_lost_response_does_not_make_a_worker_do_a_job_twice(proxy, jobix):
     client = JobClient(proxy.url, jobix)
     client.set({jobid: {} for jobid in range(6)})
-    proxy.lose("/get/0")
-    proxy.lose("/update_jobs", times=2)
+    proxy.lose_response("/get/0")
+    proxy.lose_response("/update_jobs", times=2)
     seen = []
     assert Worker(client, 0, lambda job: seen.append(job.jobid)).run() == Tally(done=6)
     assert seen == list(range(6))

@@ -1,4 +1,4 @@
-"""python -m client, against a real server: what it prints, and its exit codes."""
+"""python -m client with a real server: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
     assert (code, json.loads(out)["jobstage"]) == (0, 2)
     code, out, _ = run("get", "0")
     assert re.search(r"^jobid: 4\njobcmd: .*\nwhen done: (\S+ -m client|jm) update 4 2 --claim \w+$", out, re.S)
-    told = re.search(r"update .*", out)[0].split()
-    assert run(*told) == (0, "Success, job 4 was updated to stage 2!\n", "")
+    command = re.search(r"update .*", out)[0].split()
+    assert run(*command) == (0, "Success, job 4 was updated to stage 2!\n", "")
     assert run("get", "0") == (1, "no job available\n", "")
     assert run("get", "0", "--json") == (1, '"nada"\n', "")
     assert JobClient(url, jobix).progress().stages[2].jobs == 2
@@ -88,7 +88,7 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("arguments", "code", "expected"),
     [
         (["work", "0"], 2, "after --"),
         (["get", "0", "--", "echo"], 2, "after --"),
@@ -112,10 +112,10 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
         (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "could not be reached"),
     ],
 )
-def test_an_error_is_one_line_and_an_exit_code(run, words, code, told):
-    ended, out, err = run(*words)
+def test_an_error_is_one_line_and_an_exit_code(run, arguments, code, expected):
+    ended, out, err = run(*arguments)
     assert (ended, out) == (code, "")
-    assert told in err.splitlines()[-1]
+    assert expected in err.splitlines()[-1]
     assert "Traceback" not in err
     assert "x12345" not in err
 
@@ -135,8 +135,8 @@ def test_the_error_for_an_invalid_jobix_file_does_not_suggest_init(run, tmp_path
     else:
         write_secret(tmp_path / "s", holds)
     code, _, err = run(*command, "--jobix-file", "s")
-    told = "cannot be read from s (Is a directory)" if holds is None else "the file s must contain a whole number"
-    assert (code, told in err, "creates" in err) == (4, True, False)
+    message = "cannot be read from s (Is a directory)" if holds is None else "the file s must contain a whole number"
+    assert (code, message in err, "creates" in err) == (4, True, False)
 
 
 def test_work_does_all_jobs_and_exits_with_0(terminal, client):

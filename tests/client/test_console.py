@@ -15,7 +15,7 @@ from client.http.failures import printable
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "expected"),
     [
         ("wach", "there is no command 'wach'. Did you mean watch? See `jm --help`"),
         ("xyzzy", "there is no command 'xyzzy'. See `jm --help`"),
@@ -30,10 +30,10 @@ from client.http.failures import printable
         ("completion csh", "argument shell: invalid choice: 'csh'"),
     ],
 )
-def test_a_mistyped_word_gets_a_suggestion(run, words, told):
-    code, out, err = run(*words.split())
+def test_a_mistyped_word_gets_a_suggestion(run, arguments, expected):
+    code, out, err = run(*arguments.split())
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {told}")
+    assert err.startswith(f"error: {expected}")
     assert len(err.splitlines()) == 1
 
 
@@ -50,11 +50,11 @@ def test_the_version_is_the_servers(run):
     assert run("--version") == (0, f"job_manager {__version__}\n", "")
 
 
-def complete_in_bash(script: str, *words: str) -> set[str]:
-    """What bash offers after these words."""
+def complete_in_bash(script: str, *arguments: str) -> set[str]:
+    """The completions that bash offers after these words."""
     code = f"""{script}
-COMP_WORDS=({" ".join(f"'{word}'" for word in words)})
-COMP_CWORD={len(words) - 1}
+COMP_WORDS=({" ".join(f"'{word}'" for word in arguments)})
+COMP_CWORD={len(arguments) - 1}
 $(complete -p jm | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
@@ -85,10 +85,10 @@ def test_zsh_and_fish_have_a_script_with_all_commands(run, shell, start):
 def test_errors_are_coloured_in_a_terminal_unless_no_color_is_set(terminal, environment, coloured):
     terminal.environment.pop("NO_COLOR", None)
     terminal.environment |= environment
-    code, shown = terminal.run_in_a_pty("get", "1")
+    code, output = terminal.run_in_a_pty("get", "1")
     assert code == 3
-    assert ("\x1b[1;31merror:" in shown) == coloured
-    assert "error:" in shown
+    assert ("\x1b[1;31merror:" in output) == coloured
+    assert "error:" in output
 
 
 def test_a_short_command_in_a_terminal_gives_up_soon(terminal):
@@ -97,9 +97,9 @@ def test_a_short_command_in_a_terminal_gives_up_soon(terminal):
     assert "retrying for 300 s" in process.stderr.readline()
     process.kill()
     started = time.monotonic()
-    code, shown = terminal.run_in_a_pty("get", "0")
+    code, output = terminal.run_in_a_pty("get", "0")
     assert code == 5
-    assert "retrying for 10 s" in shown
+    assert "retrying for 10 s" in output
     assert time.monotonic() - started < 20
 
 
@@ -108,8 +108,8 @@ def test_nothing_is_coloured_outside_of_a_terminal(terminal):
 
 
 def test_every_command_that_prints_data_has_json(run, client, jobix, tmp_path):
-    def parsed(*words: str) -> object:
-        code, out, _ = run(*words, "--json")
+    def parsed(*arguments: str) -> object:
+        code, out, _ = run(*arguments, "--json")
         assert code == 0
         return json.loads(out)
 
@@ -134,7 +134,7 @@ def test_work_prints_its_counts_as_json_after_the_output_of_the_commands(termina
 
 
 def test_the_folder_works_under_the_name_of_the_installed_package(terminal, tmp_path):
-    """Where it is installed, the package has another name: every import within it is relative."""
+    """The installed package has another name, so every import within it must be relative."""
     os.symlink(Path(client.__file__).parent, tmp_path / "job_manager_client")
     terminal.environment["PYTHONPATH"] = str(tmp_path)
     process = terminal.start_python("-m", "job_manager_client", "lifetime", "1", "--json")
@@ -143,12 +143,12 @@ def test_the_folder_works_under_the_name_of_the_installed_package(terminal, tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "output"),
     [
         ("plain ünïcode 日本", "plain ünïcode 日本"),
         ("a\nb\tc", "a\nb\tc"),
         ("\x1b[2J\x00\x7f\x9b\u202e", "\ufffd[2J" + "\ufffd" * 4),
     ],
 )
-def test_control_characters_are_replaced(text, shown):
-    assert printable(text) == shown
+def test_control_characters_are_replaced(text, output):
+    assert printable(text) == output

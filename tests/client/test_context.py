@@ -1,4 +1,4 @@
-"""jm login, logout and context: what is saved, who may read it, and what wins."""
+"""jm login, logout and context: the saved file, its permissions, and the order of precedence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.client.conftest import write_secret
 
 @pytest.fixture
 def jm(run, monkeypatch, tmp_path):
-    """`run` without the environment's server and key, with a configuration folder of its own."""
+    """Like `run`, without server and key in the environment, and with a new configuration folder."""
     monkeypatch.delenv("JOBSERVER_URL")
     monkeypatch.delenv("JOBSERVER_JOBIX")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -73,8 +73,8 @@ def test_login_warns_if_the_server_has_no_list_with_the_key(jm, tmp_path, url):
 
 
 def test_options_override_the_environment_and_it_the_saved_context(jm, saved, url, jobix, tmp_path, monkeypatch):
-    def sources(*words: str) -> tuple[str, str]:
-        used = json.loads(jm("context", "--json", *words)[1])
+    def sources(*arguments: str) -> tuple[str, str]:
+        used = json.loads(jm("context", "--json", *arguments)[1])
         assert str(jobix) not in str(used)
         return used["url_source"], used["jobix_source"]
 
@@ -94,7 +94,7 @@ def test_a_saved_key_is_sent_only_to_the_server_that_it_was_saved_for(jm, saved,
     code, _, err = jm("get", "0", "--url", proxy.url)
     assert code == 4
     assert f"the key saved by jm login is for {url}" in err
-    assert proxy.seen == []
+    assert proxy.requests == []
 
 
 def test_context_without_a_key_prints_none(jm):
@@ -104,8 +104,8 @@ def test_context_without_a_key_prints_none(jm):
 def test_a_password_in_the_url_is_not_shown(jm, saved, url, jobix, tmp_path):
     write_secret(tmp_path / "secret", jobix)
     secret_url = url.replace("//", "//user:pa55@")
-    shown = jm("login", secret_url, "--jobix-file", "secret")[1] + jm("context")[1] + jm("context", "--json")[1]
-    assert "pa55" not in shown
+    output = jm("login", secret_url, "--jobix-file", "secret")[1] + jm("context")[1] + jm("context", "--json")[1]
+    assert "pa55" not in output
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"url": 5}', '{"url": "http://x", "jobix": "x"}', "[" * 9000])
@@ -121,8 +121,8 @@ def test_a_damaged_context_is_an_error_that_says_what_to_do(jm, saved, text):
 def test_a_key_that_others_can_read_or_change_is_refused(jm, saved, url, jobix, tmp_path, mode):
     write_secret(tmp_path / "secret", jobix)
     (tmp_path / "secret").chmod(mode)
-    for words in (("get", "0", "--url", url, "--jobix-file", "secret"), ("login", url, "--jobix-file", "secret")):
-        code, out, err = jm(*words)
+    for arguments in (("get", "0", "--url", url, "--jobix-file", "secret"), ("login", url, "--jobix-file", "secret")):
+        code, out, err = jm(*arguments)
         assert (code, out) == (4, "")
         assert err.endswith(f"in secret (mode {mode:o}): run chmod 600 secret\n")
     saved.chmod(mode)

@@ -16,10 +16,10 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     assert code == 1
     assert "job 0 given back: exit code 2: mistyped\n" in err
     assert "job 0 failed permanently: exit code 2: mistyped\n" in err
-    hint, told = err.splitlines()[-2:]
+    hint, error = err.splitlines()[-2:]
     assert hint.startswith("1 failed permanently: `")
     assert hint.endswith(" check 1 0` retries them")
-    assert told.startswith(
+    assert error.startswith(
         "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix it"
     )
     progress = client.progress()

@@ -13,14 +13,16 @@ from tests.client.conftest import ROOT
 
 @pytest.fixture
 def copied(tmp_path):
-    """The folder `client/` alone, somewhere else; answers the environment in which it is found."""
+    """Copies only the folder `client/` to another place. Returns an environment that finds it."""
     shutil.copytree(ROOT / "client", tmp_path / "node" / "client", ignore=shutil.ignore_patterns("__pycache__"))
     return {"PYTHONPATH": str(tmp_path / "node")}
 
 
-def python(copied, folder, *words: str) -> subprocess.CompletedProcess[str]:
-    """python <words> in that environment."""
-    return subprocess.run([sys.executable, *words], cwd=folder, env=copied, capture_output=True, text=True, timeout=20)
+def python(copied, folder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python ARGUMENTS` in that environment."""
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=copied, capture_output=True, text=True, timeout=20
+    )
 
 
 def test_a_copy_of_the_folder_client_works(copied, tmp_path, url, jobix):
@@ -30,10 +32,10 @@ def test_a_copy_of_the_folder_client_works(copied, tmp_path, url, jobix):
 
 
 def test_a_missing_library_is_one_line_with_the_command_that_installs_it(copied, tmp_path):
-    ended = python(copied, tmp_path, "-S", "-m", "client", "watch")  # -S: as if nothing were installed
+    ended = python(copied, tmp_path, "-S", "-m", "client", "watch")  # -S: without the installed packages
     assert (ended.returncode, ended.stdout) == (2, "")
-    told = f"error: a library is missing: {sys.executable} -m pip install requests rich shtab\n"
-    assert ended.stderr == told
+    message = f"error: a library is missing: {sys.executable} -m pip install requests rich shtab\n"
+    assert ended.stderr == message
 
 
 def test_an_import_needs_requests_but_not_rich(copied, tmp_path):

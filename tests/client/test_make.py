@@ -18,7 +18,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def folder():
-    """A folder that anybody may enter, with the Makefile in it."""
+    """A folder with the Makefile, which all users can enter."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         shutil.copy(ROOT / "Makefile", name)
@@ -26,7 +26,7 @@ def folder():
 
 
 def make(folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """make .venv/made: a .venv with a pip that works, and nothing installed yet."""
+    """Runs `make .venv/made`, which makes a .venv with a working pip and no other packages."""
     command = ["make", ".venv/made", f"PYTHON={sys.executable}"]
     own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=100, **options)
@@ -35,7 +35,7 @@ def make(folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
 def test_an_incomplete_venv_is_repaired_and_a_complete_one_is_kept(folder):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
     pip = next((folder / ".venv").glob("lib/python*/site-packages")) / "pip"
-    pip.mkdir()  # the first files of it, as far as the kill let it come
+    pip.mkdir()  # only its first files, as after a kill
     (pip / "__init__.py").touch()
     ended = make(folder)
     assert (ended.returncode, ended.stdout) == (0, "setting up .venv …\n"), ended.stderr

@@ -29,10 +29,10 @@ def test_init_with_requeue_leaves_a_requeue_that_was_set_before(client):
 
 def test_setting_only_requeue_or_attempts_keeps_the_minutes(run):
     run("lifetime", "1", "20")
-    told = "stage 1: 20 minutes, then back to stage 0, at most 5 attempts\n"
-    assert run("lifetime", "1", "--requeue", "0") == (0, told, "")
-    assert run("lifetime", "1", "--max-attempts", "2")[1] == told.replace("5", "2")
-    assert run("lifetime", "1", "30")[1] == told.replace("5", "2").replace("20", "30")
+    line = "stage 1: 20 minutes, then back to stage 0, at most 5 attempts\n"
+    assert run("lifetime", "1", "--requeue", "0") == (0, line, "")
+    assert run("lifetime", "1", "--max-attempts", "2")[1] == line.replace("5", "2")
+    assert run("lifetime", "1", "30")[1] == line.replace("5", "2").replace("20", "30")
 
 
 def test_requeue_none_flags_expired_jobs(run, client):
@@ -48,7 +48,7 @@ def test_a_stage_without_a_lifetime_is_described_as_no_limit(run):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         "lifetime --requeue 0 --max-attempts 3 1 20",
         "lifetime 1 --requeue 0 20 --max-attempts 3",
@@ -56,9 +56,9 @@ def test_a_stage_without_a_lifetime_is_described_as_no_limit(run):
         "lifetime 1 20 --max-attempts 3 --requeue 0",
     ],
 )
-def test_options_may_stand_anywhere_after_the_command(run, words):
+def test_options_may_stand_anywhere_after_the_command(run, arguments):
     expected = (0, "stage 1: 20 minutes, then back to stage 0, at most 3 attempts\n", "")
-    assert run(*words.split()) == expected
+    assert run(*arguments.split()) == expected
 
 
 def test_common_options_may_stand_before_the_command_and_between_its_words(run, url, jobix, tmp_path):
@@ -69,9 +69,9 @@ def test_common_options_may_stand_before_the_command_and_between_its_words(run, 
     assert run("--jobix-file", "s", "--url", url, "get", "0", "--json", "1")[0] == 1
 
 
-@pytest.mark.parametrize("words", [["set"], ["set", "a.csv", "--files", "*"]])
-def test_set_takes_a_file_or_a_pattern(run, words):
-    code, _, err = run(*words)
+@pytest.mark.parametrize("arguments", [["set"], ["set", "a.csv", "--files", "*"]])
+def test_set_takes_a_file_or_a_pattern(run, arguments):
+    code, _, err = run(*arguments)
     assert code == 2
     assert "set takes a file, or --files PATTERN" in err
 
@@ -89,8 +89,8 @@ def test_the_help_of_work_shows_where_the_command_goes(run):
 def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
     reference = (ROOT / "docs" / "client.md").read_text()
     described = client.__main__.__doc__
-    shown = run("--help")[1]
-    commands = re.findall(r"^    (\w+) ", shown, re.M)
+    help_text = run("--help")[1]
+    commands = re.findall(r"^    (\w+) ", help_text, re.M)
     assert len(commands) == 12
     for command in commands:
         row = re.search(rf"^\| `{command}\b.*", reference, re.M)

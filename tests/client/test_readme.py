@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Asker, Server
+from tests.conftest import ROOT, ApiClient, Server
 
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 
 
 def shell(command: str, server: Server, home: Path) -> str:
-    """Runs shell commands with the console commands of this environment; stops at the first error. Its output."""
+    """Runs shell commands with the programs of this environment; stops at the first error. Returns the output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
     environment.pop("XDG_CONFIG_HOME", None)
     environment |= {"HOME": str(home), "JOBSERVER_URL": server.url}
@@ -44,7 +44,7 @@ def test_the_first_jobs_run_as_written(server: Server, tmp_path: Path) -> None:
     output = shell(jobs, server, tmp_path)
     assert len(re.findall(r"^[0-9a-f]{64}  input\d\.txt$", output, re.MULTILINE)) == 5
     secret = int((tmp_path / "first-jobs" / "secret").read_text())
-    assert Asker(server.url, secret)("/get").json()["done"] == 5
+    assert ApiClient(server.url, secret)("/get").json()["done"] == 5
 
 
 def test_the_two_jobs_of_the_plain_worker_are_added_as_written(server: Server, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def large_redirect(_path, _body) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "expected"),
     [
         (endless_body, f"more than {MAX_BODY_MB} MB"),
         (endless_chunks, f"more than {MAX_BODY_MB} MB"),
@@ -66,11 +66,11 @@ def large_redirect(_path, _body) -> Iterator[bytes]:
         (large_redirect, "redirects to /elsewhere"),
     ],
 )
-def test_a_response_that_is_too_large_is_an_error_and_takes_little_memory(script, told):
+def test_a_response_that_is_too_large_is_an_error_and_takes_little_memory(script, expected):
     with RogueServer(script) as server:
         error, memory_mb = claim_in_another_process(server.url)
     assert error.startswith("NotAJobServer: ")
-    assert told in error
+    assert expected in error
     assert memory_mb < 4 * MAX_BODY_MB
 
 
@@ -161,14 +161,14 @@ def test_text_of_the_server_cannot_control_the_terminal(capsys, monkeypatch):
     with RogueServer(lambda path, _body: [responses[path]]) as server:
         monkeypatch.setenv("JOBSERVER_URL", server.url)
         codes = [
-            main([*words.split(), "--retry-for-s", "0.3"])
-            for words in ("get 0", "get 2", "get 4", "get 6", "update 1 2", "watch")
+            main([*arguments.split(), "--retry-for-s", "0.3"])
+            for arguments in ("get 0", "get 2", "get 4", "get 6", "update 1 2", "watch")
         ]
-    shown = capsys.readouterr()
+    printed = capsys.readouterr()
     assert codes == [3, 5, 5, 0, 0, 0]
     for text in ("no", "http://x/", "busy", "jobcmd", "ok", "a"):
-        assert text in shown.out + shown.err
-    assert not set("\x1b\x07\x9b\u202e") & set(shown.out + shown.err)
+        assert text in printed.out + printed.err
+    assert not set("\x1b\x07\x9b\u202e") & set(printed.out + printed.err)
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
@@ -188,7 +188,7 @@ ODD_HEARTBEATS = {
 
 @pytest.mark.parametrize("odd", ODD_HEARTBEATS.values(), ids=ODD_HEARTBEATS.keys())
 def test_an_odd_response_to_a_heartbeat_does_not_end_the_renewals(odd, caplog):
-    """The next response is that the claim was lost: the function must be notified."""
+    """The next response reports that the claim is lost: the function must be notified."""
     caplog.set_level(logging.WARNING)
     lost = http(b'{"jobs": [{"jobid": 1, "state": "lost", "deadline": null}]}')
     heartbeats = iter([http(odd), *itertools.repeat(lost, 9)])

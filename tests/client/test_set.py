@@ -8,7 +8,7 @@ import pytest
 
 
 def many(count: int) -> str:
-    """JSON lines, of which 10,000 go into a request."""
+    """A file of JSON lines; each request has 10,000 of them."""
     return "".join(f'"{number}.fits"\n' for number in range(count))
 
 

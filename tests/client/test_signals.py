@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import JobClient
-from tests.client.conftest import runs
+from tests.client.conftest import is_running
 from tests.client.lossy_proxy import LossyProxy
 
 WORKER = """
@@ -26,7 +26,7 @@ print(Worker(client, 0, work, forever=True).run())
 
 @pytest.fixture
 def function_worker(terminal):
-    """Starts a worker whose function sleeps that long, and waits until it does."""
+    """Starts a worker whose function sleeps for that time. Returns when it sleeps."""
 
     def start(seconds: float, **environment: str):
         process = terminal.start_python("-c", WORKER, str(seconds), **environment)
@@ -37,14 +37,14 @@ def function_worker(terminal):
 
 
 def ended(process, within_s: float) -> tuple[int, str, str]:
-    """Exit code, stdout, stderr of a process that ends in time."""
+    """Waits for the end of a process. Returns its exit code, stdout and stderr."""
     began = time.monotonic()
     out, err = process.communicate(timeout=10)
     assert time.monotonic() - began < within_s
     return process.returncode, out, err
 
 
-def test_the_first_signal_lets_the_running_job_finish(client, function_worker, kept):
+def test_the_first_signal_lets_the_running_job_finish(client, function_worker, job_row):
     client.set({1: {}, 2: {}})
     process = function_worker(0.6)
     process.send_signal(signal.SIGTERM)
@@ -52,21 +52,21 @@ def test_the_first_signal_lets_the_running_job_finish(client, function_worker, k
     assert code == 0
     assert "done=1, failed=0, given_back=0, lost=0, signum=15" in out
     assert "a second signal gives it back" in err
-    assert kept(1)["result"] == '"done"'
+    assert job_row(1)["result"] == '"done"'
     assert (client.progress().available, client.progress().working) == (1, 0)
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
-def test_the_second_signal_gives_the_running_job_back_without_an_error(client, function_worker, kept, signals):
+def test_the_second_signal_gives_the_running_job_back_without_an_error(client, function_worker, job_row, signals):
     client.set({1: {}, 2: {}})
     process = function_worker(60)
-    for one in signals:
-        process.send_signal(one)
+    for signum in signals:
+        process.send_signal(signum)
         time.sleep(0.05)
     _, out, _ = ended(process, 2)
     assert "done=0, failed=0, given_back=1" in out
     assert (client.progress().available, client.progress().working) == (2, 0)
-    assert (kept(1)["error"], kept(1)["failures"]) == (None, 0)
+    assert (job_row(1)["error"], job_row(1)["failures"]) == (None, 0)
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -92,7 +92,7 @@ def test_the_second_signal_ends_a_command_and_its_child_processes(client, termin
     code, _, err = ended(process, 3)
     assert (code, err.splitlines()[-1]) == (143, "0 done, 1 given back")
     assert client.progress().available == 1
-    assert not runs(int((tmp_path / "pid").read_text()))
+    assert not is_running(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -102,7 +102,10 @@ def test_a_signal_ends_a_worker_that_waits_for_a_job_at_once(client, terminal, u
     until(lambda: proxy.count("/get/0") == 1)
     process.send_signal(number)
     code, _, err = ended(process, 0.8)
-    assert (code, err) == (128 + number, "stopping\n0 done\n")  # not that it lets a job end: it has none
+    assert (code, err) == (
+        128 + number,
+        "stopping\n0 done\n",
+    )  # it must not print that it waits for a running job: it has none
 
 
 def test_a_job_added_after_an_abandoned_wait_is_not_claimed(client, terminal, until, proxy):

@@ -59,7 +59,7 @@ def test_csv_rows_are_objects_of_text(read):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         ("jobs.txt", "", "must end in"),
         ("jobs.json", "[1, 2", "is not JSON"),
@@ -83,8 +83,8 @@ def test_csv_rows_are_objects_of_text(read):
         ("jobs.csv", b"a\n\xff\n", "is not UTF-8"),
     ],
 )
-def test_an_unreadable_entry_is_reported_with_file_and_line(read, name, text, told):
-    with pytest.raises(BadSource, match=told):
+def test_an_unreadable_entry_is_reported_with_file_and_line(read, name, text, expected):
+    with pytest.raises(BadSource, match=expected):
         read(name, text)
 
 

@@ -15,9 +15,9 @@ from tests.client.lossy_proxy import LossyProxy
 def certificate(tmp_path_factory):
     """Paths of a self-signed certificate for 127.0.0.1, and of its key."""
     folder = tmp_path_factory.mktemp("tls")
-    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
-    words += " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
-    subprocess.run(words.split(), cwd=folder, check=True, capture_output=True)
+    arguments = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    arguments += " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
+    subprocess.run(arguments.split(), cwd=folder, check=True, capture_output=True)
     return str(folder / "ca.pem"), str(folder / "key.pem")
 
 
@@ -33,14 +33,14 @@ def tls_proxy(url, certificate):
 def test_an_untrusted_certificate_is_refused_before_the_key_is_sent(tls_proxy, jobix):
     with pytest.raises(UntrustedServer, match="CA file"):
         JobClient(tls_proxy.url, jobix).get(0)
-    assert tls_proxy.seen == []
+    assert tls_proxy.requests == []
 
 
 def test_with_its_authority_as_ca_file_a_server_is_trusted(tls_proxy, jobix, certificate, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     client = JobClient(tls_proxy.url, jobix, ca_file=certificate[0])
     client.set({1: {}})
-    tls_proxy.lose("/get/0")
+    tls_proxy.lose_response("/get/0")
     assert client.get(0).jobid == 1
 
 

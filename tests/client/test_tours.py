@@ -12,7 +12,7 @@ from tests.client.conftest import ROOT
 
 @pytest.fixture
 def python(terminal):
-    """Runs a script of the top folder, without any of our packages; its output."""
+    """Runs a script of the top folder without our packages. Returns its output."""
 
     def run(script: str, expected: int = 0, **environment: str) -> str:
         ended = subprocess.run(
@@ -47,12 +47,12 @@ def test_the_smallest_worker_does_all_that_the_tour_has_set(python, client):
 
 @pytest.mark.parametrize("script", ["call.py", "call2.py"])
 def test_without_a_server_the_scripts_print_one_clear_line(python, script):
-    told = python(script, expected=1, JOBSERVER_URL="http://127.0.0.1:9")
-    assert told.startswith("no server at http://127.0.0.1:9 (")
-    assert told.count("\n") == 1
+    output = python(script, expected=1, JOBSERVER_URL="http://127.0.0.1:9")
+    assert output.startswith("no server at http://127.0.0.1:9 (")
+    assert output.count("\n") == 1
 
 
 def test_a_refusal_shows_the_message_of_the_server(python):
-    told = python("call.py", expected=1, JOBSERVER_JOBIX="-1")
-    assert told.startswith("/init/0/10/0/40: ")
-    assert "jobix" in told
+    output = python("call.py", expected=1, JOBSERVER_JOBIX="-1")
+    assert output.startswith("/init/0/10/0/40: ")
+    assert "jobix" in output

@@ -34,17 +34,17 @@ def test_watch_exits_with_1_if_the_remaining_jobs_failed(run, client):
 
 def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_path):
     (tmp_path / "jobs.json").write_text("[1, 2]")
-    code, shown = terminal.run_in_a_pty("set", "jobs.json")
+    code, output = terminal.run_in_a_pty("set", "jobs.json")
     assert code == 0
-    assert "2 new, 0 known" in shown
+    assert "2 new, 0 known" in output
     threading.Timer(0.8, lambda: [client.update(job, 2) for job in client.get_many(0, 2)]).start()
-    code, shown = terminal.run_in_a_pty("watch")
+    code, output = terminal.run_in_a_pty("watch")
     assert code == 0
-    assert "━" in shown
-    assert "2/2 done" in shown
-    assert "100.0%" in shown
-    assert "\n0: 2\r" in shown  # the stages, below the bar
-    assert "\n2: 2\r" in shown
+    assert "━" in output
+    assert "2/2 done" in output
+    assert "100.0%" in output
+    assert "\n0: 2\r" in output  # the stages, below the bar
+    assert "\n2: 2\r" in output
 
 
 def test_a_list_of_many_stages_has_a_short_line():

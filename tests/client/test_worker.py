@@ -14,7 +14,7 @@ from client import BadRequest, BadTemplate, Done, JobClient, Tally, Worker
 
 
 def counts(client) -> tuple[int, int, int]:
-    """Jobs available, worked on, done."""
+    """The numbers of available, working and done jobs."""
     progress = client.progress()
     return progress.available, progress.working, progress.done
 
@@ -27,17 +27,17 @@ def test_all_jobs_get_done_and_the_worker_ends_when_none_is_left(client):
     assert counts(client) == (0, 0, 20)
 
 
-def test_the_return_value_is_stored_with_the_job(client, kept):
+def test_the_return_value_is_stored_with_the_job(client, job_row):
     client.set({jobid: {"jobcmd": {"file": f"{jobid}.fits"}} for jobid in range(4)})
-    answers = [None, {"chi2": [1.5, None]}, Done(result=0, filename="out/2.npy", jobcmd="next"), Done()]
-    Worker(client, 0, lambda job: answers[job.jobid], filename="all/{jobcmd[file]}.out").run()
-    assert [kept(jobid)["result"] for jobid in range(4)] == [None, '{"chi2":[1.5,null]}', "0", None]
-    assert [kept(jobid)["filename"] for jobid in range(3)] == ["all/0.fits.out", "all/1.fits.out", "out/2.npy"]
+    results = [None, {"chi2": [1.5, None]}, Done(result=0, filename="out/2.npy", jobcmd="next"), Done()]
+    Worker(client, 0, lambda job: results[job.jobid], filename="all/{jobcmd[file]}.out").run()
+    assert [job_row(jobid)["result"] for jobid in range(4)] == [None, '{"chi2":[1.5,null]}', "0", None]
+    assert [job_row(jobid)["filename"] for jobid in range(3)] == ["all/0.fits.out", "all/1.fits.out", "out/2.npy"]
     assert client.get(2).jobcmd == {"file": "0.fits"}
-    assert json.loads(kept(2)["jobcmd"]) == "next"
+    assert json.loads(job_row(2)["jobcmd"]) == "next"
 
 
-def test_a_job_whose_function_raises_is_given_back_with_the_message(client, kept):
+def test_a_job_whose_function_raises_is_given_back_with_the_message(client, job_row):
     client.set({1: {"priority": 1}, 2: {}})
 
     def work(job):
@@ -45,10 +45,10 @@ def test_a_job_whose_function_raises_is_given_back_with_the_message(client, kept
             raise TypeError("no such thing \x00 as \udcff" + "!" * 9999)
 
     assert Worker(client, 0, work).run() == Tally(done=2, failed=1)
-    assert kept(1)["jobstage"] == 2
+    assert job_row(1)["jobstage"] == 2
 
 
-def test_the_stored_message_names_the_error_and_its_line(client, kept):
+def test_the_stored_message_names_the_error_and_its_line(client, job_row):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
 
@@ -57,11 +57,11 @@ def test_the_stored_message_names_the_error_and_its_line(client, kept):
 
     assert Worker(client, 0, broken).run() == Tally(failed=1)
     line = broken.__code__.co_firstlineno + 1
-    assert kept(1)["error"] == f"TypeError: no such thing (test_worker.py, line {line})"
+    assert job_row(1)["error"] == f"TypeError: no such thing (test_worker.py, line {line})"
     assert client.progress().failed == 1
 
 
-def test_an_error_from_deep_in_a_library_names_the_line_that_called_it(client, kept):
+def test_an_error_from_deep_in_a_library_names_the_line_that_called_it(client, job_row):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
 
@@ -69,9 +69,9 @@ def test_an_error_from_deep_in_a_library_names_the_line_that_called_it(client, k
         return json.loads("[") if job.jobid == 1 else requests.get("nowhere")
 
     assert Worker(client, 0, broken).run() == Tally(failed=2)
-    where = f"(test_worker.py, line {broken.__code__.co_firstlineno + 1})"
-    assert kept(1)["error"] == f"json.decoder.JSONDecodeError: Expecting value: line 1 column 2 (char 1) {where}"
-    assert kept(2)["error"].endswith(where)
+    origin = f"(test_worker.py, line {broken.__code__.co_firstlineno + 1})"
+    assert job_row(1)["error"] == f"json.decoder.JSONDecodeError: Expecting value: line 1 column 2 (char 1) {origin}"
+    assert job_row(2)["error"].endswith(origin)
 
 
 def test_a_function_that_calls_sys_exit_does_not_end_the_worker(client):
@@ -81,27 +81,27 @@ def test_a_function_that_calls_sys_exit_does_not_end_the_worker(client):
 
 
 class Array:
-    """As little JSON as an array of numpy."""
+    """A value that is not JSON, like a numpy array."""
 
 
 @pytest.mark.parametrize("value", [float("nan"), Array(), {1, 2}, Done(jobcmd=float("inf")), "recursive"])
-def test_a_result_that_is_not_json_is_an_error_of_the_job(client, kept, value):
+def test_a_result_that_is_not_json_is_an_error_of_the_job(client, job_row, value):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
     if value == "recursive":
         value = []
         value.append(value)
     assert Worker(client, 0, lambda job: value if job.jobid == 1 else None).run() == Tally(done=1, failed=1)
-    assert "is not JSON" in kept(1)["error"]
+    assert "is not JSON" in job_row(1)["error"]
 
 
-def test_a_report_that_the_server_refuses_is_an_error_of_the_job(client, kept):
+def test_a_report_that_the_server_refuses_is_an_error_of_the_job(client, job_row):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
     assert Worker(client, 0, lambda job: Done(filename="x" * 5000) if job.jobid == 1 else None).run() == Tally(
         done=1, failed=1
     )
-    assert "filename is longer" in kept(1)["error"]
+    assert "filename is longer" in job_row(1)["error"]
 
 
 def test_a_waiting_worker_takes_a_new_job_and_then_ends(client):
@@ -134,7 +134,7 @@ def test_a_worker_of_an_odd_stage_is_refused(client):
         Worker(client, 0, lambda job: None, filename="{jobcmd.__class__}")
 
 
-def test_an_error_message_of_the_work_is_sent_without_the_secret_key(client, jobix, kept):
+def test_an_error_message_of_the_work_is_sent_without_the_secret_key(client, jobix, job_row):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}})
 
@@ -142,7 +142,7 @@ def test_an_error_message_of_the_work_is_sent_without_the_secret_key(client, job
         raise RuntimeError(f"JOBSERVER_JOBIX={jobix}")
 
     Worker(client, 0, work).run()
-    assert str(jobix) not in kept(1)["error"]
+    assert str(jobix) not in job_row(1)["error"]
 
 
 def test_a_worker_waits_for_wait_s_if_the_server_does_not(new_server, jobix):

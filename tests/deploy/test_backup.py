@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.conftest import Asker
+from tests.conftest import ApiClient
 from tests.support.snapshot import file_of, rows
 
 JOBS = {str(jobid): {"jobcmd": "x" * 200} for jobid in range(500)}
@@ -25,29 +25,29 @@ def restarted(server):
 
 
 def test_a_backup_made_under_load_can_be_restored(server, jobix, tmp_path):
-    ask = Asker(server.url, jobix)
-    ask("/set", JOBS)
+    api = ApiClient(server.url, jobix)
+    api("/set", JOBS)
     ended = threading.Event()
 
     def load():
-        mine, jobid = Asker(server.url, jobix), 1000
+        load_api, jobid = ApiClient(server.url, jobix), 1000
         while not ended.is_set():
-            mine("/set", {str(jobid): {"jobcmd": "y" * 10_000}})
+            load_api("/set", {str(jobid): {"jobcmd": "y" * 10_000}})
             jobid += 1
 
     loading = threading.Thread(target=load)
     loading.start()
-    begun = time.monotonic()
+    start_s = time.monotonic()
     done = server.run("backup", str(tmp_path / "backup"), "--json")
-    took_s = time.monotonic() - begun
+    took_s = time.monotonic() - start_s
     ended.set()
     loading.join()
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["backup"] == str(tmp_path / "backup")
     assert took_s < 30
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
-    ask("/get/0?n=500")
-    assert server.run("restore", str(tmp_path / "backup")).returncode == 2, "a server runs"
+    api("/get/0?n=500")
+    assert server.run("restore", str(tmp_path / "backup")).returncode == 2, "restore must refuse while a server runs"
     assert "Stop it" in server.run("restore", str(tmp_path / "backup")).stderr
     server.kill()  # leaves a write-ahead log that does not belong to the backup
     assert file_of(server).with_name("jobs.sqlite-wal").stat().st_size > 0
@@ -55,15 +55,15 @@ def test_a_backup_made_under_load_can_be_restored(server, jobix, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     server.start()
     assert rows(server, "SELECT count(*) FROM job WHERE jobstage = 0 AND jobid < 500") == [(500,)]
-    assert Asker(server.url, jobix)("/get/0").json()["jobid"] == 0
+    assert ApiClient(server.url, jobix)("/get/0").json()["jobid"] == 0
     assert server.run("db", "check").returncode == 0
     (old,) = [path for path in file_of(server).parent.glob("jobs.sqlite.before-*") if "-wal" not in path.name]
-    with closing(sqlite3.connect(old)) as kept:
-        assert kept.execute("SELECT count(*) FROM job WHERE jobstage = 1").fetchone()[0] >= 500
+    with closing(sqlite3.connect(old)) as backup:
+        assert backup.execute("SELECT count(*) FROM job WHERE jobstage = 1").fetchone()[0] >= 500
 
 
 def test_restoring_a_file_that_is_not_a_backup_changes_nothing(server, new_server, jobix, tmp_path):
-    Asker(server.url, jobix)("/set", JOBS)
+    ApiClient(server.url, jobix)("/set", JOBS)
     assert server.run("backup", str(tmp_path / "good")).returncode == 0
     assert "exists already" in server.run("backup", str(tmp_path / "good")).stderr
     other = new_server().start()
@@ -85,19 +85,19 @@ def test_restoring_a_file_that_is_not_a_backup_changes_nothing(server, new_serve
 
 
 def test_a_backup_beside_the_old_write_ahead_log_is_refused(server, jobix, tmp_path):
-    ask = Asker(server.url, jobix)
-    ask("/set", JOBS)
+    api = ApiClient(server.url, jobix)
+    api("/set", JOBS)
     assert server.run("backup", str(tmp_path / "backup")).returncode == 0
-    ask("/set", {str(jobid): {"jobcmd": "z" * 300} for jobid in range(1000, 4000)})
-    ask("/get/0?n=1000")
+    api("/set", {str(jobid): {"jobcmd": "z" * 300} for jobid in range(1000, 4000)})
+    api("/get/0?n=1000")
     server.kill()
     shutil.copy(tmp_path / "backup", file_of(server))
-    said = restarted(server)
-    assert "jobserver restore FILE" in said
-    assert "Traceback" not in said
+    output = restarted(server)
+    assert "jobserver restore FILE" in output
+    assert "Traceback" not in output
     assert server.run("restore", str(tmp_path / "backup")).returncode == 0
     assert restarted(server) == ""
-    assert Asker(server.url, jobix)("/get/0?n=600").json()[-1]["jobid"] == 499
+    assert ApiClient(server.url, jobix)("/get/0?n=600").json()[-1]["jobid"] == 499
 
 
 def test_backup_on_postgresql_names_its_own_programs(new_server, new_postgresql_database, tmp_path):
@@ -116,7 +116,7 @@ def test_files_are_readable_by_their_owner_only(new_server, jobix, made_by):
         assert server.run("db", "create").returncode == 0
         assert server.run("db", "create").returncode == 2
     server.start()
-    Asker(server.url, jobix)("/set", JOBS)
+    ApiClient(server.url, jobix)("/set", JOBS)
     time.sleep(0.5)
     assert folder.stat().st_mode & 0o777 == 0o700
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
@@ -126,7 +126,7 @@ def test_files_are_readable_by_their_owner_only(new_server, jobix, made_by):
     for path in folder.iterdir():
         path.chmod(0o644)
     server.start()
-    Asker(server.url, jobix)("/set", {"1000": {}})
+    ApiClient(server.url, jobix)("/set", {"1000": {}})
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.glob("jobs.sqlite*")}
     assert len(modes) >= 4, modes
     assert set(modes.values()) == {"0o600"}, modes

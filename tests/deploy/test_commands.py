@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from rich.cells import cell_len
 
-from tests.support.here import run_here
 from tests.support.paths import ROOT
-from tests.support.server import Asker, Server
+from tests.support.run_here import run_here
+from tests.support.server import ApiClient, Server
 
 HIGHEST = 2**63 - 1
 # valid list names that have a meaning to a terminal, a table or a shell
@@ -25,13 +25,13 @@ HELP = ["", "serve", "db", "db upgrade", "db check", "lists", "status", "sweep",
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A running server with many lists; `said` is the output of a command, which is run once."""
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A running server with many lists; `run` returns the result of a command, which is run only once."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("COLUMNS", "FORCE_COLOR", "PYTHONUNBUFFERED"):
             patch.delenv(name, raising=False)
         server = Server(tmp_path_factory.mktemp("commands"), sweep_every_s="3600").start()
-        gaia = Asker(server.url, 1)
+        gaia = ApiClient(server.url, 1)
         gaia("/init/0/600/0?name=gaia")
         gaia("/lifetime/1/600?max_attempts=1")
         gaia("/set", {str(HIGHEST - i): {"priority": -i} for i in range(1200)} | {"7": {"priority": 9}})
@@ -43,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         for number, name in enumerate(NAMES):
             headers = {"jobix": str(1000 + number)}
             assert gaia.session.get(f"{server.url}/init", params={"name": name}, headers=headers).ok
-        yield SimpleNamespace(server=server, gaia=gaia, said=cache(partial(run_here, server)))
+        yield SimpleNamespace(server=server, gaia=gaia, run=cache(partial(run_here, server)))
         server.kill()
 
 
@@ -52,25 +52,25 @@ def rows(table: str) -> list[list[str]]:
     return [line.split() for line in table.splitlines()]
 
 
-def test_lists_and_status_as_json_equal_the_servers_responses(place: SimpleNamespace) -> None:
-    lists, status = place.said("lists", "--json"), place.said("status", "gaia", "--json")
-    expected = place.gaia("/get").json()
+def test_lists_and_status_as_json_equal_the_servers_responses(site: SimpleNamespace) -> None:
+    lists, status = site.run("lists", "--json"), site.run("status", "gaia", "--json")
+    expected = site.gaia("/get").json()
     del expected["page"]
     assert (lists.returncode, status.returncode, lists.stderr, status.stderr) == (0, 0, "", "")
     assert json.loads(lists.stdout)[0] == expected
-    assert [one["list"] for one in json.loads(lists.stdout)] == ["gaia", *NAMES]
-    told = json.loads(status.stdout)
-    assert {name: told[name] for name in expected} == expected
-    assert told["lifetimes"] == place.gaia("/lifetime").json()
-    late = told["expired_jobs"]
-    assert [(job["jobid"], job["stage"], job["worker"]) for job in late] == [
+    assert [item["list"] for item in json.loads(lists.stdout)] == ["gaia", *NAMES]
+    status_data = json.loads(status.stdout)
+    assert {name: status_data[name] for name in expected} == expected
+    assert status_data["lifetimes"] == site.gaia("/lifetime").json()
+    expired_jobs = status_data["expired_jobs"]
+    assert [(job["jobid"], job["stage"], job["worker"]) for job in expired_jobs] == [
         (HIGHEST - 1, 1, WORKER), (HIGHEST, 1, WORKER)
     ]  # fmt: skip
-    assert all(job["error"].startswith(HOSTILE) and len(job["error"]) <= 500 for job in late)
+    assert all(job["error"].startswith(HOSTILE) and len(job["error"]) <= 500 for job in expired_jobs)
 
 
-def test_lists_and_status_as_tables_show_the_same(place: SimpleNamespace) -> None:
-    lists, status = place.said("lists"), place.said("status", "gaia")
+def test_lists_and_status_as_tables_show_the_same(site: SimpleNamespace) -> None:
+    lists, status = site.run("lists"), site.run("status", "gaia")
     assert (lists.returncode, status.returncode, lists.stderr, status.stderr) == (0, 0, "", "")
     assert ["gaia", "0", "%", "1,201", "1,197", "1", "1", "0", "2"] in rows(lists.stdout)
     assert status.stdout.startswith("gaia: 0 % done, 1 of 1,201 jobs\n")
@@ -79,83 +79,83 @@ def test_lists_and_status_as_tables_show_the_same(place: SimpleNamespace) -> Non
     assert ["1", "working", "3", "0", "2", "600"] in table
     assert ["2", "done", "1", "0", "0", "no", "limit"] in table
     assert sum("failed" in row and "1" in row for row in table) == 2
-    assert place.server.run("lists").stdout == lists.stdout
+    assert site.server.run("lists").stdout == lists.stdout
 
 
 @pytest.mark.parametrize("arguments", [("lists",), ("status", "gaia"), ("status", NAMES[-2])])
-def test_tables_fit_80_columns_with_any_content(place: SimpleNamespace, arguments: tuple[str, ...]) -> None:
-    for line in place.said(*arguments).stdout.splitlines():
+def test_tables_fit_80_columns_with_any_content(site: SimpleNamespace, arguments: tuple[str, ...]) -> None:
+    for line in site.run(*arguments).stdout.splitlines():
         assert cell_len(line) <= 80, line
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hostile_list_name_can_be_copied_into_a_command(place: SimpleNamespace, name: str) -> None:
-    shown = place.said("lists").stdout
+def test_a_hostile_list_name_can_be_copied_into_a_command(site: SimpleNamespace, name: str) -> None:
+    output = site.run("lists").stdout
     if len(name) < 20:
-        assert any(line.startswith(f"{name}  ") for line in shown.splitlines()), shown
+        assert any(line.startswith(f"{name}  ") for line in output.splitlines()), output
     else:
-        folded = "".join(line.partition(" ")[0] for line in shown.splitlines())
+        folded = "".join(line.partition(" ")[0] for line in output.splitlines())
         assert name.partition(" ")[0] in folded
     if name in (NAMES[0], NAMES[3]):  # rich markup, and an emoji code
-        assert place.said("status", name).stdout.startswith(f"{name}: 0 % done")
+        assert site.run("status", name).stdout.startswith(f"{name}: 0 % done")
 
 
-def test_escape_sequences_of_a_worker_do_not_reach_the_terminal(place: SimpleNamespace) -> None:
+def test_escape_sequences_of_a_worker_do_not_reach_the_terminal(site: SimpleNamespace) -> None:
     """An error is any text. Escape sequences in it could clear the screen, set the title or hide text."""
-    shown = place.said("status", "gaia").stdout
-    assert "zzz" in shown
-    assert not [ascii(char) for char in shown if not char.isprintable() and char != "\n"]
-    assert "[blink]E[/]" in shown.replace(" ", "").replace("\n", "")
-    assert "\\[" not in shown
+    output = site.run("status", "gaia").stdout
+    assert "zzz" in output
+    assert not [ascii(char) for char in output if not char.isprintable() and char != "\n"]
+    assert "[blink]E[/]" in output.replace(" ", "").replace("\n", "")
+    assert "\\[" not in output
 
 
-def test_the_error_of_an_unknown_list_names_the_existing_lists(place: SimpleNamespace) -> None:
+def test_the_error_of_an_unknown_list_names_the_existing_lists(site: SimpleNamespace) -> None:
     for arguments in (("status", "gaya"), ("cancel", "gaya", "7")):
-        said = place.said(*arguments)
-        assert (said.returncode, said.stdout) == (2, "")
-        assert said.stderr.startswith("job_manager: No list is named 'gaya'. Lists: gaia, ")
-        assert said.stderr.count("\n") == 1
+        result = site.run(*arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("job_manager: No list is named 'gaya'. Lists: gaia, ")
+        assert result.stderr.count("\n") == 1
 
 
-def test_cancel_reaches_the_worker_at_its_next_heartbeat(place: SimpleNamespace) -> None:
-    jobid = place.gaia("/get/0", claim="c" * 32).json()["jobid"]
-    said = run_here(place.server, "cancel", "gaia", str(jobid), "--json")
-    assert (said.returncode, json.loads(said.stdout)) == (0, {"cancelled": True})
-    assert place.gaia("/heartbeat", [{"jobid": jobid, "claim": "c" * 32}]).json()["jobs"][0]["state"] == "cancel"
+def test_cancel_reaches_the_worker_at_its_next_heartbeat(site: SimpleNamespace) -> None:
+    jobid = site.gaia("/get/0", claim="c" * 32).json()["jobid"]
+    result = run_here(site.server, "cancel", "gaia", str(jobid), "--json")
+    assert (result.returncode, json.loads(result.stdout)) == (0, {"cancelled": True})
+    assert site.gaia("/heartbeat", [{"jobid": jobid, "claim": "c" * 32}]).json()["jobs"][0]["state"] == "cancel"
 
 
 @pytest.mark.parametrize("jobid", [7, 8, -1, 2**63, 10**30])
-def test_cancel_of_a_job_that_is_not_held_is_an_error(place: SimpleNamespace, jobid: int) -> None:
-    said = run_here(place.server, "cancel", "gaia", str(jobid))
-    assert "Traceback" not in said.stderr
-    assert said.returncode in (1, 2)
-    assert "No worker holds that job" in said.stdout or said.stderr.count("\n") <= 3
+def test_cancel_of_a_job_that_is_not_held_is_an_error(site: SimpleNamespace, jobid: int) -> None:
+    result = run_here(site.server, "cancel", "gaia", str(jobid))
+    assert "Traceback" not in result.stderr
+    assert result.returncode in (1, 2)
+    assert "No worker holds that job" in result.stdout or result.stderr.count("\n") <= 3
 
 
-def test_sweep_flags_overdue_jobs_at_once(place: SimpleNamespace) -> None:
-    ask = Asker(place.server.url, 2)
-    ask("/init/0/0.00001?name=swept")
-    ask("/set", {"1": {}, "2": {}})
-    ask("/get/0?n=2")
-    said = [json.loads(run_here(place.server, "sweep", "--json").stdout) for _ in range(2)]
-    assert said == [{"swept": 2}, {"swept": 0}]
-    assert ask("/get").json()["flagged"] == 2
+def test_sweep_flags_overdue_jobs_at_once(site: SimpleNamespace) -> None:
+    api = ApiClient(site.server.url, 2)
+    api("/init/0/0.00001?name=swept")
+    api("/set", {"1": {}, "2": {}})
+    api("/get/0?n=2")
+    result = [json.loads(run_here(site.server, "sweep", "--json").stdout) for _ in range(2)]
+    assert result == [{"swept": 2}, {"swept": 0}]
+    assert api("/get").json()["flagged"] == 2
 
 
 @pytest.mark.parametrize("command", HELP)
 def test_help_explains_each_command(command: str) -> None:
-    said = run(*command.split(), "--help")
-    assert (said.returncode, said.stderr) == (0, "")
-    assert f"usage: python -m jobserver {command}".strip() in said.stdout
-    assert len(said.stdout.splitlines()) > 3
+    result = run(*command.split(), "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"usage: python -m jobserver {command}".strip() in result.stdout
+    assert len(result.stdout.splitlines()) > 3
 
 
 @pytest.mark.parametrize("arguments", ["", "lisst", "db", "db chekc", "status", "cancel x", "cancel x y", "lists x"])
 def test_an_invalid_command_line_shows_the_usage(arguments: str) -> None:
-    said = run(*arguments.split())
-    assert (said.returncode, said.stdout) == (2, "")
-    assert "usage: python -m jobserver" in said.stderr
-    assert "Traceback" not in said.stderr
+    result = run(*arguments.split())
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "usage: python -m jobserver" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(("mistyped", "meant"), [("lisst", "lists"), ("db chekc", "check"), ("serv", "serve")])
@@ -165,31 +165,31 @@ def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None
 
 def test_bash_completes_commands_and_options() -> None:
     program = run("completion", "bash").stdout
-    asked = (
+    completion = (
         'COMP_WORDS=(jobserver st); COMP_CWORD=1; _shtab_jobserver; echo "${COMPREPLY[@]}";'
         'COMP_WORDS=(jobserver lists --js); COMP_CWORD=2; _shtab_jobserver; echo "${COMPREPLY[@]}"'
     )
-    said = subprocess.run(["bash", "-c", program + asked], capture_output=True, text=True, timeout=20)
-    assert said.stdout.split() == ["status", "--json"], said.stderr
+    result = subprocess.run(["bash", "-c", program + completion], capture_output=True, text=True, timeout=20)
+    assert result.stdout.split() == ["status", "--json"], result.stderr
 
 
 @pytest.mark.parametrize("arguments", ["lists", "status gaia --json", "db check", "--help"])
-def test_a_closed_pipe_is_not_an_error(place: SimpleNamespace, arguments: str) -> None:
+def test_a_closed_pipe_is_not_an_error(site: SimpleNamespace, arguments: str) -> None:
     """As in `| head -1`. In particular, `db check` must not exit with 1, which means that it found a problem."""
     reader, writer = os.pipe()
     os.close(reader)
-    said = run(*arguments.split(), stdout=writer, env=place.server.environment)
+    result = run(*arguments.split(), stdout=writer, env=site.server.environment)
     os.close(writer)
-    assert (said.returncode, said.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_serve_starts_the_same_server_as_app_py(new_server: Callable[..., Server], jobix: int) -> None:
     environment, command = new_server().environment, [sys.executable, "-m", "jobserver", "serve"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            said = process.stderr.readline()
-            url = said.partition(" serves ")[2].partition("/get ")[0]
-            assert Asker(url, jobix)("/set", {"1": {}}).json()["new"] == 1, said
+            line = process.stderr.readline()
+            url = line.partition(" serves ")[2].partition("/get ")[0]
+            assert ApiClient(url, jobix)("/set", {"1": {}}).json()["new"] == 1, line
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         finally:
@@ -198,5 +198,5 @@ def test_serve_starts_the_same_server_as_app_py(new_server: Callable[..., Server
 
 def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
     """Runs python -m jobserver without a database."""
-    where = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True, "timeout": 60}
-    return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(where | options))
+    popen_options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True, "timeout": 60}
+    return subprocess.run([sys.executable, "-m", "jobserver", *arguments], **(popen_options | options))

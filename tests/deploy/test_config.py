@@ -77,27 +77,27 @@ WRONG_IN_FILE = [
 
 def refusal(folder: Path, program: tuple[str, ...] = SERVE, **settings: str) -> str:
     """The one line of a program that refuses to start with these settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
-    own = {"INSTANCE": str(folder / "instance")} | ({} if "CONFIG" in settings else {"PORT": "0"}) | settings
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+    variables = {"INSTANCE": str(folder / "instance")} | ({} if "CONFIG" in settings else {"PORT": "0"}) | settings
     done = subprocess.run(
         [sys.executable, *program], cwd=ROOT, capture_output=True, text=True, timeout=20,
-        env=kept | {f"JOBSERVER_{name}": value for name, value in own.items()},
+        env=environment | {f"JOBSERVER_{name}": value for name, value in variables.items()},
     )  # fmt: skip
     assert done.returncode not in (0, None)
     assert "Traceback" not in done.stderr, done.stderr[-1000:]
     assert done.stderr.startswith("job_manager: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
-    assert "hidden" not in done.stderr, "it shows a password"
+    assert "hidden" not in done.stderr, "the message contains a password"
     return done.stderr
 
 
-def shown(value: str) -> str:
+def short_text(value: str) -> str:
     """The text of a value in the id of a test."""
     return ascii(value)[1:-1][:50]
 
 
-def written(folder: Path, text: str) -> str:
+def write_settings(folder: Path, text: str) -> str:
     """Writes a configuration file. Returns its path."""
     path = folder / "settings.py"
     path.write_text(text + "\n")
@@ -108,19 +108,19 @@ def written(folder: Path, text: str) -> str:
 def test_the_environment_overrides_the_configuration_file(field: msgspec.structs.FieldInfo, tmp_path: Path) -> None:
     name = field.name.upper()
     text, in_python, expected = GOOD[name]
-    assert expected != field.default, "a test that can't fail"
-    file = written(tmp_path, f"{name} = {in_python}")
+    assert expected != field.default, "the value equals the default"
+    file = write_settings(tmp_path, f"{name} = {in_python}")
     by_variable = settings.load({f"JOBSERVER_{name}": text})
     by_file = settings.load({"JOBSERVER_CONFIG": file})
     by_both = settings.load({"JOBSERVER_CONFIG": file, f"JOBSERVER_{name}": str(field.default)})
     assert getattr(by_variable, field.name) == getattr(by_file, field.name) == expected
     assert getattr(by_both, field.name) == field.default
-    for each in (by_variable, by_file):  # all other settings keep their defaults
-        assert msgspec.structs.replace(each, **{field.name: field.default}) == Settings()
+    for source in (by_variable, by_file):  # all other settings keep their defaults
+        assert msgspec.structs.replace(source, **{field.name: field.default}) == Settings()
 
 
 def test_a_configuration_file_may_have_code_and_lowercase_names(tmp_path: Path) -> None:
-    file = written(tmp_path, "import os\nbase = 8000\ndef plus(n): return base + n\nPORT = plus(1)")
+    file = write_settings(tmp_path, "import os\nbase = 8000\ndef plus(n): return base + n\nPORT = plus(1)")
     assert settings.load({"JOBSERVER_CONFIG": file}).port == 8001
 
 
@@ -129,35 +129,35 @@ def test_the_server_ignores_variables_of_the_client() -> None:
     assert settings.load(of_client | {"JOBSERVER_CONFIG": "", "PATH": "/bin", "PORT": "1"}) == Settings()
 
 
-@pytest.mark.parametrize(("name", "text"), WRONG, ids=shown)
+@pytest.mark.parametrize(("name", "text"), WRONG, ids=short_text)
 def test_an_invalid_value_is_refused_and_its_setting_named(name: str, text: str) -> None:
     with pytest.raises(CannotStart) as refused:
         settings.load({"JOBSERVER_CONFIG": "", f"JOBSERVER_{name}": text})
     message = str(refused.value)
     assert name in message
-    assert "hidden" not in message, "it shows a password"
+    assert "hidden" not in message, "the message contains a password"
     if name not in GOOD:
         assert f"JOBSERVER_{name} is not a setting" in message
         assert all(known in message for known in GOOD)
 
 
-@pytest.mark.parametrize(("line", "name"), WRONG_IN_FILE, ids=shown)
+@pytest.mark.parametrize(("line", "name"), WRONG_IN_FILE, ids=short_text)
 def test_an_invalid_file_is_refused_and_its_setting_named(tmp_path: Path, line: str, name: str) -> None:
-    file = written(tmp_path, line)
+    file = write_settings(tmp_path, line)
     with pytest.raises(CannotStart) as refused:
         settings.load({"JOBSERVER_CONFIG": file})
     assert name in str(refused.value)
     assert file in str(refused.value)
-    assert "hidden" not in str(refused.value), "it shows a password"
+    assert "hidden" not in str(refused.value), "the message contains a password"
 
 
-@pytest.mark.parametrize(("name", "text"), WRONG_AT_START, ids=shown)
+@pytest.mark.parametrize(("name", "text"), WRONG_AT_START, ids=short_text)
 def test_a_start_with_an_invalid_value_prints_one_line(tmp_path: Path, name: str, text: str) -> None:
     assert name in refusal(tmp_path, **{name: text})
 
 
 def test_a_start_with_an_invalid_file_prints_one_line(tmp_path: Path) -> None:
-    file = written(tmp_path, "raise ValueError('one\\ntwo')")
+    file = write_settings(tmp_path, "raise ValueError('one\\ntwo')")
     assert file in refusal(tmp_path, CONFIG=file)
 
 
@@ -172,15 +172,15 @@ def test_commands_refuse_invalid_settings_like_the_server(tmp_path: Path) -> Non
         assert "JOBSERVER_DATABASE_URI" in refusal(tmp_path, ("-m", "jobserver", *command), DATABASE_URI=away)
 
 
-@pytest.mark.parametrize("given", [{}, {"SECRET_KEY": "key"}], ids=["own key", "given key"])
-def test_an_unusable_instance_folder_is_named(tmp_path: Path, given: dict[str, str]) -> None:
+@pytest.mark.parametrize("settings", [{}, {"SECRET_KEY": "key"}], ids=["own key", "given key"])
+def test_an_unusable_instance_folder_is_named(tmp_path: Path, settings: dict[str, str]) -> None:
     (tmp_path / "file").write_text("")
-    assert "JOBSERVER_INSTANCE" in refusal(tmp_path, INSTANCE=str(tmp_path / "file"), **given)
+    assert "JOBSERVER_INSTANCE" in refusal(tmp_path, INSTANCE=str(tmp_path / "file"), **settings)
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         assert f"JOBSERVER_PORT={port}" in refusal(tmp_path, PORT=port)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.here import run_here
 from tests.support.postgresql import make_postgresql_database
-from tests.support.server import Asker, Server
+from tests.support.run_here import run_here
+from tests.support.server import ApiClient, Server
 from tests.support.snapshot import opened
 
-WELL = "No problems: counters, orphans, indexes.\n"
+NO_PROBLEMS = "No problems: counters, orphans, indexes.\n"
 # damage to the database, and the message about it
 BROKEN = [
     ("UPDATE stage_count SET jobs = jobs + 1 WHERE stage = 0",
@@ -37,20 +37,20 @@ BROKEN = [
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def at_work(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -> Server:
+def server_with_jobs(request: pytest.FixtureRequest, new_server: Callable[..., Server]) -> Server:
     """A server with one list of four jobs: available, held, failed and done."""
-    own = request.param == "postgresql"
-    uri = make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
+    on_postgresql = request.param == "postgresql"
+    uri = make_postgresql_database(request.getfixturevalue("postgresql")) if on_postgresql else ""
     server = new_server(database_uri=uri, sweep_every_s="3600").start()
-    ask = Asker(server.url, 1)
-    ask("/init/0/600")
-    ask("/lifetime/1/600?max_attempts=1")
-    ask("/set", {str(jobid): {} for jobid in range(4)})
+    api = ApiClient(server.url, 1)
+    api("/init/0/600")
+    api("/lifetime/1/600?max_attempts=1")
+    api("/set", {str(jobid): {} for jobid in range(4)})
     for jobid, claim in enumerate("abc"):
-        ask("/get/0", claim=claim * 32)
+        api("/get/0", claim=claim * 32)
         if jobid:
             body = {"error": "broken"} if jobid == 1 else None
-            assert ask(f"/update_job/{jobid}/{0 if body else 2}", body, claim=claim * 32).status_code == 200
+            assert api(f"/update_job/{jobid}/{0 if body else 2}", body, claim=claim * 32).status_code == 200
     return server
 
 
@@ -64,31 +64,33 @@ def by_hand(server: Server, statements: list[str]) -> None:
 
 def found_by_check(server: Server) -> list[str]:
     """The problems that db check reports as JSON, after a comparison with its text output."""
-    said, told = run_here(server, "db", "check"), run_here(server, "db", "check", "--json")
-    found: list[str] = json.loads(told.stdout)["problems"]
-    assert json.loads(told.stdout)["ok"] == (not found)
-    assert (said.stderr, told.stderr) == ("", "")
-    assert said.returncode == told.returncode == (1 if found else 0)
-    if not found:
-        assert said.stdout == WELL
-    for problem in found:
-        assert "".join(problem.split()) in "".join(said.stdout.split())
-    return found
+    text_result, json_result = run_here(server, "db", "check"), run_here(server, "db", "check", "--json")
+    problems: list[str] = json.loads(json_result.stdout)["problems"]
+    assert json.loads(json_result.stdout)["ok"] == (not problems)
+    assert (text_result.stderr, json_result.stderr) == ("", "")
+    assert text_result.returncode == json_result.returncode == (1 if problems else 0)
+    if not problems:
+        assert text_result.stdout == NO_PROBLEMS
+    for problem in problems:
+        assert "".join(problem.split()) in "".join(text_result.stdout.split())
+    return problems
 
 
-def test_check_reports_each_problem_and_nothing_else(at_work: Server) -> None:
-    assert found_by_check(at_work) == []
-    by_hand(at_work, [sql for sql, _ in BROKEN])
-    assert sorted(found_by_check(at_work)) == sorted(problem for _, problem in BROKEN)
-    assert at_work.run("db", "check").returncode == 1
+def test_check_reports_each_problem_and_nothing_else(server_with_jobs: Server) -> None:
+    assert found_by_check(server_with_jobs) == []
+    by_hand(server_with_jobs, [sql for sql, _ in BROKEN])
+    assert sorted(found_by_check(server_with_jobs)) == sorted(problem for _, problem in BROKEN)
+    assert server_with_jobs.run("db", "check").returncode == 1
 
 
-def test_check_finds_missing_and_broken_indexes(at_work: Server) -> None:
-    with opened(at_work) as database:
+def test_check_finds_missing_and_broken_indexes(server_with_jobs: Server) -> None:
+    with opened(server_with_jobs) as database:
         if database.postgresql:
-            own = "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisprimary"
-            ours = "relnamespace = 'public'::regnamespace AND relname NOT LIKE '%_key'"
-            names = sorted(row[0] for row in database.rows(f"{own} AND {ours}"))
+            on_postgresql = (
+                "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisprimary"
+            )
+            condition = "relnamespace = 'public'::regnamespace AND relname NOT LIKE '%_key'"
+            names = sorted(row[0] for row in database.rows(f"{on_postgresql} AND {condition}"))
             # drops one, and leaves the others invalid, as an interrupted CREATE INDEX CONCURRENTLY does
             invalid = (
                 "UPDATE pg_index SET indisvalid = false FROM pg_class WHERE pg_class.oid = indexrelid AND relname IN"
@@ -96,35 +98,35 @@ def test_check_finds_missing_and_broken_indexes(at_work: Server) -> None:
             quoted = ", ".join(f"'{name}'" for name in names)
             broken = ["DROP INDEX job_available", f"{invalid} ({quoted})"]
         else:
-            own = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
-            names = [row[0] for row in database.rows(own)]
+            on_postgresql = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
+            names = [row[0] for row in database.rows(on_postgresql)]
             broken = [f"DROP INDEX {name}" for name in names]
-    by_hand(at_work, broken)
+    by_hand(server_with_jobs, broken)
     assert len(names) > 5
-    assert found_by_check(at_work) == [f"index {name} is missing or broken" for name in names]
+    assert found_by_check(server_with_jobs) == [f"index {name} is missing or broken" for name in names]
 
 
 def test_check_reads_the_whole_file(server: Server) -> None:
     """Queries that use an index with missing entries would miss jobs."""
-    Asker(server.url, 1)("/set", {"1": {}})
+    ApiClient(server.url, 1)("/set", {"1": {}})
     server.stop()
     other = "UPDATE sqlite_master SET sql = replace(sql, 'jobstage % 2 = 0', 'jobstage < 9') WHERE name ="
     by_hand(server, ["PRAGMA writable_schema = ON", f"{other} 'job_available'", "UPDATE job SET jobstage = 1",
                      "UPDATE stage_count SET stage = 1"])  # fmt: skip
-    found = found_by_check(server)
-    assert found
-    assert all(problem.startswith("file: ") for problem in found)
-    assert "job_available" in found[0]
+    problems = found_by_check(server)
+    assert problems
+    assert all(problem.startswith("file: ") for problem in problems)
+    assert "job_available" in problems[0]
 
 
 def test_upgrade_creates_empty_tables_once(
     new_server: Callable[..., Server],
 ) -> None:
     server = new_server()
-    made, again = run_here(server, "db", "upgrade", "--json"), run_here(server, "db", "upgrade")
-    told = json.loads(made.stdout)
-    assert (made.returncode, told["before"]) == (0, None)
-    assert (again.returncode, again.stdout) == (0, f"The tables are up to date ({told['now']}).\n")
+    upgrade, again = run_here(server, "db", "upgrade", "--json"), run_here(server, "db", "upgrade")
+    names = json.loads(upgrade.stdout)
+    assert (upgrade.returncode, names["before"]) == (0, None)
+    assert (again.returncode, again.stdout) == (0, f"The tables are up to date ({names['now']}).\n")
     assert found_by_check(server) == []
     assert json.loads(run_here(server, "lists", "--json").stdout) == []
     assert run_here(server, "lists").stdout == "No lists yet.\n"
@@ -132,20 +134,20 @@ def test_upgrade_creates_empty_tables_once(
     with opened(server) as database:
         database.run("UPDATE alembic_version SET version_num = '9999'")
         for arguments in (("db", "upgrade"), ("db", "check"), ("lists",)):
-            said = run_here(server, *arguments)
-            assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-            assert said.stderr.startswith("job_manager: The database is newer (9999)")
+            result = run_here(server, *arguments)
+            assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+            assert result.stderr.startswith("job_manager: The database is newer (9999)")
         database.run("DROP TABLE alembic_version")
-        said = run_here(server, "db", "upgrade")
-        assert (said.returncode, said.stderr.count("\n")) == (2, 1)
-        assert "holds tables that are not job_manager's" in said.stderr
+        result = run_here(server, "db", "upgrade")
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+        assert "holds tables that are not job_manager's" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["db check", "lists", "status gaia", "sweep", "cancel gaia 1"])
 def test_a_command_does_not_create_a_missing_database(new_server: Callable[..., Server], command: str) -> None:
     """In a wrong folder, or without a setting, a new empty database would hide the mistake."""
     server = new_server()
-    said = run_here(server, *command.split())
-    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert str(server.folder / "instance") in said.stderr
+    result = run_here(server, *command.split())
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert str(server.folder / "instance") in result.stderr
     assert not (server.folder / "instance").exists()

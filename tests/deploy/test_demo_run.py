@@ -34,10 +34,10 @@ def files(tmp_path: Path) -> Path:
             for line in range(150)
         )
         (folder / "package" / f"module_{number}.py").write_text(functions)
-    chance = random.Random(1)
+    rng = random.Random(1)
     branches = "".join(
-        f"    if a {chance.choice(['<', '>', '==', '!=', 'is', 'in'])} {number}:\n"
-        f"        b {chance.choice(['+=', '-=', '*=', '/=', '%='])} a[{number}]\n"
+        f"    if a {rng.choice(['<', '>', '==', '!=', 'is', 'in'])} {number}:\n"
+        f"        b {rng.choice(['+=', '-=', '*=', '/=', '%='])} a[{number}]\n"
         for number in range(30)
     )
     for name in ("one", "two"):
@@ -62,8 +62,8 @@ def _demo(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def _processes() -> list[tuple[int, str]]:
     """The id and the command of every process on this machine."""
-    shown = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    return [(int(pid), command) for pid, command in (line.split(maxsplit=1) for line in shown.splitlines())]
+    output = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    return [(int(pid), command) for pid, command in (line.split(maxsplit=1) for line in output.splitlines())]
 
 
 def _nothing_is_left(tmp_path: Path, page: str) -> None:
@@ -89,7 +89,7 @@ def test_every_job_is_done_once_although_a_worker_is_killed(tmp_path: Path, file
     assert claims
     assert int(claims[1]) >= 25  # two for each file, and the job of the killed worker
     assert "lost = 0" in output
-    assert re.search(r"tokens +lines +stands at *\n +\d+ +62 +one\.py:3-64\s+two\.py:3-64", output)
+    assert re.search(r"tokens +lines +position *\n +\d+ +62 +one\.py:3-64\s+two\.py:3-64", output)
     assert "\x1b" not in output  # not a terminal: plain lines
     assert max(map(len, output.splitlines())) < 200
     page = PAGE.search(output)
@@ -164,13 +164,15 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path, moment: str) -> None:
     assert not (tmp_path / "demo-results.csv").exists()
 
 
-@pytest.mark.parametrize(("folder", "says"), [("nowhere", "is not a folder"), ("temporary", "there is no .py file in")])
-def test_a_demo_that_cannot_run_prints_one_line(tmp_path: Path, folder: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "expected"), [("nowhere", "is not a folder"), ("temporary", "there is no .py file in")]
+)
+def test_a_demo_that_cannot_run_prints_one_line(tmp_path: Path, folder: str, expected: str) -> None:
     demo = _demo(tmp_path, "--input", str(tmp_path / folder))
     output, errors = demo.communicate(timeout=30)
     assert demo.returncode == 1
     assert (output, errors.count("\n")) == ("", 1)
-    assert says in errors
+    assert expected in errors
 
 
 @pytest.mark.parametrize("in_the_way", ["demo-results.csv", "demo-results.csv.part"])
@@ -179,8 +181,8 @@ def test_unwritable_results_are_reported_before_the_run(tmp_path: Path, files: P
     demo = _demo(tmp_path, "--input", str(files))
     output, errors = demo.communicate(timeout=30)
     assert (demo.returncode, output) == (1, "")
-    where = tmp_path / "demo-results.csv"
-    assert errors == f"demo: {where} can't be written (Is a directory): run the demo from another folder\n"
+    path = tmp_path / "demo-results.csv"
+    assert errors == f"demo: {path} can't be written (Is a directory): run the demo from another folder\n"
 
 
 @pytest.fixture

@@ -50,13 +50,13 @@ def clean_environment() -> dict[str, str]:
 
 
 def checked(ended: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed. Fails if the command failed."""
+    """The output of a command. Fails if the command failed."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
 
 def copy_checkout(folder: Path) -> Path:
-    """Copies what a wheel is built from, without jm.pyz. Returns the folder."""
+    """Copies the files from which a wheel is built, without jm.pyz. Returns the folder."""
     for name in SOURCES:
         shutil.copytree(ROOT / name, folder / name, ignore=NOT_COPIED)
     for name in FILES:
@@ -106,12 +106,12 @@ def server(programs: Path, tmp_path: Path) -> Iterator[Installed]:
     with log.open("wb") as output:
         process = subprocess.Popen([programs / "jobserver", "serve"], cwd=tmp_path, env=environment, stderr=output)
     try:
-        give_up = time.monotonic() + START_S
-        while not (found := re.search(r"serves (http://[^/]*)/get", log.read_text())):
+        give_up_at = time.monotonic() + START_S
+        while not (match := re.search(r"serves (http://[^/]*)/get", log.read_text())):
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up, log.read_text()
+            assert time.monotonic() < give_up_at, log.read_text()
             time.sleep(0.05)
-        yield Installed(found[1], tmp_path, programs)
+        yield Installed(match[1], tmp_path, programs)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=40) == 0
@@ -187,10 +187,12 @@ def test_the_lock_file_has_every_requirement() -> None:
     for file in ("requirements.txt", "tests/requirements.txt", "examples/demo/requirements.txt"):
         for line in (ROOT / file).read_text().splitlines():
             if line and not line.startswith(("#", "-r")):
-                wanted = Requirement(line)
-                versions = [version for name, version in pins if name == wanted.name]
-                assert versions, f"{wanted.name} is not in requirements-dev.lock: make lock"
-                assert all(version in wanted.specifier for version in versions), f"{wanted} in {file}: make lock"
+                requirement = Requirement(line)
+                versions = [version for name, version in pins if name == requirement.name]
+                assert versions, f"{requirement.name} is not in requirements-dev.lock: make lock"
+                assert all(version in requirement.specifier for version in versions), (
+                    f"{requirement} in {file}: make lock"
+                )
 
 
 def test_jm_pyz_from_a_server_needs_only_python(server: Installed, tmp_path: Path) -> None:

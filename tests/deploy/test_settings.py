@@ -13,8 +13,8 @@ from jobserver.core.settings import Settings
 from jobserver.store.location import refuse_unfit
 from tests.support import snapshot
 from tests.support.paths import ROOT
-from tests.support.server import Asker, Server
-from tests.support.waiting import until
+from tests.support.server import ApiClient, Server
+from tests.support.until import until
 
 WITHIN_S = 20
 ENDED = "SELECT COUNT(*) FROM event WHERE claim IS NOT NULL"
@@ -41,8 +41,8 @@ class Bare(Server):
 
 def free_port() -> int:
     """A free port."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def half_an_upload(port: int, jobix: int) -> socket.socket:
@@ -65,32 +65,32 @@ def test_every_setting_reaches_the_server(tmp_path: Path, source: str, jobix: in
         sweep_every_s=0.02,
     )  # fmt: skip
     try:
-        ask = Asker(server.url, jobix)
-        said = server.log.read_text()
-        assert said.startswith("job_manager ")
-        assert f" serves http://0.0.0.0:{port}/get (SQLite {file}, " in said
-        assert said.endswith("threading)\n")
-        assert ask("/set", {"1": {"jobcmd": "x" * 1_100_000}}).status_code == 413
-        assert ask("/set", {"1": {}, "2": {}}).status_code == 200
-        job = ask("/get/0").json()
-        assert ask("/update_job/1/2").status_code == 409, "it doesn't require the claim"
-        assert ask("/update_job/1/2", claim=job["claim"]).status_code == 200
+        api = ApiClient(server.url, jobix)
+        text = server.log.read_text()
+        assert text.startswith("job_manager ")
+        assert f" serves http://0.0.0.0:{port}/get (SQLite {file}, " in text
+        assert text.endswith("threading)\n")
+        assert api("/set", {"1": {"jobcmd": "x" * 1_100_000}}).status_code == 413
+        assert api("/set", {"1": {}, "2": {}}).status_code == 200
+        job = api("/get/0").json()
+        assert api("/update_job/1/2").status_code == 409, "it doesn't require the claim"
+        assert api("/update_job/1/2", claim=job["claim"]).status_code == 200
         assert database_rows(file, ENDED) == [(1,)]
-        ask("/lifetime/1/0.02")  # 1.2 s: more time than the test needs to lock the database
+        api("/lifetime/1/0.02")  # 1.2 s: more time than the test needs to lock the database
         with snapshot.opened(server_at(file)) as other:
-            ask("/get/0")
+            api("/get/0")
             other.run("BEGIN IMMEDIATE")
             until(lambda: server.log.read_text().count("the sweep is postponed") > 10, "a sweep, every 0.02 s,")
             other.run("ROLLBACK")
         assert " INFO " not in server.log.read_text()
         with half_an_upload(port, jobix):
-            begun = time.monotonic()
+            start_s = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - begun < WITHIN_S, "it drains longer than it may"
+            assert time.monotonic() - start_s < WITHIN_S, "the server drained for too long"
         closed.start()  # after the first server has stopped: it was the leader, which deletes old history
         until(lambda: database_rows(file, ENDED) == [(0,)], "the end of the history")
-        assert Asker(closed.url, jobix)("/get/0").status_code == 200
-        assert [Asker(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
+        assert ApiClient(closed.url, jobix)("/get/0").status_code == 200
+        assert [ApiClient(closed.url, jobix ^ 1)("/get/0").status_code for _ in range(2)] == [403, 429]
         assert not (tmp_path / "here").exists() or not list((tmp_path / "here").iterdir())
     finally:
         server.kill()
@@ -109,9 +109,9 @@ def database_rows(file: Path, sql: str) -> list[tuple[object, ...]]:
 
 def test_a_relative_database_file_is_one_file(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> None:
     relative = os.path.relpath(tmp_path / "jobs.sqlite", ROOT)
-    ask = Asker(new_server(database_uri=f"sqlite:///{relative}").start().url, jobix)
-    assert ask("/set", {"1": {}}).status_code == 200
-    assert ask("/get/0").json()["jobid"] == 1
+    api = ApiClient(new_server(database_uri=f"sqlite:///{relative}").start().url, jobix)
+    assert api("/set", {"1": {}}).status_code == 200
+    assert api("/get/0").json()["jobid"] == 1
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "lustre", "gpfs", "NFS"])

@@ -1,5 +1,5 @@
 """Fault tests run on SQLite and on PostgreSQL."""
 
-from tests.support.both_databases import ask, closed, database_uri, kind, shared
+from tests.support.both_databases import api, closed, database_uri, kind, shared
 
-__all__ = ["ask", "closed", "database_uri", "kind", "shared"]
+__all__ = ["api", "closed", "database_uri", "kind", "shared"]

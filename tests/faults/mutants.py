@@ -81,7 +81,7 @@ MUTANTS = (
                  " for entry in batch]; time.sleep(0); self._end(connection, aside)"},
             ),
         ),
-        _checker(586, "is lost", "has vanished", "no end of that claim", faults=("commit",), styles=QUICK),
+        _checker(586, "is lost", "is missing", "no end of that claim", faults=("commit",), styles=QUICK),
     ),
     Mutant(
         "claim in two statements",
@@ -93,7 +93,7 @@ MUTANTS = (
                  "str(row[0]) for row in tx.all(_PICK, list=list_id, stage=request.stage, n=request.n))]) + ')')"},
             ),
         ),
-        _checker(1, "has vanished without an end", "overlap", database="postgresql", servers=2, faults=("net",)),
+        _checker(1, "is missing, and has no end", "overlap", database="postgresql", servers=2, faults=("net",)),
     ),
     Mutant(
         "counters outside of the transaction",
@@ -103,7 +103,7 @@ MUTANTS = (
                 {"transaction.flush()": "self._end(connection, aside); aside(connection.begin); transaction.flush()"},
             ),
         ),
-        _checker(232, "a recount says", faults=("commit",)),
+        _checker(232, "the recount is", faults=("commit",)),
     ),
     Mutant(
         "report without token",
@@ -114,7 +114,7 @@ MUTANTS = (
                 {"AND held.claim || '' = json_extract(row.value, '$[1]')": ""},
             ),
         ),
-        _checker(1, "though its claim was lost", "no report asked for this end", faults=("stop",), styles=LATE),
+        _checker(1, "though its claim was lost", "no report requested this end", faults=("stop",), styles=LATE),
     ),
     Mutant(
         "sweep without recheck",

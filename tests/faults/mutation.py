@@ -22,17 +22,17 @@ FOUND = "found"
 
 def main(part: str = "") -> int:
     """Prints a table of the faults. Returns 1 if one survives or cannot be planted."""
-    chosen = [mutant for mutant in MUTANTS if part in mutant.name]
-    print(f"{len(chosen)} faults are planted, one after another.", flush=True)
+    mutants = [mutant for mutant in MUTANTS if part in mutant.name]
+    print(f"{len(mutants)} faults are planted, one after another.", flush=True)
     results = []
-    for mutant in chosen:
-        begun = time.monotonic()
+    for mutant in mutants:
+        start_s = time.monotonic()
         result = verdict(mutant)
         results.append(result)
-        print(f"{mutant.name:45} {result}, {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"{mutant.name:45} {result}, {time.monotonic() - start_s:.0f} s", flush=True)
     survived = sum(not result.startswith(FOUND) for result in results)
-    print(f"{survived} of {len(chosen)} faults were not found." if survived else "Every fault was found.")
-    return 1 if survived or not chosen else 0
+    print(f"{survived} of {len(mutants)} faults were not found." if survived else "Every fault was found.")
+    return 1 if survived or not mutants else 0
 
 
 def verdict(mutant: Mutant) -> str:

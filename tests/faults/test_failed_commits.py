@@ -6,14 +6,14 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from tests.support.background_client import PROMPT_S, BackgroundClient
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
 from tests.support.locks import locked
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 from tests.support.snapshot import opened
-from tests.support.waiter import AT_ONCE_S, Waiter
 
 # Before Python 3.11 a failed write is not distinguishable from a failed flush, whose outcome is unknown.
-TOLD = ("database_busy",) if sys.version_info >= (3, 11) else ("database_busy", "outcome_unknown")
+EXPECTED_ERRORS = ("database_busy",) if sys.version_info >= (3, 11) else ("database_busy", "outcome_unknown")
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def full_disk(server):
             process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
 
 
-def whole(server):
+def content_of(server):
     """The complete content of the database."""
     with opened(server) as database:
         return database.tables()
@@ -41,13 +41,13 @@ def whole(server):
 
 @pytest.mark.parametrize("number", [1, 8])
 def test_a_failed_commit_is_acknowledged_to_no_request(server, jobix, number):
-    ask = Asker(server.url, jobix)
-    ask("/set", {str(jobid): {} for jobid in range(20)})
-    before = whole(server)
+    api = ApiClient(server.url, jobix)
+    api("/set", {str(jobid): {} for jobid in range(20)})
+    before = content_of(server)
     with full_disk(server):
         with locked(server):  # so that they share a commit
-            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(number)]
-        for answer in answers:
-            assert answer.result(AT_ONCE_S)["error"] in TOLD
-    assert whole(server) == before
-    assert ask("/get/0").json()["jobid"] == 0
+            responses = [BackgroundClient(server.url, jobix).send("/get/0") for _ in range(number)]
+        for response in responses:
+            assert response.result(PROMPT_S)["error"] in EXPECTED_ERRORS
+    assert content_of(server) == before
+    assert api("/get/0").json()["jobid"] == 0

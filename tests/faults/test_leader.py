@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from client import JobClient
-from tests.support.waiting import until
+from tests.support.until import until
 
-IN_TIME_S = 20
+TAKEOVER_S = 20
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def expire(server, jobix: int, jobid) -> None:
     client = JobClient(server.url, jobix)
     client.init([0, 0.0005])
     client.set({jobid: {"jobstage": 1}})
-    until(lambda: client.progress().flagged == jobid, within_s=IN_TIME_S)
+    until(lambda: client.progress().flagged == jobid, within_s=TAKEOVER_S)
 
 
 def sweeps(server) -> int:

@@ -4,10 +4,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.server import Asker
+from tests.support.background_client import PROMPT_S, BackgroundClient
+from tests.support.server import ApiClient
 from tests.support.snapshot import opened
-from tests.support.waiter import AT_ONCE_S, Waiter
-from tests.support.waiting import until_blocked
+from tests.support.until import until_blocked
 
 
 @contextmanager
@@ -22,28 +22,29 @@ def locked_row(server, jobid):
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 def test_a_claim_waits_for_a_briefly_locked_job(server, jobix):
-    Asker(server.url, jobix)("/set", {"1": {}, "9": {"jobstage": 1}})
+    ApiClient(server.url, jobix)("/set", {"1": {}, "9": {"jobstage": 1}})
     with locked_row(server, 1):
         with locked_row(server, 9):
-            before = Waiter(server.url, jobix).ask("/update_job/9/2")
+            before = BackgroundClient(server.url, jobix).send("/update_job/9/2")
             until_blocked(server)
-            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(3)]  # these share a transaction
-        assert before.result(AT_ONCE_S)["jobstage"] == 2
+            # these requests share a transaction
+            responses = [BackgroundClient(server.url, jobix).send("/get/0") for _ in range(3)]
+        assert before.result(PROMPT_S)["jobstage"] == 2
         until_blocked(server)
-    told = [answer.result(AT_ONCE_S) for answer in answers]
-    assert [one["jobid"] for one in told if one != "nada"] == [1]
-    assert told.count("nada") == 2
+    results = [response.result(PROMPT_S) for response in responses]
+    assert [result["jobid"] for result in results if result != "nada"] == [1]
+    assert results.count("nada") == 2
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 def test_a_locked_job_does_not_delay_claims_of_other_jobs(server, jobix):
-    ask = Asker(server.url, jobix)
-    ask("/set", {"1": {}, "2": {}, "3": {}, "9": {"jobstage": 1}})
+    api = ApiClient(server.url, jobix)
+    api("/set", {"1": {}, "2": {}, "3": {}, "9": {"jobstage": 1}})
     with locked_row(server, 1):
         with locked_row(server, 9):
-            before = Waiter(server.url, jobix).ask("/update_job/9/2")
+            before = BackgroundClient(server.url, jobix).send("/update_job/9/2")
             until_blocked(server)
-            answers = [Waiter(server.url, jobix).ask("/get/0") for _ in range(2)]
-        assert before.result(AT_ONCE_S)["jobstage"] == 2
-        assert sorted(answer.result(AT_ONCE_S)["jobid"] for answer in answers) == [2, 3]
-    assert ask("/get/0").json()["jobid"] == 1
+            responses = [BackgroundClient(server.url, jobix).send("/get/0") for _ in range(2)]
+        assert before.result(PROMPT_S)["jobstage"] == 2
+        assert sorted(response.result(PROMPT_S)["jobid"] for response in responses) == [2, 3]
+    assert api("/get/0").json()["jobid"] == 1

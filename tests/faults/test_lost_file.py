@@ -10,9 +10,9 @@ from jobserver.core.errors import DatabaseLost, OutcomeUnknown
 from jobserver.core.settings import Settings
 from jobserver.store.transaction import Transaction
 from jobserver.web.services import NAME, Services
-from tests.conftest import Asker
+from tests.conftest import ApiClient
 from tests.support.snapshot import file_of, rows
-from tests.support.waiting import until
+from tests.support.until import until
 
 
 @pytest.fixture
@@ -25,25 +25,25 @@ def database_uri():
 def running(request, new_server, jobix):
     """A server with a job."""
     server = new_server(async_mode=request.param).start()
-    Asker(server.url, jobix)("/set", {"1": {}, "2": {}})
+    ApiClient(server.url, jobix)("/set", {"1": {}, "2": {}})
     return server
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_a_lost_file_is_503_until_it_is_restored(running, jobix, how):
-    ask, file = Asker(running.url, jobix), file_of(running)
+@pytest.mark.parametrize("fault", ["deleted", "replaced"])
+def test_a_lost_file_is_503_until_it_is_restored(running, jobix, fault):
+    api, file = ApiClient(running.url, jobix), file_of(running)
     away = file.rename(file.with_name("away"))
-    if how == "replaced":
+    if fault == "replaced":
         file.write_bytes(away.read_bytes())
     bodies = {"/set": {"3": {}}, "/get/0": None, "/get": None, "/heartbeat": [], "/init": None}
     for path, body in bodies.items():
-        answer = ask(path, body)
-        assert (answer.status_code, answer.json()["error"]) == (503, "database_lost"), path
-        assert int(answer.headers["Retry-After"]) > 0
-    until(lambda: "deleted or replaced" in running.log.read_text(), 5)
+        response = api(path, body)
+        assert (response.status_code, response.json()["error"]) == (503, "database_lost"), path
+        assert int(response.headers["Retry-After"]) > 0
+    until(lambda: "deleted or replaced" in running.log.read_text(), within_s=5)
     assert running.log.read_text().count("deleted or replaced") == 1
     away.rename(file)
-    until(lambda: ask("/get/0").status_code == 200, 5)
+    until(lambda: api("/get/0").status_code == 200, within_s=5)
     assert rows(running, "SELECT count(*) FROM job WHERE jobid > 2") == [(0,)]
 
 
@@ -64,7 +64,7 @@ def test_a_commit_is_not_acknowledged_if_its_file_is_deleted_meanwhile(tmp_path)
 @pytest.mark.parametrize("secret_key", ["", "0123456789abcdef" * 4], ids=["key file", "key in the settings"])
 def test_a_start_without_the_earlier_database_creates_no_empty_one(new_server, jobix, secret_key):
     server = new_server(secret_key=secret_key).start()
-    Asker(server.url, jobix)("/set", {"1": {}})
+    ApiClient(server.url, jobix)("/set", {"1": {}})
     server.stop()
     folder = file_of(server).parent
     for suffix in ("", "-wal", "-shm"):

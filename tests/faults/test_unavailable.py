@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from tests.support.background_client import BackgroundClient
 from tests.support.locks import locked
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 from tests.support.snapshot import opened
-from tests.support.waiter import Waiter
 
 CHANGES = [
     ("/init/0/10", None), ("/set", {"7": {}}), ("/get/0", None), ("/update_job/1/2", None),
@@ -26,16 +26,16 @@ def impatient(new_server):
 
 
 @pytest.fixture
-def ask(impatient, jobix):
+def api(impatient, jobix):
     """Requests to the impatient server, for a list of two jobs of which one is held."""
-    ask = Asker(impatient.url, jobix)
-    ask("/set", {"1": {}, "2": {}})
-    ask("/get/0")
-    return ask
+    api = ApiClient(impatient.url, jobix)
+    api("/set", {"1": {}, "2": {}})
+    api("/get/0")
+    return api
 
 
 @contextmanager
-def out_of_reach(server):
+def unreachable(server):
     """PostgreSQL ends every connection to the database and accepts no new ones."""
     uri = server.environment["JOBSERVER_DATABASE_URI"]
     name = uri.partition("?")[0].rpartition("/")[2]
@@ -46,58 +46,59 @@ def out_of_reach(server):
         other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
-def whole(server):
+def content_of(server):
     """The complete content of the database."""
     with opened(server) as database:
         return database.tables()
 
 
-def refused_as_busy(ask):
+def refused_as_busy(api):
     """Checks that every route that changes state quickly returns 503 with a retry time."""
     for path, body in CHANGES:
-        begun = time.monotonic()
-        answer = ask.session.post(ask.url + path, json=body, headers={"jobix": str(ask.jobix)}, timeout=8)
-        assert (answer.status_code, answer.json()["error"]) == (503, "database_busy"), path
-        assert int(answer.headers["Retry-After"]) >= 1
-        assert time.monotonic() - begun < 5
+        start_s = time.monotonic()
+        response = api.session.post(api.url + path, json=body, headers={"jobix": str(api.jobix)}, timeout=8)
+        assert (response.status_code, response.json()["error"]) == (503, "database_busy"), path
+        assert int(response.headers["Retry-After"]) >= 1
+        assert time.monotonic() - start_s < 5
 
 
-def test_a_locked_database_is_503_and_changes_nothing(ask, impatient):
-    before = whole(impatient)
+def test_a_locked_database_is_503_and_changes_nothing(api, impatient):
+    before = content_of(impatient)
     with locked(impatient):
-        refused_as_busy(ask)
-    assert whole(impatient) == before
-    assert ask("/update_job/1/2").status_code == 200
+        refused_as_busy(api)
+    assert content_of(impatient) == before
+    assert api("/update_job/1/2").status_code == 200
 
 
-def test_an_unreachable_database_is_503_and_changes_nothing(ask, impatient, kind):
-    before = whole(impatient)
-    with locked(impatient) if kind == "sqlite" else out_of_reach(impatient):
-        refused_as_busy(ask)
-        assert ask("/").status_code == 200
-    assert whole(impatient) == before
-    assert ask("/update_job/1/2").status_code == 200
+def test_an_unreachable_database_is_503_and_changes_nothing(api, impatient, kind):
+    before = content_of(impatient)
+    with locked(impatient) if kind == "sqlite" else unreachable(impatient):
+        refused_as_busy(api)
+        assert api("/").status_code == 200
+    assert content_of(impatient) == before
+    assert api("/update_job/1/2").status_code == 200
 
 
-def test_a_list_that_waits_for_the_database_does_not_delay_the_hello(ask, impatient):
+def test_a_list_that_waits_for_the_database_does_not_delay_the_hello(api, impatient):
     with locked(impatient):
-        begun = time.monotonic()
+        start_s = time.monotonic()
         for _ in range(5):
-            assert ask("/").status_code == 200
-        assert time.monotonic() - begun < 3
+            assert api("/").status_code == 200
+        assert time.monotonic() - start_s < 3
 
 
-def test_a_request_during_shutdown_is_503_and_changes_nothing(ask, impatient, jobix):
-    before = whole(impatient)
-    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as late:
-        late.sendall(b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-        waiting = Waiter(impatient.url, jobix).ask("/get/4?wait=60")  # the server has now read the earlier request
+def test_a_request_during_shutdown_is_503_and_changes_nothing(api, impatient, jobix):
+    before = content_of(impatient)
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as connection:
+        connection.sendall(b"GET /get/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        waiting = BackgroundClient(impatient.url, jobix).send("/get/4?wait=60")
+        # the server has now read the earlier request
         impatient.process.send_signal(signal.SIGTERM)
         assert waiting.result(10) == "nada"  # "nada" shows that the shutdown has begun
-        late.sendall(b"jobix: %d\r\n\r\n" % jobix)
-        answer = late.recv(10_000)
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"shutting_down" in answer
-    assert b"Retry-After: " in answer
+        connection.sendall(b"jobix: %d\r\n\r\n" % jobix)
+        response = connection.recv(10_000)
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert b"shutting_down" in response
+    assert b"Retry-After: " in response
     assert impatient.process.wait(20) == 0
-    assert whole(impatient) == before
+    assert content_of(impatient) == before

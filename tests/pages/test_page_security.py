@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 from tests.support.snapshot import opened
 
 
@@ -22,9 +22,9 @@ class Browser:
     def token(self, name: str) -> str:
         """The form token of the sign-in page of a list."""
         page = self.session.get(f"{self.url}/signin", params={"list": name}, timeout=9).text
-        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
-        assert found
-        return found[1]
+        match = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert match
+        return match[1]
 
     def post(
         self, path: str, list_name: str, headers: dict[str, str] | None = None, **fields: object
@@ -42,28 +42,28 @@ class Browser:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that do not need their own."""
-    one = Server(tmp_path_factory.mktemp("security")).start()
-    yield one
-    one.kill()
+    server = Server(tmp_path_factory.mktemp("security")).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
-def ask(shared: Server, jobix: int) -> Asker:
+def api(shared: Server, jobix: int) -> ApiClient:
     """Requests to a new list with one job."""
     return make_list(shared, jobix)
 
 
-def make_list(server: Server, jobix: int, name: str = "") -> Asker:
+def make_list(server: Server, jobix: int, name: str = "") -> ApiClient:
     """Makes a list with one job."""
-    ask = Asker(server.url, jobix)
-    ask(f"/init/0/10?name={name or name_of(ask)}")
-    ask("/set", {"1": {}})
-    return ask
+    api = ApiClient(server.url, jobix)
+    api(f"/init/0/10?name={name or name_of(api)}")
+    api("/set", {"1": {}})
+    return api
 
 
-def name_of(ask: Asker) -> str:
-    """The name that make_list() gives."""
-    return f"list-of-{ask.jobix % 10**8}"
+def name_of(api: ApiClient) -> str:
+    """The name of the list that make_list() makes."""
+    return f"list-of-{api.jobix % 10**8}"
 
 
 def error(response: requests.Response) -> tuple[int, str]:
@@ -71,53 +71,53 @@ def error(response: requests.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]
 
 
-def test_a_session_keeps_its_list_when_lists_swap_names(shared: Server, ask: Asker) -> None:
-    name = name_of(ask)
-    browser = Browser(shared.url).sign_in(name, ask.jobix)
-    ask(f"/init?name={name}-renamed")
-    make_list(shared, ask.jobix + 1, name)
+def test_a_session_keeps_its_list_when_lists_swap_names(shared: Server, api: ApiClient) -> None:
+    name = name_of(api)
+    browser = Browser(shared.url).sign_in(name, api.jobix)
+    api(f"/init?name={name}-renamed")
+    make_list(shared, api.jobix + 1, name)
     assert error(browser.post("/act/pause", name)) == (403, "not_signed_in")
-    assert Asker(shared.url, ask.jobix + 1)("/get/0").json() != "nada"
+    assert ApiClient(shared.url, api.jobix + 1)("/get/0").json() != "nada"
     assert browser.post("/act/pause", f"{name}-renamed").status_code == 200
 
 
-def test_a_copied_cookie_is_worthless_after_sign_out(shared: Server, ask: Asker) -> None:
-    name = name_of(ask)
-    browser = Browser(shared.url).sign_in(name, ask.jobix)
-    thief = Browser(shared.url)
-    thief.session.cookies.update(browser.session.cookies)
-    assert thief.post("/act/resume", name).status_code == 200
+def test_a_copied_cookie_is_worthless_after_sign_out(shared: Server, api: ApiClient) -> None:
+    name = name_of(api)
+    browser = Browser(shared.url).sign_in(name, api.jobix)
+    copied_session = Browser(shared.url)
+    copied_session.session.cookies.update(browser.session.cookies)
+    assert copied_session.post("/act/resume", name).status_code == 200
     assert browser.post("/signout", name).status_code == 303
-    assert error(thief.post("/act/pause", name)) == (403, "not_signed_in")
+    assert error(copied_session.post("/act/pause", name)) == (403, "not_signed_in")
 
 
-def test_a_second_sign_in_keeps_the_first_right_and_ends_the_old_cookie(shared: Server, ask: Asker) -> None:
-    other = make_list(shared, ask.jobix + 1)
-    browser = Browser(shared.url).sign_in(name_of(ask), ask.jobix)
+def test_a_second_sign_in_keeps_the_first_right_and_ends_the_old_cookie(shared: Server, api: ApiClient) -> None:
+    other = make_list(shared, api.jobix + 1)
+    browser = Browser(shared.url).sign_in(name_of(api), api.jobix)
     old = Browser(shared.url)
     old.session.cookies.update(browser.session.cookies)
     browser.sign_in(name_of(other), other.jobix)
-    for each in (ask, other):
+    for each in (api, other):
         assert browser.post("/act/resume", name_of(each)).status_code == 200
-    assert error(old.post("/act/resume", name_of(ask))) == (403, "not_signed_in")
+    assert error(old.post("/act/resume", name_of(api))) == (403, "not_signed_in")
 
 
-def test_a_session_ends_after_a_week(shared: Server, ask: Asker) -> None:
-    browser = Browser(shared.url).sign_in(name_of(ask), ask.jobix)
+def test_a_session_ends_after_a_week(shared: Server, api: ApiClient) -> None:
+    browser = Browser(shared.url).sign_in(name_of(api), api.jobix)
     with opened(shared) as database:
         expires = database.rows("SELECT MAX(expires) FROM page_session")[0][0]
         assert expires == pytest.approx((time.time() + 7 * 86_400) * 1000, abs=60_000)
         database.run("UPDATE page_session SET expires = ?", round(time.time() * 1000))
-    assert error(browser.post("/act/resume", name_of(ask))) == (403, "not_signed_in")
-    browser.sign_in(name_of(ask), ask.jobix)
+    assert error(browser.post("/act/resume", name_of(api))) == (403, "not_signed_in")
+    browser.sign_in(name_of(api), api.jobix)
     with opened(shared) as database:
         assert database.rows("SELECT COUNT(*) FROM page_session") == [(1,)]
 
 
 def test_the_cookie_is_http_only_and_secure_behind_a_tls_proxy(new_server: Any, jobix: int) -> None:
     for proxies, secure in (("0", False), ("1", True)):
-        ask = make_list(new_server(proxies=proxies).start(), jobix)
-        form = f"{ask.url}/signin?list={name_of(ask)}"
+        api = make_list(new_server(proxies=proxies).start(), jobix)
+        form = f"{api.url}/signin?list={name_of(api)}"
         cookie = requests.get(form, headers={"X-Forwarded-Proto": "https"}, timeout=9).headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
@@ -136,22 +136,22 @@ def test_the_cookie_is_http_only_and_secure_behind_a_tls_proxy(new_server: Any, 
     ids=str,
 )
 def test_a_form_of_another_site_is_refused_even_with_a_token(
-    shared: Server, ask: Asker, headers: dict[str, str]
+    shared: Server, api: ApiClient, headers: dict[str, str]
 ) -> None:
-    browser = Browser(shared.url).sign_in(name_of(ask), ask.jobix)
+    browser = Browser(shared.url).sign_in(name_of(api), api.jobix)
     for path in ("/act/pause", "/signout", "/signin"):
-        assert error(browser.post(path, name_of(ask), headers, jobix=ask.jobix)) == (403, "csrf_mismatch")
-    assert ask("/get/0").json() != "nada"
-    assert browser.post("/act/pause", name_of(ask), {"Origin": shared.url}).status_code == 200
+        assert error(browser.post(path, name_of(api), headers, jobix=api.jobix)) == (403, "csrf_mismatch")
+    assert api("/get/0").json() != "nada"
+    assert browser.post("/act/pause", name_of(api), {"Origin": shared.url}).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_a_form_without_its_token_is_refused(shared: Server, ask: Asker, token: str) -> None:
-    browser = Browser(shared.url).sign_in(name_of(ask), ask.jobix)
+def test_a_form_without_its_token_is_refused(shared: Server, api: ApiClient, token: str) -> None:
+    browser = Browser(shared.url).sign_in(name_of(api), api.jobix)
     for path in ("/act/pause", "/signout", "/signin"):
-        refused = browser.post(path, name_of(ask), jobix=ask.jobix, csrf_token=token)
+        refused = browser.post(path, name_of(api), jobix=api.jobix, csrf_token=token)
         assert error(refused) == (403, "csrf_mismatch")
-    assert ask("/get/0").json() != "nada"
+    assert api("/get/0").json() != "nada"
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_a_form_without_its_token_is_refused(shared: Server, ask: Asker, token: 
     ["//evil.example", "/\t/evil.example", "/\\evil.example", "/\r\nX: y", "https://evil.example", "\x00/", "/\u2028"],
     ids=ascii,
 )
-def test_a_form_returns_to_a_page_of_this_server_only(shared: Server, ask: Asker, back: str) -> None:
-    browser = Browser(shared.url).sign_in(name_of(ask), ask.jobix)
+def test_a_form_returns_to_a_page_of_this_server_only(shared: Server, api: ApiClient, back: str) -> None:
+    browser = Browser(shared.url).sign_in(name_of(api), api.jobix)
     html = {"Accept": "text/html"}
     for path in ("/act/resume", "/signin"):
-        sent = browser.post(path, name_of(ask), html, back=back, jobix=ask.jobix)
-        assert (sent.status_code, sent.headers["Location"]) == (303, f"/get?list={name_of(ask)}")
-        kept = browser.post(path, name_of(ask), html, back="/job/1?list=a&b=//c", jobix=ask.jobix)
-        assert kept.headers["Location"] == "/job/1?list=a&b=//c"
+        sent = browser.post(path, name_of(api), html, back=back, jobix=api.jobix)
+        assert (sent.status_code, sent.headers["Location"]) == (303, f"/get?list={name_of(api)}")
+        target = browser.post(path, name_of(api), html, back="/job/1?list=a&b=//c", jobix=api.jobix)
+        assert target.headers["Location"] == "/job/1?list=a&b=//c"
 
 
 @pytest.mark.parametrize("open_", ["1", "0"], ids=["open", "closed"])
@@ -183,40 +183,40 @@ def test_a_large_form_is_refused_before_it_is_read(new_server: Any, open_: str) 
                 assert refused.status_code == 413 or data is not body
 
 
-def test_every_response_forbids_content_type_sniffing(shared: Server, ask: Asker) -> None:
-    name = name_of(ask)
+def test_every_response_forbids_content_type_sniffing(shared: Server, api: ApiClient) -> None:
+    name = name_of(api)
     for path in ("/", f"/get?list={name}", f"/live?list={name}", f"/rows?list={name}", f"/chart?list={name}",
                  "/static/page.css", "/nowhere", "/get/0"):  # fmt: skip
         response = requests.get(shared.url + path, timeout=9)
         assert response.headers["X-Content-Type-Options"] == "nosniff", path
 
 
-def test_scripts_may_connect_to_this_server_only(shared: Server, ask: Asker) -> None:
-    policy = requests.get(f"{shared.url}/get?list={name_of(ask)}", timeout=9).headers["Content-Security-Policy"]
+def test_scripts_may_connect_to_this_server_only(shared: Server, api: ApiClient) -> None:
+    policy = requests.get(f"{shared.url}/get?list={name_of(api)}", timeout=9).headers["Content-Security-Policy"]
     assert "connect-src 'self';" in policy
 
 
-def test_the_chart_survives_jumps_of_the_clock(shared: Server, ask: Asker) -> None:
-    ask("/update_job/1/2", claim=ask("/get/0").json()["claim"])
+def test_the_chart_survives_jumps_of_the_clock(shared: Server, api: ApiClient) -> None:
+    api("/update_job/1/2", claim=api("/get/0").json()["claim"])
     year_ms = 365 * 86_400_000
     with opened(shared) as database:
-        list_id = database.rows("SELECT id FROM job_list WHERE name = ?", name_of(ask))[0][0]
+        list_id = database.rows("SELECT id FROM job_list WHERE name = ?", name_of(api))[0][0]
         for start in (-200 * year_ms, 0, 5000, round(time.time() * 1000) + 3_600_000, 9000 * year_ms):
             database.run("INSERT INTO throughput VALUES (?, 1, 10, ?, 1000, 0)", list_id, start)
     for span in ("15min", "hour", "day", "all"):
-        chart = requests.get(f"{shared.url}/chart?list={name_of(ask)}&span={span}", timeout=9)
+        chart = requests.get(f"{shared.url}/chart?list={name_of(api)}&span={span}", timeout=9)
         assert chart.status_code == 200, span
         assert len(chart.json()["starts"]) < 1000
-    assert requests.get(f"{shared.url}/get?list={name_of(ask)}", timeout=9).status_code == 200
+    assert requests.get(f"{shared.url}/get?list={name_of(api)}", timeout=9).status_code == 200
 
 
-def test_many_stages_do_not_make_a_page_slow_or_large(shared: Server, ask: Asker) -> None:
+def test_many_stages_do_not_make_a_page_slow_or_large(shared: Server, api: ApiClient) -> None:
     many = {str(2 + stage): {"jobstage": 20 * stage} for stage in range(990)}  # a list has 1,000 at most
-    assert ask("/set", many).status_code == 200
+    assert api("/set", many).status_code == 200
     for path in ("get", "rows", "live", "lifetime"):
-        begun = time.monotonic()
-        response = requests.get(f"{shared.url}/{path}?list={name_of(ask)}", timeout=60)
+        start_s = time.monotonic()
+        response = requests.get(f"{shared.url}/{path}?list={name_of(api)}", timeout=60)
         assert response.status_code == 200
-        assert time.monotonic() - begun < 2, path
+        assert time.monotonic() - start_s < 2, path
         if path != "live":
             assert len(response.content) < 600_000, path

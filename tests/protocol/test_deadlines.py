@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.support.late import expire
+from tests.support.expire import expire
 from tests.support.snapshot import jobs
 
 MINUTES = (100, 200, 300, 400)  # of stages 0 to 3
-WAYS = {  # name: the requests that move job 1 from stage 0, and its final stage; "expire" ends its lifetime
+PATHS = {  # name: the requests that move job 1 from stage 0, and its final stage; "expire" ends its lifetime
     "set": ([], 0),
     "claimed": (["/get/0"], 1),
     "claimed for another stage": (["/get/0/3"], 3),
@@ -20,16 +20,16 @@ WAYS = {  # name: the requests that move job 1 from stage 0, and its final stage
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_deadline_of_a_job_is_that_of_its_new_stage(ask, shared, way):
-    steps, stage = WAYS[way]
-    ask("/init/" + "/".join(map(str, MINUTES)))
-    ask("/set", {"1": {}})
+@pytest.mark.parametrize("path", PATHS)
+def test_the_deadline_of_a_job_is_that_of_its_new_stage(api, shared, path):
+    steps, stage = PATHS[path]
+    api("/init/" + "/".join(map(str, MINUTES)))
+    api("/set", {"1": {}})
     for step in steps:
         if step == "expire":
-            expire(shared, ask, 1)
+            expire(shared, api, 1)
         else:
-            assert ask(step).status_code == 200
-    job = jobs(shared, ask("/get").json()["list"])[1]
+            assert api(step).status_code == 200
+    job = jobs(shared, api("/get").json()["list"])[1]
     expected = job["datecommitted"] + MINUTES[stage] * 60_000 if stage < len(MINUTES) else None
     assert (job["jobstage"], job["deadline"]) == (stage, expected)

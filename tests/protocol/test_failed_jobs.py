@@ -4,22 +4,22 @@ import pytest
 
 
 @pytest.fixture
-def failed(ask):
+def failed(api):
     """Two jobs failed in stage 1, at their only attempt."""
-    ask("/init/0/60/0")
-    ask("/lifetime/1/60?max_attempts=1")
-    ask("/set", {"1": {}, "2": {}})
+    api("/init/0/60/0")
+    api("/lifetime/1/60?max_attempts=1")
+    api("/set", {"1": {}, "2": {}})
     for jobid in (1, 2):
-        assert ask("/get/0").json()["jobid"] == jobid
-        assert ask(f"/update_job/{jobid}/0", {"error": "no memory"}).json()["failed"]
-    return ask
+        assert api("/get/0").json()["jobid"] == jobid
+        assert api(f"/update_job/{jobid}/0", {"error": "no memory"}).json()["failed"]
+    return api
 
 
 def test_a_failed_job_is_not_advanced_without_token(failed):
-    answer = failed("/update_job/1/2")
-    assert (answer.status_code, answer.json()["error"]) == (409, "wrong_stage")
-    answer = failed("/update_jobs", [{"jobid": jobid, "jobstage": 2} for jobid in (1, 2)]).json()["jobs"]
-    assert [(one["status"], one["error"]) for one in answer] == [(409, "wrong_stage")] * 2
+    response = failed("/update_job/1/2")
+    assert (response.status_code, response.json()["error"]) == (409, "wrong_stage")
+    outcomes = failed("/update_jobs", [{"jobid": jobid, "jobstage": 2} for jobid in (1, 2)]).json()["jobs"]
+    assert [(outcome["status"], outcome["error"]) for outcome in outcomes] == [(409, "wrong_stage")] * 2
     counted = failed("/get").json()
     assert (counted["failed"], counted["done"]) == (2, 0)
 

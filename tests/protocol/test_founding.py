@@ -23,7 +23,7 @@ BODIES: dict[str, tuple[Callable[[bytes], bytes], dict[str, str]]] = {
 
 @pytest.fixture
 def url(shared: Server) -> str:
-    """Where the job manager listens."""
+    """The URL of the job manager."""
     return shared.url
 
 
@@ -34,7 +34,7 @@ def authead(jobix: int) -> dict[str, int]:
 
 
 def call(url, authead, path):
-    """A request as the founding document makes it."""
+    """Sends a request as the founding document does."""
     req = u.Request(f"{url}{path}", headers=authead)
     res = u.urlopen(req, context=None)
     info = json.loads(res.read().decode("utf8"))
@@ -44,21 +44,21 @@ def call(url, authead, path):
 
 def submit(url, authead, jobs, compress=zlib.compress, headers=None):
     """Submits jobs like the founding master: a zlib-compressed body labelled gzip."""
-    said = {"Content-Encoding": "gzip"} if headers is None else headers
+    all_headers = {"Content-Encoding": "gzip"} if headers is None else headers
     data = compress(json.dumps(jobs).encode("utf8"))
-    req = u.Request(f"{url}/set", headers={**authead, **said, "Content-Type": "application/json"}, data=data)
+    req = u.Request(f"{url}/set", headers={**authead, **all_headers, "Content-Type": "application/json"}, data=data)
     res = u.urlopen(req)
     info = json.loads(res.read().decode("utf8"))
     res.close()
     return info
 
 
-@pytest.mark.parametrize("how", BODIES)
-def test_a_set_is_accepted_with_each_encoding_and_content_type(url, authead, how):
-    compress, headers = BODIES[how]
+@pytest.mark.parametrize("encoding", BODIES)
+def test_a_set_is_accepted_with_each_encoding_and_content_type(url, authead, encoding):
+    compress, headers = BODIES[encoding]
     jobs = {str(i): {"jobstage": 0, "jobcmd": {"file": f"{i}.npy", "text": "é" * 50}} for i in range(13)}
-    answer = submit(url, authead, jobs, compress, headers)
-    assert answer == {"message": "Accepted: 13 new, 0 known", "new": 13, "known": 0}
+    response = submit(url, authead, jobs, compress, headers)
+    assert response == {"message": "Accepted: 13 new, 0 known", "new": 13, "known": 0}
     assert call(url, authead, "/get/0")["jobcmd"] == {"file": "0.npy", "text": "é" * 50}
 
 
@@ -76,8 +76,8 @@ def test_a_founding_worker_finishes_two_stages_of_every_job(url, authead):
             assert info["jobcmd"] == f"echo {info['jobid']}"
             assert info["jobix"] == authead["jobix"]
             seen.append(info["jobid"])
-            said = call(url, authead, f"/update_job/{info['jobid']}/{job_stage + 2}")
-            assert said["message"] == f"Success, job {info['jobid']} was updated to stage {job_stage + 2}!"
+            updated = call(url, authead, f"/update_job/{info['jobid']}/{job_stage + 2}")
+            assert updated["message"] == f"Success, job {info['jobid']} was updated to stage {job_stage + 2}!"
         assert seen == [0, 1, 2, 3, 4]
 
     assert call(url, authead, "/check_stages") == {"ok": True, "flagged": 0, "degraded": 0}
@@ -111,9 +111,9 @@ def test_a_founding_client_sees_a_refusal_as_an_http_error(url, authead):
     submit(url, authead, {"1": {}})
     with pytest.raises(urllib.error.HTTPError) as refused:
         call(url, authead, "/update_job/1/2")
-    with refused.value as answer:
-        assert answer.code == 409
-        assert json.loads(answer.read())["error"] == "wrong_stage"
+    with refused.value as response:
+        assert response.code == 409
+        assert json.loads(response.read())["error"] == "wrong_stage"
 
 
 def test_the_hello_is_a_plain_line(url):

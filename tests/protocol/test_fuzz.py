@@ -8,7 +8,7 @@ import zlib
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.raw import judge, send, without_fault
+from tests.support.raw_requests import check_response, send, without_fault
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # 0: a few fixed examples; else this number of random ones
 FUZZ = settings(
@@ -71,10 +71,10 @@ def quoted(word):
 )
 @example("POST", "/heartbeat", ["0"] * 3, {}, None, {"jobix": "4711"}, b'[{"jobid": 1, "claim": "\\u0000"}]')
 def test_random_requests_cause_no_internal_error(shared, method, route, words, query, wait, headers, body):
-    asked = query | ({} if wait is None else {"wait": wait})
+    query_values = query | ({} if wait is None else {"wait": wait})
     path = route.format(*map(quoted, words)) + "?"
-    path += "&".join(f"{quoted(name)}={quoted(value)}" for name, value in asked.items())
+    path += "&".join(f"{quoted(name)}={quoted(value)}" for name, value in query_values.items())
     sent = {name: value.encode("latin-1") for name, value in headers.items()}
-    begun = shared.log.stat().st_size
-    judge(*send(shared, method, path, sent, body), method)
-    without_fault(shared, begun)
+    log_start = shared.log.stat().st_size
+    check_response(*send(shared, method, path, sent, body), method)
+    without_fault(shared, log_start)

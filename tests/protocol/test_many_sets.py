@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 
 MASTERS = 24  # eventlet has 20 such threads, gevent 10
 # few jobs with long texts: the surrogate pair selects the slow parser
@@ -15,12 +15,12 @@ LARGE = gzip.compress(json.dumps({"7": {"jobcmd": ["😀", list(range(25_000))]}
 
 def test_many_large_sets_do_not_block_claims(server, jobix):
     """A claim waits for a small part of the total time of the sets."""
-    ask = Asker(server.url, jobix)
-    ask("/set", {str(jobid): {} for jobid in range(400)})
+    api = ApiClient(server.url, jobix)
+    api("/set", {str(jobid): {} for jobid in range(400)})
     begin = threading.Barrier(MASTERS + 1)
 
     def submit(number):
-        own = Asker(server.url, jobix + 1 + number)
+        own = ApiClient(server.url, jobix + 1 + number)
         own("/")
         begin.wait(20)
         return own.session.post(own.url + "/set", data=LARGE, headers={"jobix": str(own.jobix)}, timeout=60).json()
@@ -28,11 +28,11 @@ def test_many_large_sets_do_not_block_claims(server, jobix):
     with ThreadPoolExecutor(MASTERS) as pool:
         sets = [pool.submit(submit, number) for number in range(MASTERS)]
         begin.wait(20)
-        begun, took_s = time.monotonic(), []
-        while not all(one.done() for one in sets) and len(took_s) < 350:
+        start_s, took_s = time.monotonic(), []
+        while not all(future.done() for future in sets) and len(took_s) < 350:
             asked_at = time.monotonic()
-            assert ask("/get/0").status_code == 200
+            assert api("/get/0").status_code == 200
             took_s.append(time.monotonic() - asked_at)
-        all_s = time.monotonic() - begun
-        assert [one.result(60)["new"] for one in sets] == [1] * MASTERS
+        all_s = time.monotonic() - start_s
+        assert [future.result(60)["new"] for future in sets] == [1] * MASTERS
     assert max(took_s) < 0.4 * all_s, (max(took_s), all_s, len(took_s))

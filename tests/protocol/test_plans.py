@@ -18,7 +18,7 @@ from tests.support.postgresql import make_postgresql_database
 LIST = 1
 
 # The number of jobs with unusual statistics: usually PostgreSQL has them by autovacuum, and SQLite has none.
-OTHERWISE = 20_001
+OTHER_LIST = 20_001
 OLD = NOW - 100  # older history and older workers are deleted
 
 
@@ -27,12 +27,12 @@ def verbs(n: int) -> dict[str, Verb]:
     jobid, claim = n // 4 + 50, f"held-{n // 4 + 50}"  # a held job
     ended = n // 8
 
-    def take(n: int, chosen: bool) -> Verb:
+    def take(n: int, own_token: bool) -> Verb:
         def work(tx: Transaction) -> object:
             claiming.lock_token(tx, "new-token")
             assert claiming.held_under(tx, LIST, "new-token") == []
             assert not claiming.is_spent(tx, LIST, "new-token")
-            request = ClaimRequest(0, 1, n, "new-token" if chosen else None, "w")
+            request = ClaimRequest(0, 1, n, "new-token" if own_token else None, "w")
             return claiming.claim_jobs(tx, LIST, request, "new-token", NOW)
 
         return work
@@ -52,9 +52,9 @@ def verbs(n: int) -> dict[str, Verb]:
 
     def sweep(tx: Transaction) -> object:
         assert tx.all(requeuing.ANY_OVERDUE, now=NOW)
-        failed, back = requeuing.fail_overdue(tx, NOW, 500), requeuing.requeue_overdue(tx, NOW, 500)
+        failed, requeued = requeuing.fail_overdue(tx, NOW, 500), requeuing.requeue_overdue(tx, NOW, 500)
         flagged = requeuing.mark_overdue(tx, NOW, 500)
-        assert (failed, back, flagged) == (10, 10, 20)  # of two lists
+        assert (failed, requeued, flagged) == (10, 10, 20)  # of two lists
         return flagged
 
     def page(tx: Transaction) -> object:
@@ -68,13 +68,13 @@ def verbs(n: int) -> dict[str, Verb]:
         assert statistics.holders(tx.all, LIST) == len(statistics.held(tx.all, LIST)) - 20
         return listing.page(tx.all, LIST, Filter(), 4, -1, 50).jobs
 
-    def steer(tx: Transaction) -> object:
+    def act_on_pages(tx: Transaction) -> object:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
         assert requeuing.fail(tx, LIST, jobid, "ada", NOW)
         assert requeuing.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
         return requeuing.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
-    def tidy(tx: Transaction) -> object:
+    def retain(tx: Transaction) -> object:
         first = events.oldest_outside(tx.all, OLD, 2 * NOW)
         assert first is not None
         assert tx.all(statistics.ANY_OLD_WORKER, before=OLD)
@@ -95,11 +95,11 @@ def verbs(n: int) -> dict[str, Verb]:
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_OVERDUE, now=NOW - 9 * DAY) == [],
         "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),
-        "tidying": tidy,
-        "tidying that finds nothing": lambda tx: (
+        "retention": retain,
+        "retention that finds nothing": lambda tx: (
             events.oldest_outside(tx.all, 0, 2 * NOW) is None and not tx.all(statistics.ANY_OLD_WORKER, before=0)
         ),
-        "steering": steer,
+        "operator actions": act_on_pages,
         "stock": lambda tx: tx.jobs_in(LIST, 0),
         "page": page,
     }
@@ -108,24 +108,24 @@ def verbs(n: int) -> dict[str, Verb]:
 @pytest.fixture(scope="module")
 def databases(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Returns a database with a number of jobs, created once."""
-    made: dict[int, Database] = {}
+    databases_by_size: dict[int, Database] = {}
 
     def of(jobs: int) -> Database:
-        if jobs not in made:
+        if jobs not in databases_by_size:
             uri = "" if kind == "sqlite" else make_postgresql_database(request.getfixturevalue("postgresql"))
             folder = tmp_path_factory.mktemp(f"plans-{jobs}")
-            made[jobs] = filled(Settings(instance=str(folder), database_uri=uri), jobs)
-            if made[jobs].dialect.blocks != (jobs == OTHERWISE):
-                with closing(made[jobs].connect()) as connection:
-                    connection.driver.execute("VACUUM ANALYZE" if made[jobs].dialect.blocks else "ANALYZE")
-        return made[jobs]
+            databases_by_size[jobs] = filled(Settings(instance=str(folder), database_uri=uri), jobs)
+            if databases_by_size[jobs].dialect.blocks != (jobs == OTHER_LIST):
+                with closing(databases_by_size[jobs].connect()) as connection:
+                    connection.driver.execute("VACUUM ANALYZE" if databases_by_size[jobs].dialect.blocks else "ANALYZE")
+        return databases_by_size[jobs]
 
     yield of
-    for database in made.values():
+    for database in databases_by_size.values():
         database.close()
 
 
-@pytest.mark.parametrize("jobs", [100_000, OTHERWISE])
+@pytest.mark.parametrize("jobs", [100_000, OTHER_LIST])
 def test_every_statement_uses_an_index(databases: Any, jobs: int) -> None:
     """With and without statistics, and for generic plans of PostgreSQL."""
     database, scans = databases(jobs), []

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.support.both_databases import on_sqlite
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 from tests.support.snapshot import opened
 
 ROUTES = [
@@ -32,52 +32,58 @@ def test_every_route_refuses_a_missing_or_bad_jobix(shared, method, path):
 
 @pytest.mark.parametrize("jobix", [0, 2**63 - 1])
 def test_the_lowest_and_the_highest_jobix_work(new_server, jobix):
-    ask = Asker(new_server().start().url, jobix)  # other tests may use key 0 on a shared server
-    assert ask("/set", {"1": {}}).status_code == 200
-    assert ask("/get/0").json()["jobix"] == jobix
+    api = ApiClient(new_server().start().url, jobix)  # other tests may use key 0 on a shared server
+    assert api("/set", {"1": {}}).status_code == 200
+    assert api("/get/0").json()["jobix"] == jobix
 
 
-def test_another_key_has_no_access_to_a_list(ask, shared):
-    ask("/set", {"1": {}})
-    other = Asker(shared.url, secrets.randbelow(2**63))
+def test_another_key_has_no_access_to_a_list(api, shared):
+    api("/set", {"1": {}})
+    other = ApiClient(shared.url, secrets.randbelow(2**63))
     assert other("/get/0").json() == "nada"
     assert other("/check_stages").json() == {"ok": True, "flagged": 0, "degraded": 0}
     assert other("/update_job/1/2").status_code == 404
     assert other("/get").json()["jobs"] == 0
 
 
-def test_queries_with_a_new_key_create_no_list(ask, shared):
+def test_queries_with_a_new_key_create_no_list(api, shared):
     with opened(shared) as database:
         before = database.tables()
         for path in ("/get/0", "/get", "/lifetime", "/lifetime/1", "/check_stages", "/check_stages/1/0"):
-            assert ask(path).status_code == 200
-        assert ask("/heartbeat", []).status_code == 200
+            assert api(path).status_code == 200
+        assert api("/heartbeat", []).status_code == 200
         after = database.tables()
     assert after["job_list"] == before["job_list"]
 
 
 def test_a_closed_server_accepts_existing_lists_only(closed, jobix):
-    assert Asker(closed.url, jobix)("/get/0").json()["jobid"] == 1
-    refused = Asker(closed.url, jobix ^ 1)("/set", {"1": {}})
+    assert ApiClient(closed.url, jobix)("/get/0").json()["jobid"] == 1
+    refused = ApiClient(closed.url, jobix ^ 1)("/set", {"1": {}})
     assert (refused.status_code, refused.json()["error"]) == (403, "jobix_unknown")
 
 
 def test_guesses_of_keys_are_rate_limited(closed, jobix):
-    answers = [Asker(closed.url, jobix ^ wrong)("/get/0") for wrong in range(1, 6)]
-    assert [answer.status_code for answer in answers] == [403, 403, 403, 429, 429]
-    assert int(answers[-1].headers["Retry-After"]) == 60
-    assert answers[-1].json()["error"] == "too_many_wrong_secrets"
+    responses = [ApiClient(closed.url, jobix ^ wrong)("/get/0") for wrong in range(1, 6)]
+    assert [response.status_code for response in responses] == [403, 403, 403, 429, 429]
+    assert int(responses[-1].headers["Retry-After"]) == 60
+    assert responses[-1].json()["error"] == "too_many_wrong_secrets"
 
 
 def test_the_key_is_not_in_responses_logs_or_the_database(new_server, jobix):
     server = new_server(log_level="DEBUG").start()
-    ask = Asker(server.url, jobix)
-    ask("/init/0/10")
-    ask("/set", {"1": {}})
-    ask("/get/0")
-    ask("/update_job/1/4")
-    answers = [ask("/get"), ask("/lifetime"), ask("/update_job/1/4"), ask("/get", Accept="text/html"), ask("/nowhere")]
-    assert all(str(jobix) not in answer.text for answer in answers)
+    api = ApiClient(server.url, jobix)
+    api("/init/0/10")
+    api("/set", {"1": {}})
+    api("/get/0")
+    api("/update_job/1/4")
+    responses = [
+        api("/get"),
+        api("/lifetime"),
+        api("/update_job/1/4"),
+        api("/get", Accept="text/html"),
+        api("/nowhere"),
+    ]
+    assert all(str(jobix) not in response.text for response in responses)
     assert str(jobix) not in server.log.read_text()
     with opened(server) as database:
         assert str(jobix) not in str(database.tables())

@@ -5,15 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 from tests.support.snapshot import jobs
 
 
 @pytest.fixture
-def filled(ask):
+def filled(api):
     """A list of five jobs in stage 0."""
-    ask("/set", {str(i): {"jobcmd": f"echo {i}"} for i in range(1, 6)})
-    return ask
+    api("/set", {str(i): {"jobcmd": f"echo {i}"} for i in range(1, 6)})
+    return api
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def token():
     return uuid.uuid4().hex
 
 
-def ids(answer):
+def ids(response):
     """The ids in a batch."""
-    return [job["jobid"] for job in answer.json()]
+    return [job["jobid"] for job in response.json()]
 
 
 def test_a_claim_returns_the_founding_keys_and_more(filled):
@@ -38,18 +38,18 @@ def test_a_claim_returns_the_founding_keys_and_more(filled):
     assert filled("/get").json()["working"] == 1
 
 
-def test_a_claim_without_an_available_job_is_nada(ask):
-    assert ask("/get/0").text == '"nada"'
-    assert ask("/get/0", method="POST").json() == "nada"
-    assert ask("/get/0?n=3").json() == []
+def test_a_claim_without_an_available_job_is_nada(api):
+    assert api("/get/0").text == '"nada"'
+    assert api("/get/0", method="POST").json() == "nada"
+    assert api("/get/0?n=3").json() == []
 
 
-def test_jobs_are_ordered_by_priority_and_id(ask):
+def test_jobs_are_ordered_by_priority_and_id(api):
     priorities = {"3": 0, "1": -5, "2": 7, "9": 7, "4": 0, "10": 0}
-    ask("/set", {jobid: {"priority": priority} for jobid, priority in priorities.items()})
-    assert ask("/get/0").json()["jobid"] == 2
-    assert ids(ask("/get/0?n=3")) == [9, 3, 4]
-    assert ids(ask("/get/0?n=3")) == [10, 1]
+    api("/set", {jobid: {"priority": priority} for jobid, priority in priorities.items()})
+    assert api("/get/0").json()["jobid"] == 2
+    assert ids(api("/get/0?n=3")) == [9, 3, 4]
+    assert ids(api("/get/0?n=3")) == [10, 1]
 
 
 def test_a_claimed_job_moves_to_the_next_or_the_requested_stage(filled, shared):
@@ -90,10 +90,10 @@ def test_a_repeated_batch_claim_returns_the_same_jobs(filled, token):
     assert filled("/get").json()["working"] == 2
 
 
-def test_a_token_that_found_nothing_can_be_used_later(ask, token):
-    assert ask("/get/0", claim=token).json() == "nada"
-    ask("/set", {"1": {}})
-    assert ask("/get/0", claim=token).json()["jobid"] == 1
+def test_a_token_that_found_nothing_can_be_used_later(api, token):
+    assert api("/get/0", claim=token).json() == "nada"
+    api("/set", {"1": {}})
+    assert api("/get/0", claim=token).json()["jobid"] == 1
 
 
 def test_a_spent_token_claims_nothing(filled, token):
@@ -106,14 +106,14 @@ def test_a_spent_token_claims_nothing(filled, token):
 
 def test_one_token_from_many_threads_holds_one_job(filled, shared, token):
     with ThreadPoolExecutor(8) as pool:
-        askers = [Asker(shared.url, filled.jobix) for _ in range(8)]
-        answers = list(pool.map(lambda asker: asker("/get/0", claim=token).json(), askers))
-    assert all(answer == answers[0] for answer in answers)
+        apis = [ApiClient(shared.url, filled.jobix) for _ in range(8)]
+        responses = list(pool.map(lambda api: api("/get/0", claim=token).json(), apis))
+    assert all(response == responses[0] for response in responses)
     assert filled("/get").json()["working"] == 1
 
 
 def test_two_lists_may_use_one_token(filled, shared, token, jobix):
-    other = Asker(shared.url, (jobix + 1) % 2**63)
+    other = ApiClient(shared.url, (jobix + 1) % 2**63)
     other("/set", {"77": {}})
     assert filled("/get/0", claim=token).json()["jobid"] == 1
     assert other("/get/0", claim=token).json()["jobid"] == 77
@@ -122,7 +122,7 @@ def test_two_lists_may_use_one_token(filled, shared, token, jobix):
 def test_a_token_that_is_spent_in_one_list_is_new_to_another(filled, shared, token, jobix):
     filled("/get/0", claim=token)
     filled("/update_job/1/2", claim=token)
-    other = Asker(shared.url, (jobix + 1) % 2**63)
+    other = ApiClient(shared.url, (jobix + 1) % 2**63)
     other("/set", {"77": {}})
     assert other("/get/0", claim=token).json()["jobid"] == 77
 
@@ -136,18 +136,18 @@ def test_a_token_is_16_to_64_letters_and_digits(filled, good):
 @pytest.mark.parametrize("bad", ["a" * 15, "a" * 65, "0123456789abcde-", "é" * 20, "", "0123456789 0123456789"])
 def test_another_token_is_refused(filled, bad):
     for path, name in (("/get/0", "claim"), ("/update_job/1/2", "claim"), ("/update_job/1/2?next=0", "next-claim")):
-        answer = filled.session.get(filled.url + path, headers={"jobix": str(filled.jobix), name: bad.encode()})
-        assert answer.status_code == 400, path
+        response = filled.session.get(filled.url + path, headers={"jobix": str(filled.jobix), name: bad.encode()})
+        assert response.status_code == 400, path
 
 
-def test_each_claim_counts_an_attempt_of_this_stage(ask):
-    ask("/set", {"1": {}})
+def test_each_claim_counts_an_attempt_of_this_stage(api):
+    api("/set", {"1": {}})
     for attempt in (1, 2, 3):
-        assert ask("/get/0").json()["attempt"] == attempt
-        ask("/update_job/1/0")
-    ask("/get/0")
-    ask("/update_job/1/2")
-    assert ask("/get/2").json()["attempt"] == 1
+        assert api("/get/0").json()["attempt"] == attempt
+        api("/update_job/1/0")
+    api("/get/0")
+    api("/update_job/1/2")
+    assert api("/get/2").json()["attempt"] == 1
 
 
 def test_the_worker_is_stored_and_shown(filled, shared):
@@ -157,16 +157,16 @@ def test_the_worker_is_stored_and_shown(filled, shared):
     assert "node7:4711" in filled(f"/get?list={name}", Accept="text/html").text
 
 
-def test_jobs_set_in_an_odd_stage_are_never_claimed(ask):
-    ask("/set", {"1": {"jobstage": 1}, "2": {"jobstage": 3}})
-    assert [ask(f"/get/{stage}").json() for stage in (0, 2, 4)] == ["nada"] * 3
+def test_jobs_set_in_an_odd_stage_are_never_claimed(api):
+    api("/set", {"1": {"jobstage": 1}, "2": {"jobstage": 3}})
+    assert [api(f"/get/{stage}").json() for stage in (0, 2, 4)] == ["nada"] * 3
 
 
-def test_jobs_of_the_last_stage_or_above_are_done_and_not_claimed(ask):
-    ask("/init/0/10")
-    ask("/set", {"1": {"jobstage": 2}, "2": {"jobstage": 4}})
-    assert [ask(f"/get/{stage}").json() for stage in (2, 4)] == ["nada"] * 2
-    assert ask("/get").json()["done"] == 2
+def test_jobs_of_the_last_stage_or_above_are_done_and_not_claimed(api):
+    api("/init/0/10")
+    api("/set", {"1": {"jobstage": 2}, "2": {"jobstage": 4}})
+    assert [api(f"/get/{stage}").json() for stage in (2, 4)] == ["nada"] * 2
+    assert api("/get").json()["done"] == 2
 
 
 def test_a_head_request_claims_nothing(filled):
@@ -174,16 +174,16 @@ def test_a_head_request_claims_nothing(filled):
     assert filled("/get").json()["working"] == 0
 
 
-def test_no_two_workers_get_one_job(ask, shared):
-    ask("/set", {str(i): {} for i in range(200)})
+def test_no_two_workers_get_one_job(api, shared):
+    api("/set", {str(i): {} for i in range(200)})
 
     def work(number):
-        mine, asker = [], Asker(shared.url, ask.jobix)
+        jobs, own = [], ApiClient(shared.url, api.jobix)
         path = "/get/0" if number % 2 else "/get/0?n=3"
-        while (answer := asker(path).json()) not in ("nada", []):
-            mine += answer if isinstance(answer, list) else [answer]
-        return [job["jobid"] for job in mine]
+        while (response := own(path).json()) not in ("nada", []):
+            jobs += response if isinstance(response, list) else [response]
+        return [job["jobid"] for job in jobs]
 
     with ThreadPoolExecutor(8) as pool:
-        handed = [jobid for mine in pool.map(work, range(8)) for jobid in mine]
-    assert sorted(handed) == list(range(200))
+        claimed = [jobid for jobs in pool.map(work, range(8)) for jobid in jobs]
+    assert sorted(claimed) == list(range(200))

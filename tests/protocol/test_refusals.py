@@ -8,7 +8,7 @@ import requests
 
 from tests.support.both_databases import on_sqlite
 from tests.support.postgresql import make_postgresql_database
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 from tests.support.snapshot import jobs, opened
 
 JOBIX, OTHER, UNKNOWN = 1001, 1002, 1003
@@ -28,30 +28,30 @@ def places(kind, request, tmp_path_factory):
     strict = Server(
         tmp_path_factory.mktemp("closed"), uri, **own, open="0", require_claim="1", wrong_secrets_per_minute="20"
     ).start()
-    wary = Server(tmp_path_factory.mktemp("wary"), uri, **own, open="0", wrong_secrets_per_minute="1").start()
-    ask = Asker(server.url, JOBIX)
-    Asker(server.url, OTHER)("/init/0/600?name=taken")
-    ask("/init/0/600/0/600?name=mine")
-    ask("/lifetime/1/600?max_attempts=1")
-    ask("/set", {str(jobid): {"jobcmd": jobid} for jobid in range(9)} | {"50": {"jobstage": 3}})
+    limited = Server(tmp_path_factory.mktemp("limited"), uri, **own, open="0", wrong_secrets_per_minute="1").start()
+    api = ApiClient(server.url, JOBIX)
+    ApiClient(server.url, OTHER)("/init/0/600?name=taken")
+    api("/init/0/600/0/600?name=mine")
+    api("/lifetime/1/600?max_attempts=1")
+    api("/set", {str(jobid): {"jobcmd": jobid} for jobid in range(9)} | {"50": {"jobstage": 3}})
     for token in (HELD, STALE, SPENT, "a" * 32):
-        ask("/get/0", claim=token)  # jobs 0, 1, 2, 3
-    ask("/get/0")  # job 4, as a founding worker
-    ask("/update_job/2/2", {"filename": "2.npy"}, claim=SPENT)
-    ask("/update_job/3/0", {"error": "broken"}, claim="a" * 32)  # job 3 has failed
-    ask("/update_job/1/0", claim=STALE)
-    ask("/get/0", claim="b" * 32)  # job 1, of which STALE was the claim
-    assert {one["jobstage"] for one in jobs(server, "mine").values()} == {0, 1, 2, 3}
+        api("/get/0", claim=token)  # jobs 0, 1, 2, 3
+    api("/get/0")  # job 4, as a founding worker
+    api("/update_job/2/2", {"filename": "2.npy"}, claim=SPENT)
+    api("/update_job/3/0", {"error": "broken"}, claim="a" * 32)  # job 3 has failed
+    api("/update_job/1/0", claim=STALE)
+    api("/get/0", claim="b" * 32)  # job 1, of which STALE was the claim
+    assert {job["jobstage"] for job in jobs(server, "mine").values()} == {0, 1, 2, 3}
     # the closed server has received its permitted wrong key of this minute
-    assert Asker(wary.url, UNKNOWN)("/get/0").status_code == 403
-    yield SimpleNamespace(open=server, closed=strict, wary=wary)
-    for one in (server, strict, wary):
-        one.kill()
+    assert ApiClient(limited.url, UNKNOWN)("/get/0").status_code == 403
+    yield SimpleNamespace(open=server, closed=strict, limited=limited)
+    for running in (server, strict, limited):
+        running.kill()
 
 
 BAD = "bad_request"
 # refused before any query except that of the list
-EARLY = [
+REFUSED_BEFORE_THE_DATABASE = [
     # cannot be parsed
     (400, BAD, "GET", "/init/x", None, {}),
     (400, BAD, "GET", "/init/0/-1", None, {}),
@@ -118,12 +118,12 @@ EARLY = [
     (413, "too_large", "POST", "/update_job/0/2", BOMB, {"claim": HELD}),
     (413, "too_large", "POST", "/update_jobs", BOMB, {}),
     (413, "too_large", "POST", "/heartbeat", BOMB, {}),
-    (429, "too_many_wrong_secrets", "GET", "wary/get/0", None, {"jobix": UNKNOWN}),
-    (429, "too_many_wrong_secrets", "POST", "wary/set", GOOD_SET, {"jobix": UNKNOWN}),
-    (429, "too_many_wrong_secrets", "GET", "wary/update_job/0/2", None, {"jobix": UNKNOWN, "claim": HELD}),
+    (429, "too_many_wrong_secrets", "GET", "limited/get/0", None, {"jobix": UNKNOWN}),
+    (429, "too_many_wrong_secrets", "POST", "limited/set", GOOD_SET, {"jobix": UNKNOWN}),
+    (429, "too_many_wrong_secrets", "GET", "limited/update_job/0/2", None, {"jobix": UNKNOWN, "claim": HELD}),
 ]  # fmt: skip
 # refused by the state of the database, or while a set is parsed
-LATE = [
+REFUSED_BY_THE_DATABASE = [
     (400, BAD, "POST", "/set", b"", {}),
     (400, BAD, "POST", "/set", b"{", {}),
     (400, BAD, "POST", "/set", b"[]", {}),
@@ -182,31 +182,31 @@ def requests_of(rows):
 
 
 @on_sqlite
-@requests_of(EARLY)
+@requests_of(REFUSED_BEFORE_THE_DATABASE)
 def test_a_bad_request_changes_nothing(places, status, code, method, path, body, headers):
     check(places, status, code, method, path, body, headers)
 
 
-@requests_of(LATE)
+@requests_of(REFUSED_BY_THE_DATABASE)
 def test_a_refused_request_changes_nothing(places, status, code, method, path, body, headers):
     check(places, status, code, method, path, body, headers)
 
 
 def check(places, status, code, method, path, body, headers):
     """Checks that a request is refused with an error and changes no row of any table."""
-    where, slash, rest = path.partition("/")
-    server = getattr(places, where or "open")
+    host, slash, rest = path.partition("/")
+    server = getattr(places, host or "open")
     sent = {"jobix": str(JOBIX)} | {name: str(value) for name, value in headers.items()}
     as_json = {"data": body} if isinstance(body, bytes) else {"json": body}
     with opened(server) as database:
         before = database.tables()
-        answer = requests.request(method, server.url + slash + rest, headers=sent, timeout=30, **as_json)
-        assert answer.status_code == status, answer.text
+        response = requests.request(method, server.url + slash + rest, headers=sent, timeout=30, **as_json)
+        assert response.status_code == status, response.text
         if method != "HEAD":
-            assert answer.json()["error"] == code
-            assert len(answer.json()["message"]) > 10
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert ("Retry-After" in answer.headers) == (status == 429)
+            assert response.json()["error"] == code
+            assert len(response.json()["message"]) > 10
+        assert response.headers["Cache-Control"] == "no-store"
+        assert ("Retry-After" in response.headers) == (status == 429)
         assert database.tables() == before
 
 
@@ -221,20 +221,20 @@ def test_every_refused_entry_of_a_list_changed_nothing(places):
     ]
     with opened(places.open) as database:
         before = database.tables()
-        answer = Asker(places.open.url, JOBIX)("/update_jobs", reports).json()
-        assert [one["status"] for one in answer["jobs"]] == [404, 409, 409, 409, 409, 400]
+        response = ApiClient(places.open.url, JOBIX)("/update_jobs", reports).json()
+        assert [outcome["status"] for outcome in response["jobs"]] == [404, 409, 409, 409, 409, 400]
         assert database.tables() == before
 
 
 def test_repeated_requests_change_nothing(places):
-    ask = Asker(places.open.url, JOBIX)
+    api = ApiClient(places.open.url, JOBIX)
     with opened(places.open) as database:
         before = database.tables()
-        assert ask("/update_job/2/2", {"filename": "other"}, claim=SPENT).status_code == 200
-        assert ask("/update_job/3/0", {"error": "broken"}, claim="a" * 32).json()["failed"]
-        assert ask("/get/0?n=7", claim=HELD).json()[0]["jobid"] == 0
-        assert ask("/set", {"0": {"jobcmd": "x"}, "50": {"jobstage": 0}}).json()["known"] == 2
-        assert ask("/init/7/7/7").status_code == 200
-        assert ask("/get/6").json() == "nada"
-        assert ask("/check_stages").json()["flagged"] == 1
+        assert api("/update_job/2/2", {"filename": "other"}, claim=SPENT).status_code == 200
+        assert api("/update_job/3/0", {"error": "broken"}, claim="a" * 32).json()["failed"]
+        assert api("/get/0?n=7", claim=HELD).json()[0]["jobid"] == 0
+        assert api("/set", {"0": {"jobcmd": "x"}, "50": {"jobstage": 0}}).json()["known"] == 2
+        assert api("/init/7/7/7").status_code == 200
+        assert api("/get/6").json() == "nada"
+        assert api("/check_stages").json()["flagged"] == 1
         assert database.tables() == before

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.support.model import Model
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 from tests.support.snapshot import Database
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # 0: a few fixed examples; else this number of random ones
@@ -40,62 +40,62 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, server, database, session):
         super().__init__()
         self.database = database
-        self.ask = Asker(server.url, secrets.randbelow(2**63))
-        self.ask.session = session
+        self.api = ApiClient(server.url, secrets.randbelow(2**63))
+        self.api.session = session
         self.model = Model()
         self.claims = []  # (jobid, token) of every claim so far
         self.tokens = []  # chosen by workers
-        self.ask("/init/0/600/0/600")
-        self.ask("/lifetime/1/600?max_attempts=3")
-        self.ask("/lifetime/3/600?max_attempts=2&requeue=2")
-        self.name = self.ask("/get").json()["list"]
+        self.api("/init/0/600/0/600")
+        self.api("/lifetime/1/600?max_attempts=3")
+        self.api("/lifetime/3/600?max_attempts=2&requeue=2")
+        self.name = self.api("/get").json()["list"]
 
-    def some(self, chance, things):
-        """Chooses one of the things, preferring later ones; None if there are none."""
-        return things[-1 - chance % min(len(things), 12)] if things else None
+    def some(self, choice, values):
+        """Chooses one of the values, preferring later ones; None if there are none."""
+        return values[-1 - choice % min(len(values), 12)] if values else None
 
     @rule(entries=st.dictionaries(JOBIDS, st.tuples(STAGES, st.integers(-1, 1)), min_size=1))
     def submit(self, entries):
         new = self.model.submit(entries)
-        said = {str(jobid): {"jobstage": stage, "priority": rank} for jobid, (stage, rank) in entries.items()}
-        assert self.ask("/set", said).json()["new"] == new
+        body = {str(jobid): {"jobstage": stage, "priority": rank} for jobid, (stage, rank) in entries.items()}
+        assert self.api("/set", body).json()["new"] == new
 
-    @rule(stage=EVEN, n=st.integers(1, 3), chosen=st.booleans())
-    def claim(self, stage, n, chosen):
-        headers = {"claim": uuid.uuid4().hex} if chosen else {}
+    @rule(stage=EVEN, n=st.integers(1, 3), own_token=st.booleans())
+    def claim(self, stage, n, own_token):
+        headers = {"claim": uuid.uuid4().hex} if own_token else {}
         self.tokens += headers.values()
-        self.got(self.ask(f"/get/{stage}?n={n}", **headers).json(), self.model.available(stage, n), chosen)
+        self.check_claimed(self.api(f"/get/{stage}?n={n}", **headers).json(), self.model.available(stage, n), own_token)
 
-    def got(self, answer, expected, chosen):
+    def check_claimed(self, response, expected, own_token):
         """Checks and records the claimed jobs."""
-        assert [job["jobid"] for job in answer] == expected
-        for job in answer:
-            self.model.claim(job["jobid"], job["claim"], chosen)
+        assert [job["jobid"] for job in response] == expected
+        for job in response:
+            self.model.claim(job["jobid"], job["claim"], own_token)
             self.claims.append((job["jobid"], job["claim"]))
             assert job["attempt"] == self.model.jobs[job["jobid"]].attempt
 
-    @rule(chance=st.integers(0, 11), stage=EVEN)
-    def ask_again_for_what_was_claimed(self, chance, stage):
-        token = self.some(chance, self.tokens)
+    @rule(choice=st.integers(0, 11), stage=EVEN)
+    def repeat_a_claim(self, choice, stage):
+        token = self.some(choice, self.tokens)
         if token is None:
             return
-        answer = self.ask(f"/get/{stage}?n=2", claim=token)
-        if held := self.model.held_under(token):
-            assert [job["jobid"] for job in answer.json()] == held
+        response = self.api(f"/get/{stage}?n=2", claim=token)
+        if held_jobs := self.model.held_under(token):
+            assert [job["jobid"] for job in response.json()] == held_jobs
         elif self.model.is_spent(token):
-            assert answer.status_code == 409
+            assert response.status_code == 409
         else:
-            self.got(answer.json(), self.model.available(stage, 2), True)
+            self.check_claimed(response.json(), self.model.available(stage, 2), True)
 
-    @rule(chance=st.integers(0, 11), to=EVEN, error=st.booleans(), following=st.none() | EVEN)
-    def report(self, chance, to, error, following):
-        if claim := self.some(chance, self.claims):
+    @rule(choice=st.integers(0, 11), to=EVEN, error=st.booleans(), following=st.none() | EVEN)
+    def report(self, choice, to, error, following):
+        if claim := self.some(choice, self.claims):
             jobid, token = claim
             self.end(jobid, token, to, error, following)
 
-    @rule(chance=st.integers(0, 11))
-    def advance(self, chance):
-        if claim := self.some(chance, self.claims):
+    @rule(choice=st.integers(0, 11))
+    def advance(self, choice):
+        if claim := self.some(choice, self.claims):
             jobid, token = claim
             self.end(jobid, token, self.model.jobs[jobid].stage // 2 * 2 + 2, False, None)
 
@@ -104,41 +104,41 @@ class Machine(RuleBasedStateMachine):
         self.end(jobid, None, to, error, None)
 
     def end(self, jobid, claim, to, error, following):
-        """One /update_job."""
+        """Sends one /update_job."""
         headers = {} if claim is None else {"claim": claim}
         query = "" if following is None else f"?next={following}"
-        answer = self.ask(f"/update_job/{jobid}/{to}{query}", {"error": "x"} if error else {}, **headers)
+        response = self.api(f"/update_job/{jobid}/{to}{query}", {"error": "x"} if error else {}, **headers)
         status, stage = self.model.report(jobid, to, claim, error)
-        assert (answer.status_code, answer.json().get("jobstage")) == (status, stage)
+        assert (response.status_code, response.json().get("jobstage")) == (status, stage)
         if following is not None and status == 200:
-            came = [job for job in [answer.json()["next"]] if job != "nada"]
-            self.got(came, self.model.available(following, 1), False)
+            next_jobs = [job for job in [response.json()["next"]] if job != "nada"]
+            self.check_claimed(next_jobs, self.model.available(following, 1), False)
 
-    @rule(chance=st.integers(0, 11))
-    def heartbeat(self, chance):
-        if claim := self.some(chance, self.claims):
-            answer = self.ask("/heartbeat", [{"jobid": claim[0], "claim": claim[1]}]).json()
-            assert answer["jobs"][0]["state"] == self.model.heartbeat(*claim)
+    @rule(choice=st.integers(0, 11))
+    def heartbeat(self, choice):
+        if claim := self.some(choice, self.claims):
+            response = self.api("/heartbeat", [{"jobid": claim[0], "claim": claim[1]}]).json()
+            assert response["jobs"][0]["state"] == self.model.heartbeat(*claim)
 
     @rule(jobid=JOBIDS)
     def expire(self, jobid):
         if self.database.run(EXPIRE, jobid, self.name).rowcount:
             self.model.expire(jobid)
         flagged = sum(flagged for _jobs, flagged, _failed in self.model.counters().values())
-        assert self.ask("/check_stages").json() == {"ok": flagged == 0, "flagged": flagged, "degraded": 0}
+        assert self.api("/check_stages").json() == {"ok": flagged == 0, "flagged": flagged, "degraded": 0}
 
-    @rule(way=st.sampled_from([(1, 0), (3, 2), (3, 0)]))
-    def degrade(self, way):
-        degraded = self.model.degrade(*way)
-        assert self.ask(f"/check_stages/{way[0]}/{way[1]}").json()["degraded"] == degraded
+    @rule(route=st.sampled_from([(1, 0), (3, 2), (3, 0)]))
+    def degrade(self, route):
+        degraded = self.model.degrade(*route)
+        assert self.api(f"/check_stages/{route[0]}/{route[1]}").json()["degraded"] == degraded
 
     @invariant()
-    def the_counters_equal_a_recount_and_the_model(self):
+    def counters_equal_the_model(self):
         assert self.database.counters(self.name) == self.database.recount(self.name) == self.model.counters()
 
     @invariant()
-    def every_job_is_where_the_model_has_it_and_in_the_same_hand(self):
-        there = {
+    def jobs_equal_the_model(self):
+        actual = {
             jobid: (
                 row["jobstage"],
                 row["claim"],
@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
             )
             for jobid, row in self.database.jobs(self.name).items()
         }
-        assert there == {
+        assert actual == {
             jobid: (job.stage, job.claim, job.flagged, job.failed, job.failures)
             for jobid, job in self.model.jobs.items()
         }
@@ -162,5 +162,5 @@ def database(shared):
     database.close()
 
 
-def test_any_order_of_requests_agrees_with_the_model(shared, database, ask):
-    run_state_machine_as_test(lambda: Machine(shared, database, ask.session), settings=STEPS)
+def test_any_order_of_requests_agrees_with_the_model(shared, database, api):
+    run_state_machine_as_test(lambda: Machine(shared, database, api.session), settings=STEPS)

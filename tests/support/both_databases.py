@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgresql import make_postgresql_database
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 
 BOTH = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True, scope="session")  # the database cannot matter
@@ -34,9 +34,9 @@ def shared(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 
 
 @pytest.fixture
-def ask(shared: Server, jobix: int) -> Asker:
+def api(shared: Server, jobix: int) -> ApiClient:
     """Requests with a new key to the shared server."""
-    return Asker(shared.url, jobix)
+    return ApiClient(shared.url, jobix)
 
 
 @pytest.fixture
@@ -44,6 +44,6 @@ def closed(new_server: Callable[..., Server], tmp_path: Path, jobix: int) -> Ser
     """A closed server with one list, which permits three wrong keys a minute."""
     own = {"instance": str(tmp_path / "instance"), "secret_key": "the same for both"}
     before = new_server(**own).start()
-    assert Asker(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
+    assert ApiClient(before.url, jobix)("/set", {"1": {}, "2": {}}).status_code == 200
     before.stop()
     return new_server(open="0", wrong_secrets_per_minute="3", **own).start()

@@ -20,7 +20,7 @@ class Page:
         self._look = {"list": name, "hidden": hidden}
         self.client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=0.5)
         for event in ("summary", "unknown"):
-            self.client.on(event, lambda *what, event=event: self.received.append((event, what[0] if what else None)))
+            self.client.on(event, lambda *data, event=event: self.received.append((event, data[0] if data else None)))
         self.client.on("connect", self.look)
         self.client.connect(server.url, transports=["websocket"], wait_timeout=LONG_S)
 
@@ -31,18 +31,18 @@ class Page:
 
     def events(self, kind: str) -> list[Any]:
         """The data of the received events of this kind."""
-        return [what for event, what in list(self.received) if event == kind]
+        return [data for event, data in list(self.received) if event == kind]
 
     def numbers(self) -> list[dict[str, Any]]:
         """The numbers that the page showed, in order."""
-        return [shown(html) for html in self.events("summary")]
+        return [numbers_of(html) for html in self.events("summary")]
 
 
-def shown(html: str) -> dict[str, Any]:
+def numbers_of(html: str) -> dict[str, Any]:
     """The numbers in a summary: by name, and `stages` as {stage: {jobs, flagged, failed}}."""
     root = parsed(html)
     numbers: dict[str, Any] = {
-        one.attributes["data-n"]: _number(one.text) for one in root.all() if "data-n" in one.attributes
+        element.attributes["data-n"]: _number(element.text) for element in root.all() if "data-n" in element.attributes
     }
     stages = {}
     for item in root.all("ul", "key")[0].all("li") if root.all("ul", "key") else []:
@@ -58,5 +58,5 @@ def _number(text: str) -> float:
 
 
 def _before(word: str, text: str) -> int:
-    found = re.search(rf"([\d,]+) {word}", text)
-    return int(_number(found[1])) if found else 0
+    match = re.search(rf"([\d,]+) {word}", text)
+    return int(_number(match[1])) if match else 0

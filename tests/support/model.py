@@ -16,28 +16,28 @@ class Job:
     priority: int
     before: int | None = None
     claim: str | None = None
-    chosen: bool = False
+    own_token: bool = False
     flagged: bool = False
     failed: bool = False
     attempt: int = 0
     failures: int = 0
     ended: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def end(self, to: int, how: str, *, failures: int) -> None:
+    def end(self, to: int, kind: str, *, failures: int) -> None:
         """The claim ends, and the job goes to another stage."""
         if self.claim is not None:
-            self.ended[self.claim] = (to, how)
+            self.ended[self.claim] = (to, kind)
         if self.failed or to != self.before:
             self.attempt = 0
         self.failures = 0 if self.failed or to == self.stage + 1 else failures
-        self.before, self.stage, self.claim, self.chosen = self.stage, to, None, False
+        self.before, self.stage, self.claim, self.own_token = self.stage, to, None, False
         self.flagged = self.failed = False
 
     def fail(self) -> None:
         """The last attempt failed: the job stays in its stage and is not held."""
         if self.claim is not None:
             self.ended[self.claim] = (self.stage, "failed")
-        self.before, self.claim, self.chosen = self.stage, None, False
+        self.before, self.claim, self.own_token = self.stage, None, False
         self.failures += 1
         self.flagged = self.failed = True
 
@@ -70,10 +70,10 @@ class Model:
         """The next n available jobs."""
         return self._sorted([jobid for jobid, job in self.jobs.items() if job.stage == stage < LAST_STAGE])[:n]
 
-    def claim(self, jobid: int, claim: str, chosen: bool) -> None:
+    def claim(self, jobid: int, claim: str, own_token: bool) -> None:
         """Claims the job."""
         job = self.jobs[jobid]
-        job.before, job.stage, job.claim, job.chosen = job.stage, job.stage + 1, claim, chosen
+        job.before, job.stage, job.claim, job.own_token = job.stage, job.stage + 1, claim, own_token
         job.attempt += 1
 
     def report(self, jobid: int, to: int, claim: str | None, error: bool) -> tuple[int, int | None]:
@@ -81,7 +81,7 @@ class Model:
         job = self.jobs.get(jobid)
         if job is None:
             return 404, None
-        held = job.claim == claim if claim is not None else job.claim is None or not job.chosen
+        held = job.claim == claim if claim is not None else job.claim is None or not job.own_token
         working = job.stage % 2 == 1
         if working and held and (to < job.stage or (to == job.stage + 1 and not error and not job.failed)):
             if error and not job.failed and job.is_last_failure():
@@ -90,8 +90,8 @@ class Model:
                 job.end(to, "reported", failures=job.failures + error)
             return 200, job.stage
         if claim is not None and claim in job.ended:
-            stage, how = job.ended[claim]
-            said_before = (how == "reported" and to == stage) or (how == "failed" and to < stage)
+            stage, kind = job.ended[claim]
+            said_before = (kind == "reported" and to == stage) or (kind == "failed" and to < stage)
             return (200, stage) if said_before else (409, None)
         if working and (held or claim is None) and to == job.stage + 1 and error:
             return 400, None  # an error with a completed stage

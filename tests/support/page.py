@@ -1,4 +1,4 @@
-"""A page as a browser receives it: its elements, and a check that it is well-formed."""
+"""The elements of an HTML page, and a check that it is well-formed."""
 
 from html.parser import HTMLParser
 
@@ -19,17 +19,17 @@ class Element:
     @property
     def text(self) -> str:
         """Its visible text."""
-        return "".join(one if isinstance(one, str) else one.text for one in self.inside)
+        return "".join(part if isinstance(part, str) else part.text for part in self.inside)
 
     def all(self, tag: str = "", kind: str = "") -> list["Element"]:
         """The elements below it with that tag, and that class."""
-        found = []
-        for one in self.inside:
-            if isinstance(one, Element):
-                if (not tag or one.tag == tag) and (not kind or kind in one.attributes.get("class", "").split()):
-                    found.append(one)
-                found += one.all(tag, kind)
-        return found
+        elements = []
+        for part in self.inside:
+            if isinstance(part, Element):
+                if (not tag or part.tag == tag) and (not kind or kind in part.attributes.get("class", "").split()):
+                    elements.append(part)
+                elements += part.all(tag, kind)
+        return elements
 
     def table(self) -> list[list[str]]:
         """A table's rows, without the first: the texts of their cells."""
@@ -73,17 +73,17 @@ def parsed(html: str) -> Element:
 class Page(Parser):
     """One response, parsed as a whole page."""
 
-    def __init__(self, answer: requests.Response) -> None:
-        super().__init__(answer.content.decode())
-        self.answer = answer
-        assert answer.text.endswith("</html>")
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response.content.decode())
+        self.response = response
+        assert response.text.endswith("</html>")
         self.all = self.root.all
         self.text = self.root.text
 
 
-def seen(url: str, status: int = 200, **headers: str) -> Page:
+def get_page(url: str, status: int = 200, **headers: str) -> Page:
     """Requests a page with the headers of a browser."""
-    answer = requests.get(url, headers={"Accept": "text/html,application/xhtml+xml"} | headers, timeout=30)
-    assert answer.status_code == status, answer.text[:500]
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    return Page(answer)
+    response = requests.get(url, headers={"Accept": "text/html,application/xhtml+xml"} | headers, timeout=30)
+    assert response.status_code == status, response.text[:500]
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Page(response)

@@ -1,4 +1,4 @@
-"""Where the code under test is."""
+"""The folder of the code under test."""
 
 from pathlib import Path
 

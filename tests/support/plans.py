@@ -17,11 +17,11 @@ from jobserver.web.services import NAME, Services
 NOW = 2_000_000_000_000
 DAY = 86_400_000
 SMALL = ("job_working", "job_claimed", "job_flagged")
-_WHOLE = r"SCAN (job|event)\b|SEARCH job .*\(list_id=\?\)$"
+_FULL_SCAN = r"SCAN (job|event)\b|SEARCH job .*\(list_id=\?\)$"
 Verb = Callable[[Transaction], object]
 Statement = tuple[str, dict[str, Any]]  # in the driver's style
 
-_FILL = """UPDATE job SET jobstage = 2, deadline = NULL WHERE list_id = :list AND jobid < :n / 4
+_PREPARE = """UPDATE job SET jobstage = 2, deadline = NULL WHERE list_id = :list AND jobid < :n / 4
 INSERT INTO event (list_id, job_id, claim, from_stage, to_stage, kind, started, at, worker, jobs)
     SELECT list_id, id, 'ended-' || jobid, 1, 2, 'completed', :now - :n + jobid, :now - :n + jobid, 'w', 1 FROM job
     WHERE list_id = :list AND jobstage = 2 ORDER BY jobid
@@ -39,7 +39,7 @@ INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) SELECT list_id, 
 
 
 def filled(settings: Settings, jobs: int) -> Database:
-    """A database with a list of so many jobs: a quarter done, 100 held, 20 overdue, 20 flagged, the others available,
+    """A database with a list of this many jobs: a quarter done, 100 held, 20 overdue, 20 flagged, the others available,
     and late in two days. And a second list, a tenth as long."""
     services: Services = create_app(settings).extensions[NAME]
     database = services.database
@@ -53,16 +53,16 @@ def filled(settings: Settings, jobs: int) -> Database:
 
 def _fill(tx: Transaction, jobs: int) -> None:
     for name, n in (("first", jobs), ("second", jobs // 10)):
-        made = lists.create(tx, name, name, NOW - DAY)
-        assert made is not None
+        job_list = lists.create(tx, name, name, NOW - DAY)
+        assert job_list is not None
         for stage in range(5):
             requeue = 2 if stage == 3 else None
-            lists.store_lifetime(tx, made.id, Lifetime(stage, 0 if stage in (2, 4) else 3 * DAY, requeue))
+            lists.store_lifetime(tx, job_list.id, Lifetime(stage, 0 if stage in (2, 4) else 3 * DAY, requeue))
         for start in range(0, n, 1000):
             chunk = [[jobid, 0, -jobid % 7, "{}"] for jobid in range(start, min(n, start + 1000))]
-            lists.add_jobs(tx, made.id, json.dumps(chunk), NOW - DAY)
-        for sql in re.split(r"\n(?=\S)", _FILL):
-            tx.run(sql, list=made.id, n=n, now=NOW)
+            lists.add_jobs(tx, job_list.id, json.dumps(chunk), NOW - DAY)
+        for sql in re.split(r"\n(?=\S)", _PREPARE):
+            tx.run(sql, list=job_list.id, n=n, now=NOW)
 
 
 class Recorded:
@@ -113,13 +113,13 @@ def full_scans(database: Database, sql: str, values: dict[str, Any]) -> list[str
     with closing(database.connect()) as connection:
         if not database.dialect.blocks:
             lines = [row[3] for row in connection.driver.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-            return [line for line in lines if re.match(_WHOLE, line) and not any(name in line for name in SMALL)]
+            return [line for line in lines if re.match(_FULL_SCAN, line) and not any(name in line for name in SMALL)]
         if sql.startswith("SELECT pg_advisory"):
             return []
-        found = [json_plan(connection.driver.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchall())]
+        plans = [json_plan(connection.driver.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchall())]
         rows = connection.driver.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(sql)}").fetchall()
-        found.append(json_plan(rows))
-        return [line for plan in found for line in scans_in(plan)]
+        plans.append(json_plan(rows))
+        return [line for plan in plans for line in scans_in(plan)]
 
 
 def numbered(sql: str) -> str:
@@ -143,22 +143,22 @@ def json_plan(rows: list[Any]) -> dict[str, Any]:
 def scans_in(plan: dict[str, Any], above: str = "") -> list[str]:
     """The nodes of a PostgreSQL plan that read a whole table, or an index that covers more than held or flagged jobs.
     A limit directly above an index bounds the number of rows that are read."""
-    found = [line for below in plan.get("Plans", []) for line in scans_in(below, plan["Node Type"])]
+    scans = [line for below in plan.get("Plans", []) for line in scans_in(below, plan["Node Type"])]
     unbounded = "Index" in plan["Node Type"] and "Index Cond" not in plan and above != "Limit"
-    whole = plan["Node Type"] == "Seq Scan" or unbounded
-    if whole and plan.get("Relation Name", "job") in ("job", "event") and plan.get("Index Name") not in SMALL:
-        found.append(f"{plan['Node Type']} on {plan.get('Relation Name')} {plan.get('Index Name', '')}")
-    return found
+    full_scan = plan["Node Type"] == "Seq Scan" or unbounded
+    if full_scan and plan.get("Relation Name", "job") in ("job", "event") and plan.get("Index Name") not in SMALL:
+        scans.append(f"{plan['Node Type']} on {plan.get('Relation Name')} {plan.get('Index Name', '')}")
+    return scans
 
 
 def buffers(database: Database, statements: list[Statement]) -> int:
     """The number of pages that PostgreSQL reads for these statements, which are rolled back."""
-    touched = 0
+    buffers_used = 0
     with closing(database.connect()) as connection:
         connection.begin()
         for sql, values in statements:
             explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}"
             plan = json_plan(connection.driver.execute(explain, values).fetchall())
-            touched += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            buffers_used += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
         connection.rollback()
-    return touched
+    return buffers_used

@@ -19,13 +19,13 @@ class Server:
     """A server process that can be stopped, killed and started again, on the same port and database."""
 
     def __init__(self, folder: Path, database_uri: str = "", **settings: str) -> None:
-        self.root = ROOT  # where its code is
+        self.root = ROOT  # the folder of its code
         self.folder = folder
         self.log = folder / "server.log"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._settings = {
-            "JOBSERVER_CONFIG": "",  # none, not even one beside app.py
+            "JOBSERVER_CONFIG": "",  # no file, not even one in the folder of app.py
             "JOBSERVER_INSTANCE": str(folder / "instance"),
             "JOBSERVER_DATABASE_URI": database_uri,
             "JOBSERVER_SWEEP_EVERY_S": "0.1",
@@ -40,25 +40,25 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its process."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
-        return kept | self._settings | {"JOBSERVER_PORT": str(self.port)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOBSERVER_")}
+        return inherited | self._settings | {"JOBSERVER_PORT": str(self.port)}
 
     def start(self) -> "Server":
         """Starts it, and returns when it listens."""
-        begun = self.log.stat().st_size if self.log.exists() else 0
+        log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=self.root, env=self.environment, stdout=log, stderr=log
             )
-        give_up = time.monotonic() + START_S
-        while time.monotonic() < give_up:
-            said = self.log.read_bytes()[begun:].decode()
-            listening = re.search(r"serves http://[^/]*:(\d+)/get", said)
+        give_up_at = time.monotonic() + START_S
+        while time.monotonic() < give_up_at:
+            text = self.log.read_bytes()[log_start:].decode()
+            listening = re.search(r"serves http://[^/]*:(\d+)/get", text)
             if listening:
                 self.port = int(listening[1])
                 return self
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}: {said}")
+                raise RuntimeError(f"the server ended with {self.process.returncode}: {text}")
             time.sleep(0.01)
         raise RuntimeError(f"the server did not start within {START_S} s: {self.log.read_text()}")
 
@@ -67,7 +67,7 @@ class Server:
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends it as a power cut would; under `make coverage` in order, because a killed process writes no data."""
+        """Kills it; under `make coverage` it ends it with SIGTERM, because a killed process writes no coverage data."""
         self._end(signal.SIGTERM if "COVERAGE_PROCESS_CONFIG" in os.environ else signal.SIGKILL)
 
     def _end(self, number: int) -> int:
@@ -84,7 +84,7 @@ class Server:
         )  # fmt: skip
 
 
-class Asker:
+class ApiClient:
     """Requests with one key, as a founding worker makes them, with checks of each response."""
 
     def __init__(self, url: str, jobix: int) -> None:

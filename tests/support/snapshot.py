@@ -36,8 +36,8 @@ class Database:
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT."""
-        found: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
-        return found
+        result: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
+        return result
 
     def close(self) -> None:
         """Closes the connection and its open transaction."""

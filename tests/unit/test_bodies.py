@@ -23,43 +23,43 @@ class Trickle(io.BytesIO):
 
 def read(stream: IO[bytes], max_bytes: int) -> bytes:
     """The whole body."""
-    with bodies.read(stream, max_bytes) as whole:
-        return whole
+    with bodies.read(stream, max_bytes) as content:
+        return content
 
 
-@pytest.mark.parametrize("how", PACKED)
+@pytest.mark.parametrize("encoding", PACKED)
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
-def test_a_body_is_decoded_for_each_encoding_and_piece_size(how: str, stream: type[io.BytesIO]) -> None:
-    assert read(stream(PACKED[how]), len(TEXT)) == TEXT
-    with bodies.spool(stream(PACKED[how]), len(TEXT)) as file:
+def test_a_body_is_decoded_for_each_encoding_and_piece_size(encoding: str, stream: type[io.BytesIO]) -> None:
+    assert read(stream(PACKED[encoding]), len(TEXT)) == TEXT
+    with bodies.spool(stream(PACKED[encoding]), len(TEXT)) as file:
         assert file.read() == TEXT
 
 
-@pytest.mark.parametrize("how", PACKED)
-def test_the_limit_of_inflated_bytes_is_exact(how: str) -> None:
+@pytest.mark.parametrize("encoding", PACKED)
+def test_the_limit_of_inflated_bytes_is_exact(encoding: str) -> None:
     with pytest.raises(TooLarge):
-        read(io.BytesIO(PACKED[how]), len(TEXT) - 1)
+        read(io.BytesIO(PACKED[encoding]), len(TEXT) - 1)
 
 
-@pytest.mark.parametrize("how", ["zlib", "gzip"])
-def test_a_truncated_or_corrupt_compressed_body_is_refused(how: str) -> None:
-    whole = PACKED[how]
-    for end in range(2, len(whole)):
+@pytest.mark.parametrize("encoding", ["zlib", "gzip"])
+def test_a_truncated_or_corrupt_compressed_body_is_refused(encoding: str) -> None:
+    packed = PACKED[encoding]
+    for end in range(2, len(packed)):
         with pytest.raises(BadRequest):
-            read(io.BytesIO(whole[:end]), len(TEXT))
+            read(io.BytesIO(packed[:end]), len(TEXT))
     with pytest.raises(BadRequest):
-        read(io.BytesIO(whole[:-2] + b"??"), len(TEXT))
+        read(io.BytesIO(packed[:-2] + b"??"), len(TEXT))
 
 
-@pytest.mark.timeout(5)  # it was an endless loop once
+@pytest.mark.timeout(5)  # regression: this was an endless loop
 @pytest.mark.parametrize("more", [b"\n", b'{"8": {}}', gzip.compress(b"{}")[:-1]], ids=["newline", "plain", "cut off"])
-@pytest.mark.parametrize("how", ["zlib", "gzip"])
+@pytest.mark.parametrize("encoding", ["zlib", "gzip"])
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
 @pytest.mark.parametrize("text", [TEXT, b"{}"], ids=["long", "short"])
 def test_bytes_after_a_compressed_body_are_refused(
-    text: bytes, how: str, more: bytes, stream: type[io.BytesIO]
+    text: bytes, encoding: str, more: bytes, stream: type[io.BytesIO]
 ) -> None:
-    packed = zlib.compress(text) if how == "zlib" else gzip.compress(text)
+    packed = zlib.compress(text) if encoding == "zlib" else gzip.compress(text)
     with pytest.raises(BadRequest):
         read(stream(packed + more), 10 * len(TEXT))
 

@@ -18,7 +18,7 @@ from jobserver.core.settings import Settings
 from jobserver.server import cli
 from jobserver.web.errors import STATUS
 from tests.support.paths import ROOT
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
 PAGES = (ROOT / "docs/pages.md").read_text()
@@ -26,26 +26,28 @@ SETTINGS = (ROOT / "docs/settings.md").read_text()
 SERVER = (ROOT / "docs/server.md").read_text()
 CLIENT = (ROOT / "docs/client.md").read_text()
 README = (ROOT / "README.md").read_text()
-NOT_OURS = {"static"}
+FLASK_ENDPOINTS = {"static"}
 PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-MADE_BY_USERS = {"settings.py"}
+FILES_OF_USERS = {"settings.py"}
 
 
 def routes(folder: Path) -> list[tuple[str, str, set[str]]]:
     """Every route of a real application, as the docs write it, with its methods."""
     app = create_app(Settings(instance=str(folder)))
-    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in NOT_OURS and rule.rule != "/init/"]
+    rules = [
+        rule for rule in app.url_map.iter_rules() if rule.endpoint not in FLASK_ENDPOINTS and rule.rule != "/init/"
+    ]
     return [(rule.rule, rule.endpoint, set(rule.methods or ()) - {"HEAD", "OPTIONS"}) for rule in rules]
 
 
 def test_every_route_is_documented(tmp_path: Path) -> None:
     for rule, endpoint, methods in routes(tmp_path):
-        shown = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
+        route_text = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
         places = {"docs/protocol.md": PROTOCOL, "README.md": README}
         if not endpoint.startswith("worker.") and rule not in ("/", "/get", "/lifetime"):
             places = {"docs/pages.md": PAGES}
         for place, text in places.items():
-            written = f"`POST {shown}`" if methods == {"POST"} else f"`{shown}`"
+            written = f"`POST {route_text}`" if methods == {"POST"} else f"`{route_text}`"
             assert re.search(rf"^\|[^|]*{re.escape(written)}", text, re.MULTILINE), f"{written} is not in {place}"
 
 
@@ -64,10 +66,10 @@ def test_every_setting_is_documented_as_in_the_code(field: msgspec.structs.Field
     assert row, f"{field.name} is not in docs/settings.md"
     assert row[2] == meaning
     if field.name != "instance":
-        assert row[1].strip("`") == _shown(field.default)
+        assert row[1].strip("`") == _default_text(field.default)
 
 
-def _shown(default: object) -> str:
+def _default_text(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     return f"{default:g}" if isinstance(default, float) else str(default)
@@ -76,8 +78,8 @@ def _shown(default: object) -> str:
 def commands(parser: argparse.ArgumentParser, above: str = "") -> list[tuple[str, argparse.ArgumentParser]]:
     """Every command of a parser that has commands, with its own parser."""
     subs = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    found = [pair for sub in subs for name, below in sub.choices.items() for pair in commands(below, f"{above}{name} ")]
-    return found or [(above.strip(), parser)]
+    pairs = [pair for sub in subs for name, below in sub.choices.items() for pair in commands(below, f"{above}{name} ")]
+    return pairs or [(above.strip(), parser)]
 
 
 def positionals(parser: argparse.ArgumentParser) -> list[str]:
@@ -147,11 +149,11 @@ def test_files_and_folders_named_in_the_docs_exist(page: Path) -> None:
         return  # records of the past
     names = re.findall(r"`([a-z_./]+/[\w./]*|[a-z_]+\.py)`", page.read_text())
     for name in names:
-        if not name.startswith(("/", "instance/", "some/")) and name not in MADE_BY_USERS:
-            found = any(
+        if not name.startswith(("/", "instance/", "some/")) and name not in FILES_OF_USERS:
+            exists = any(
                 (folder / f"{name}{end}").exists() for folder in (ROOT, ROOT / "jobserver") for end in ("", ".py")
             )
-            assert found or ("/" not in name and list(ROOT.glob(f"[a-z]*/**/{name}"))), f"{page.name} names {name}"
+            assert exists or ("/" not in name and list(ROOT.glob(f"[a-z]*/**/{name}"))), f"{page.name} names {name}"
 
 
 def test_the_index_of_decisions_is_complete_and_each_has_the_four_parts() -> None:
@@ -172,11 +174,11 @@ def test_the_glossary_has_each_term_once_in_alphabetical_order() -> None:
 
 def public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
     """The public functions and classes of a module or class, and those in them."""
-    found = []
+    nodes = []
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            found += [node, *(public(node.body) if isinstance(node, ast.ClassDef) else [])]
-    return found
+            nodes += [node, *(public(node.body) if isinstance(node, ast.ClassDef) else [])]
+    return nodes
 
 
 def test_public_functions_have_docstrings() -> None:
@@ -186,11 +188,11 @@ def test_public_functions_have_docstrings() -> None:
 
 
 def test_the_worker_of_the_readme_works_as_it_stands(server: Server, jobix: int) -> None:
-    ask = Asker(server.url, jobix)
-    ask("/set", {"1": {"jobcmd": "a.fits"}, "2": {"jobcmd": "b.fits"}})
+    api = ApiClient(server.url, jobix)
+    api("/set", {"1": {"jobcmd": "a.fits"}, "2": {"jobcmd": "b.fits"}})
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     assert len(code.splitlines()) <= 10
     code = code.replace("http://127.0.0.1:5000", server.url).replace("4711", str(jobix))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "working on 1 a.fits\nworking on 2 b.fits\n"
-    assert ask("/get").json()["done"] == 2
+    assert api("/get").json()["done"] == 2

@@ -1,4 +1,4 @@
-"""The fast path responds like Flask, and serves the requests that it is made for."""
+"""The fast path responds like Flask, and serves the common requests of workers."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from jobserver import create_app
 from jobserver.core.settings import Settings
 
 TOKEN = "a" * 20
-ASKED: list[tuple[str, str, dict[str, str], Any]] = [
+REQUESTS: list[tuple[str, str, dict[str, str], Any]] = [
     ("POST", "/set", {}, {str(jobid): {"jobcmd": {"é": jobid}} for jobid in range(9)}),
     ("GET", "/get/0?n=2", {"claim": TOKEN, "worker": "n\u00f6de"}, None),
     ("GET", "/get/0?n=2&n=7", {"claim": TOKEN}, None),
@@ -38,32 +38,32 @@ ASKED: list[tuple[str, str, dict[str, str], Any]] = [
 ]
 
 
-def made(folder: Path) -> Flask:
+def make_app(folder: Path) -> Flask:
     """The server's application with a new database."""
     return create_app(Settings(instance=str(folder)))
 
 
-def asked(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
+def responses_of(app: Flask) -> list[tuple[int, str | None, str | None, object]]:
     """Sends all requests in order. Unlimited lifetimes and client tokens make the responses reproducible."""
     client = Client(app.wsgi_app)
-    said = []
-    for method, path, headers, body in ASKED:
-        answer = client.open(path, method=method, headers={"jobix": "4711"} | headers, json=body)
-        text = answer.get_json() if answer.is_json and method != "HEAD" else answer.text
-        said.append((answer.status_code, answer.content_type, answer.headers.get("Cache-Control"), text))
-    return said
+    responses = []
+    for method, path, headers, body in REQUESTS:
+        response = client.open(path, method=method, headers={"jobix": "4711"} | headers, json=body)
+        text = response.get_json() if response.is_json and method != "HEAD" else response.text
+        responses.append((response.status_code, response.content_type, response.headers.get("Cache-Control"), text))
+    return responses
 
 
 def test_the_fast_path_responds_like_flask(tmp_path: Path) -> None:
-    short, long = made(tmp_path / "short"), made(tmp_path / "long")
+    short, long = make_app(tmp_path / "short"), make_app(tmp_path / "long")
     long.wsgi_app = long.wsgi_app._app._flask  # type: ignore[attr-defined]
-    for request, one, other in zip(ASKED, asked(short), asked(long), strict=True):
-        assert one == other, request
+    for request, fast, full in zip(REQUESTS, responses_of(short), responses_of(long), strict=True):
+        assert fast == full, request
 
 
 @pytest.mark.parametrize("path", ["/get/0", "/update_job/1/2", "/get/0/1"])
 def test_the_fast_path_serves_common_worker_requests(tmp_path: Path, path: str, monkeypatch: Any) -> None:
-    app = made(tmp_path)
+    app = make_app(tmp_path)
     client = Client(app.wsgi_app)
     client.post("/set", headers={"jobix": "4711"}, json={"1": {"jobstage": 1}, "2": {}})
     monkeypatch.setattr(app, "request_context", None)

@@ -12,13 +12,13 @@ from jobserver.store.location import NETWORK_FILESYSTEMS, refuse_unfit
 
 def is_accepted(file: str, **mounts: str) -> bool:
     """Whether a server with these mounts accepts the file."""
-    said = ""
+    message = ""
     try:
         refuse_unfit(Settings(instance="/nowhere", database_uri=f"sqlite:///{file}"), lambda: mounts)
     except CannotStart as refusal:
-        said = str(refusal)
-    assert not said or "JOBSERVER_ALLOW_NETWORK_FILESYSTEM=1" in said
-    return not said
+        message = str(refusal)
+    assert not message or "JOBSERVER_ALLOW_NETWORK_FILESYSTEM=1" in message
+    return not message
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORK_FILESYSTEMS))

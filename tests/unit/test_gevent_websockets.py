@@ -25,9 +25,9 @@ def test_a_page_that_sends_without_a_pause_leaves_time_for_others() -> None:
     server, page = socket.socketpair()
     with server, page, gevent.Timeout(WAIT_S):
         page.sendall(b"x" * 3 * WEBSOCKET_BYTES)
-        turns: list[None] = []
-        other = gevent.spawn(lambda: [turns.append(gevent.sleep(0)) for _ in range(100)])
+        runs_of_other: list[None] = []
+        other = gevent.spawn(lambda: [runs_of_other.append(gevent.sleep(0)) for _ in range(100)])
         sizes = [len(WebSocketSocket(server, gevent.sleep).recv(4096)) for _ in range(3)]
-        assert turns  # the other one ran between the reads
+        assert runs_of_other  # the other one ran between the reads
         other.kill()
     assert sizes == [WEBSOCKET_BYTES] * 3

@@ -20,7 +20,7 @@ NOT_JSON = [
     b"/* */ 1", b"{1: 2}",
 ]  # fmt: skip
 JSON = [b'{"a": 1, "a": 2}', b"1e999999999", b"-0", b"1" * 4000, b'"\\u0000"']
-EITHER = [DEEP + b"]" * 100_000, b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\ud800": 1}', b"1" * 100_000]
+DOUBTFUL = [DEEP + b"]" * 100_000, b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\ud800": 1}', b"1" * 100_000]
 
 
 def parse(value: bytes, body: str) -> None:
@@ -82,7 +82,7 @@ def test_unusual_json_is_accepted(body: str) -> None:
 
 @bodies
 def test_doubtful_json_is_accepted_or_a_bad_request(body: str) -> None:
-    for value in EITHER:
+    for value in DOUBTFUL:
         try:
             parse(value, body)
         except BadRequest:

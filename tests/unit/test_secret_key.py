@@ -23,9 +23,9 @@ def test_the_secret_key_is_made_once_with_mode_600(settings: Settings, umask: in
         key = secret_key(settings)
     finally:
         os.umask(before)
-    kept = settings.instance_path / "secret_key"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert secret_key(settings) == key == kept.read_text().strip()
+    key_file = settings.instance_path / "secret_key"
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert secret_key(settings) == key == key_file.read_text().strip()
     assert len(key) == 64
     assert os.listdir(settings.instance_path) == ["secret_key"]
 

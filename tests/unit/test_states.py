@@ -9,13 +9,13 @@ DOCS = Path(__file__).resolve().parents[2] / "docs/states.md"
 
 def reachable(start: Status) -> set[Status]:
     """The statuses that some events lead to."""
-    found, todo = {start}, [start]
-    while todo:
-        before = todo.pop()
-        for after in {step.after for step in TRANSITIONS if step.before is before} - found:
-            found.add(after)
-            todo.append(after)
-    return found
+    seen, unvisited = {start}, [start]
+    while unvisited:
+        before = unvisited.pop()
+        for after in {step.after for step in TRANSITIONS if step.before is before} - seen:
+            seen.add(after)
+            unvisited.append(after)
+    return seen
 
 
 def test_every_status_leads_to_every_other() -> None:
@@ -40,5 +40,5 @@ def test_columns_express_each_status_once() -> None:
 
 def test_the_documentation_shows_the_table() -> None:
     table = DOCS.read_text().partition("| event |")[2]
-    shown = {line for line in table.splitlines() if line.startswith("| `")}
-    assert shown == {f"| `{step.kind.value}` | {step.before.value} | {step.after.value} |" for step in TRANSITIONS}
+    rows = {line for line in table.splitlines() if line.startswith("| `")}
+    assert rows == {f"| `{step.kind.value}` | {step.before.value} | {step.after.value} |" for step in TRANSITIONS}

@@ -19,9 +19,9 @@ from jobserver.core.settings import Settings
 from jobserver.store.group_commit import MAX_TOGETHER, Entry
 from jobserver.store.transaction import NeedsAlone, Transaction
 from jobserver.web.services import NAME
-from tests.support.desk import GIVE_UP_S, Counting, Desk, add
 from tests.support.postgresql import make_postgresql_database
-from tests.support.waiting import until
+from tests.support.queue_harness import GIVE_UP_S, Counting, QueueHarness, add
+from tests.support.until import until
 
 BUSY_S = 0.3
 
@@ -39,28 +39,28 @@ def database_uri(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def desk(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
-    """A desk on a new database."""
-    with closing(Desk(tmp_path, database_uri)) as made:
-        yield made
+def harness(database_uri: str, tmp_path: Path) -> Iterator[QueueHarness]:
+    """A queue harness on a new database."""
+    with closing(QueueHarness(tmp_path, database_uri)) as new_harness:
+        yield new_harness
 
 
 @pytest.fixture
-def impatient(database_uri: str, tmp_path: Path) -> Iterator[Desk]:
-    """A desk with a short timeout."""
-    with closing(Desk(tmp_path, database_uri, BUSY_S)) as made:
-        yield made
+def impatient(database_uri: str, tmp_path: Path) -> Iterator[QueueHarness]:
+    """A queue harness with a short timeout."""
+    with closing(QueueHarness(tmp_path, database_uri, BUSY_S)) as new_harness:
+        yield new_harness
 
 
-def test_concurrent_requests_share_a_commit(desk: Desk) -> None:
-    futures = desk.together(*[add(k) for k in range(200)])
+def test_concurrent_requests_share_a_commit(harness: QueueHarness) -> None:
+    futures = harness.together(*[add(k) for k in range(200)])
     assert [future.result() for future in futures] == list(range(200))
-    assert desk.rows() == list(range(200))
+    assert harness.rows() == list(range(200))
     assert Counting.commits == math.ceil(200 / MAX_TOGETHER)
 
 
-def test_a_failed_request_is_rolled_back_without_harm_to_others(desk: Desk) -> None:
-    futures = desk.together(
+def test_a_failed_request_is_rolled_back_without_harm_to_others(harness: QueueHarness) -> None:
+    futures = harness.together(
         add(0), add(1, NameTaken("late")), add(2), refuse, add(3, ValueError("a fault")), add(4), add(-1), add(5)
     )
     assert [repr(future.exception()) if future.exception() else future.result() for future in futures[:6]] == [
@@ -68,28 +68,28 @@ def test_a_failed_request_is_rolled_back_without_harm_to_others(desk: Desk) -> N
     ]  # fmt: skip
     assert type(futures[6].exception()).__name__ in ("IntegrityError", "CheckViolation")
     assert futures[7].result() == 5
-    assert desk.rows() == [0, 2, 4, 5]
-    assert sorted(desk.published) == [(0, True), (2, True), (4, True), (5, True)]
+    assert harness.rows() == [0, 2, 4, 5]
+    assert sorted(harness.published) == [(0, True), (2, True), (4, True), (5, True)]
 
 
-def test_an_early_refusal_causes_no_second_commit(desk: Desk) -> None:
-    futures = desk.together(add(0), refuse, add(1), refuse, add(2))
+def test_an_early_refusal_causes_no_second_commit(harness: QueueHarness) -> None:
+    futures = harness.together(add(0), refuse, add(1), refuse, add(2))
     assert [type(future.exception()) for future in futures] == [type(None), NameTaken] * 2 + [type(None)]
-    assert (desk.rows(), Counting.commits) == ([0, 1, 2], 1)
+    assert (harness.rows(), Counting.commits) == ([0, 1, 2], 1)
 
 
-def test_a_request_without_changes_is_not_committed(desk: Desk) -> None:
-    futures = desk.together(*[lambda tx: tx.all("SELECT COUNT(*) FROM done")[0][0]] * 5, refuse)
+def test_a_request_without_changes_is_not_committed(harness: QueueHarness) -> None:
+    futures = harness.together(*[lambda tx: tx.all("SELECT COUNT(*) FROM done")[0][0]] * 5, refuse)
     assert [future.result() for future in futures[:5]] == [0] * 5
     assert Counting.commits == 0
 
 
-def test_events_are_published_once_and_after_the_commit(desk: Desk) -> None:
-    desk.together(*[add(k, ValueError("a fault") if k % 5 == 4 else None) for k in range(20)])
-    assert sorted(desk.published) == [(k, True) for k in range(20) if k % 5 != 4]
+def test_events_are_published_once_and_after_the_commit(harness: QueueHarness) -> None:
+    harness.together(*[add(k, ValueError("a fault") if k % 5 == 4 else None) for k in range(20)])
+    assert sorted(harness.published) == [(k, True) for k in range(20) if k % 5 != 4]
 
 
-def test_work_that_must_be_alone_is_called_again_alone(desk: Desk) -> None:
+def test_work_that_must_be_alone_is_called_again_alone(harness: QueueHarness) -> None:
     seen: list[tuple[bool, list[int]]] = []
 
     def work(tx: Transaction) -> str:
@@ -98,71 +98,71 @@ def test_work_that_must_be_alone_is_called_again_alone(desk: Desk) -> None:
             raise NeedsAlone
         return add(7)(tx) and "done"
 
-    futures = desk.together(add(0), work, add(1))
+    futures = harness.together(add(0), work, add(1))
     assert futures[1].result() == "done"
     assert seen == [(False, [0]), (True, [0, 1])]  # after the others' commit
-    assert (desk.rows(), Counting.commits) == ([0, 1, 7], 2)
+    assert (harness.rows(), Counting.commits) == ([0, 1, 7], 2)
 
 
-def test_bulk_work_does_not_share_a_commit(desk: Desk) -> None:
+def test_bulk_work_does_not_share_a_commit(harness: QueueHarness) -> None:
     transactions: list[Transaction] = []
 
-    def noting(k: int) -> Callable[[Transaction], int]:
+    def add_and_note(k: int) -> Callable[[Transaction], int]:
         return lambda tx: transactions.append(tx) or add(k)(tx)
 
-    desk.together(*[noting(k) for k in range(6)], bulk=(2, 3))
+    harness.together(*[add_and_note(k) for k in range(6)], bulk=(2, 3))
     assert [tx.alone for tx in transactions] == [False, False, True, True, False, False]
     assert len(set(map(id, transactions))) == 4
-    assert (desk.rows(), Counting.commits) == ([0, 1, 2, 3, 4, 5], 4)
+    assert (harness.rows(), Counting.commits) == ([0, 1, 2, 3, 4, 5], 4)
 
 
-def test_an_interrupted_writer_leaves_no_request_waiting(desk: Desk) -> None:
-    futures = desk.together(add(0), add(1, KeyboardInterrupt()), add(2))
+def test_an_interrupted_writer_leaves_no_request_waiting(harness: QueueHarness) -> None:
+    futures = harness.together(add(0), add(1, KeyboardInterrupt()), add(2))
     errors = [future.exception() for future in futures]
     assert {type(error) for error in errors} == {KeyboardInterrupt, DatabaseBusy}
-    assert desk.rows() == []
-    assert desk.writer.run(add(3)) == 3
-    assert desk.published == [(3, True)]
+    assert harness.rows() == []
+    assert harness.writer.run(add(3)) == 3
+    assert harness.published == [(3, True)]
 
 
-def test_requests_that_waited_for_bulk_work_do_not_time_out(desk: Desk) -> None:
-    def their_time_is_up(_tx: Transaction) -> list[bool]:
-        return [gives_up(entry) for entry in list(desk.writer._waiting)]
+def test_requests_that_waited_for_bulk_work_do_not_time_out(harness: QueueHarness) -> None:
+    def wait_past_timeout(_tx: Transaction) -> list[bool]:
+        return [gives_up(entry) for entry in list(harness.writer._waiting)]
 
     def gives_up(entry: Entry[int]) -> bool:
         try:
-            desk.writer._give_up(entry)
+            harness.writer._give_up(entry)
         except DatabaseBusy:
-            desk.writer._waiting.append(entry)  # otherwise it would block permanently
+            harness.writer._waiting.append(entry)  # otherwise it would block permanently
             return True
         return False
 
-    futures = desk.together(their_time_is_up, *[add(k) for k in range(MAX_TOGETHER)])
+    futures = harness.together(wait_past_timeout, *[add(k) for k in range(MAX_TOGETHER)])
     assert futures[0].result() == [False]  # only the last one, which is queued for the next commit
     assert [future.result() for future in futures[1:]] == list(range(MAX_TOGETHER))
 
 
-def test_only_successful_requests_are_committed(desk: Desk) -> None:
+def test_only_successful_requests_are_committed(harness: QueueHarness) -> None:
     def call(number: int) -> list[int]:
-        chance, returned = random.Random(number), []
+        rng, returned = random.Random(number), []
         for k in range(number * 100, number * 100 + 25):
-            then = chance.choice([None, None, None, NameTaken("no"), ValueError("a fault")])
-            if then:
-                with pytest.raises(type(then)):
-                    desk.writer.run(add(k, then))
+            error = rng.choice([None, None, None, NameTaken("no"), ValueError("a fault")])
+            if error:
+                with pytest.raises(type(error)):
+                    harness.writer.run(add(k, error))
             else:
-                returned.append(desk.writer.run(add(k), bulk=chance.random() < 0.1))
+                returned.append(harness.writer.run(add(k), bulk=rng.random() < 0.1))
         return returned
 
-    returned = [k for part in desk.pool.map(call, range(12)) for k in part]
-    assert desk.rows() == sorted(returned)
-    assert sorted(desk.published) == [(k, True) for k in sorted(returned)]
+    returned = [k for part in harness.pool.map(call, range(12)) for k in part]
+    assert harness.rows() == sorted(returned)
+    assert sorted(harness.published) == [(k, True) for k in sorted(returned)]
 
 
 @contextmanager
-def locked(desk: Desk) -> Iterator[None]:
+def locked(harness: QueueHarness) -> Iterator[None]:
     """Locks the table from another connection."""
-    with closing(desk.database.connect()) as other:
+    with closing(harness.database.connect()) as other:
         other.begin()
         other.driver.execute(
             "LOCK TABLE done IN ACCESS EXCLUSIVE MODE" if other.dialect.name == "postgresql" else "SELECT 1"
@@ -171,64 +171,64 @@ def locked(desk: Desk) -> Iterator[None]:
         other.rollback()
 
 
-def test_the_writer_recovers_after_a_locked_database(impatient: Desk) -> None:
+def test_the_writer_recovers_after_a_locked_database(impatient: QueueHarness) -> None:
     with locked(impatient):
-        begun = time.monotonic()
+        start_s = time.monotonic()
         futures = [impatient.run(add(k)) for k in range(10)]
         assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}
-        assert time.monotonic() - begun < 10 * BUSY_S, "each waited in turn"
+        assert time.monotonic() - start_s < 10 * BUSY_S, "the requests waited one after the other"
     assert [impatient.writer.run(add(k)) for k in range(3)] == [0, 1, 2]
     assert (impatient.rows(), sorted(impatient.published)) == ([0, 1, 2], [(k, True) for k in range(3)])
 
 
-def test_a_missing_table_affects_its_users_only(desk: Desk) -> None:
-    futures = desk.together(add(0), lambda tx: tx.run("INSERT INTO gone (k) VALUES (:k)", k=1), add(1))
+def test_a_missing_table_affects_its_users_only(harness: QueueHarness) -> None:
+    futures = harness.together(add(0), lambda tx: tx.run("INSERT INTO gone (k) VALUES (:k)", k=1), add(1))
     assert [futures[0].result(), futures[2].result()] == [0, 1]
     assert futures[1].exception() is not None
-    assert desk.rows() == [0, 1]
+    assert harness.rows() == [0, 1]
 
 
 @pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("when", ["idle", "at work", "at the end"])
-def test_a_dropped_connection_is_replaced(desk: Desk, when: str) -> None:
-    desk.writer.run(add(0))
+@pytest.mark.parametrize("moment", ["idle", "at work", "at the end"])
+def test_a_dropped_connection_is_replaced(harness: QueueHarness, moment: str) -> None:
+    harness.writer.run(add(0))
 
     def backend(tx: Transaction) -> int:
         return int(tx.all("SELECT pg_backend_pid()")[0][0])
 
     def drop(own: int) -> None:
-        with psycopg.connect(desk.uri, autocommit=True) as other:
+        with psycopg.connect(harness.uri, autocommit=True) as other:
             assert other.execute("SELECT pg_terminate_backend(%s, 5000)", [own]).fetchall() == [(True,)]
 
     def dropping(tx: Transaction) -> None:
-        if when == "at the end":
+        if moment == "at the end":
             add(1)(tx)
         drop(backend(tx))
-        if when == "at work":
+        if moment == "at work":
             add(1)(tx)
 
-    if when == "idle":
-        drop(desk.writer.run(backend))
-        futures = [desk.run(add(2)), desk.run(add(3))]
+    if moment == "idle":
+        drop(harness.writer.run(backend))
+        futures = [harness.run(add(2)), harness.run(add(3))]
         assert [future.result(GIVE_UP_S) for future in futures] == [2, 3]  # without an error for the callers
     else:
-        futures = desk.together(add(2), add(3), dropping)
+        futures = harness.together(add(2), add(3), dropping)
         assert isinstance(futures[2].exception(), Unavailable)
     for future in futures:
         assert isinstance(future.exception(), Unavailable | None)
     returned = [0, *(future.result() for future in futures if future.exception() is None)]
-    assert [desk.writer.run(add(k)) for k in (7, 8)] == [7, 8]
-    assert desk.rows() == sorted([*returned, 7, 8])
+    assert [harness.writer.run(add(k)) for k in (7, 8)] == [7, 8]
+    assert harness.rows() == sorted([*returned, 7, 8])
 
 
-def test_a_request_that_waits_too_long_fails_and_changes_nothing(impatient: Desk) -> None:
+def test_a_request_that_waits_too_long_fails_and_changes_nothing(impatient: QueueHarness) -> None:
     entered, go = threading.Event(), threading.Event()
 
-    def stuck(_tx: Transaction) -> None:
+    def block(_tx: Transaction) -> None:
         entered.set()
         assert go.wait(GIVE_UP_S)
 
-    busy = impatient.run(stuck)
+    busy = impatient.run(block)
     assert entered.wait(GIVE_UP_S)
     futures = [impatient.run(add(k)) for k in range(5)]
     assert {type(future.exception(GIVE_UP_S)) for future in futures} == {DatabaseBusy}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apache.environment import make_environment, missing
-from tests.support.apache.own import Apache
+from tests.support.apache.server import Apache
 
 SMALLER = {"LimitRequestBody 256000000": "LimitRequestBody 20000000"}  # keeps the requests of the tests small
 Start = Callable[..., "contextlib.AbstractContextManager[Apache]"]
@@ -30,13 +30,13 @@ def start() -> Iterator[Start]:
     def started(conf: str, changes: dict[str, str] | None = None, **settings: object) -> Iterator[Apache]:
         folder = Path(tempfile.mkdtemp(dir=environment))
         folder.chmod(0o755)
-        said = {"MAX_BODY_MB": 20} | {name.upper(): value for name, value in settings.items()}
-        apache = Apache(folder, environment, conf, SMALLER | (changes or {}), said)
+        all_settings = {"MAX_BODY_MB": 20} | {name.upper(): value for name, value in settings.items()}
+        apache = Apache(folder, environment, conf, SMALLER | (changes or {}), all_settings)
         try:
             yield apache.start()
         finally:
             apache.stop()
-        logged = apache.said()
+        logged = apache.log_text()
         assert not [secret for secret in SECRETS if secret in logged]
         assert not re.search(r"sid=|claim=|Traceback", logged), logged
 
@@ -47,15 +47,15 @@ def start() -> Iterator[Start]:
 @pytest.fixture(scope="module", params=["plain", "full"])
 def apache(start: Start, request: pytest.FixtureRequest) -> Iterator[Apache]:
     """An Apache server with each configuration."""
-    with start(request.param) as one:
-        yield one
+    with start(request.param) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def plain(start: Start) -> Iterator[Apache]:
     """An Apache server with the plain configuration, for behaviour that both configurations share."""
-    with start("plain") as one:
-        yield one
+    with start("plain") as running:
+        yield running
 
 
 SECRETS: set[str] = set()  # every jobix of these tests

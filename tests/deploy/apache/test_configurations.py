@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 from tests.support.paths import ROOT
-from tests.support.server import Asker
-from tests.support.workers import Team
+from tests.support.racing_team import Team
+from tests.support.server import ApiClient
 
 
 def test_the_configuration_of_the_founding_document_works(start, jobix):
@@ -24,7 +24,7 @@ def test_the_configuration_of_the_founding_document_works(start, jobix):
     </Directory>
     """
     with start("plain", {ours: founding}) as apache, Team(jobix, [("founding", apache.url)]) as team:
-        Asker(apache.url, jobix)("/set", {str(jobid): {} for jobid in range(20)})
+        ApiClient(apache.url, jobix)("/set", {str(jobid): {} for jobid in range(20)})
         team.start()
         assert sorted(team.finish(30)[0]["done"]) == list(range(20))
 
@@ -43,5 +43,5 @@ def test_the_application_under_apache_patches_nothing(tmp_path):
         "import runpy, socket, sys; one = socket.socket; made = runpy.run_path('job_manager_app.wsgi')['application'];"
     )
     code += "assert made.wsgi_app and socket.socket is one; assert not {'eventlet', 'gevent'} & set(sys.modules)"
-    kept = os.environ | {"JOBSERVER_INSTANCE": str(tmp_path), "JOBSERVER_CONFIG": ""}
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=kept, check=True)
+    environment = os.environ | {"JOBSERVER_INSTANCE": str(tmp_path), "JOBSERVER_CONFIG": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

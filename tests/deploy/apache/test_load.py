@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from client import JobClient, Worker
-from tests.support.apache.own import START_S, Apache
 from tests.support.apache.pages import Pages
-from tests.support.server import Asker
-from tests.support.waiting import until
-from tests.support.workers import Team, all_of, pace
+from tests.support.apache.server import START_S, Apache
+from tests.support.racing_team import Team, all_of, pace
+from tests.support.server import ApiClient
+from tests.support.until import until
 
 JOBS = 5_000
 ENDED = "SELECT COUNT(*), COUNT(DISTINCT job_id) FROM event WHERE claim IS NOT NULL"
@@ -32,42 +32,44 @@ def database(apache: Apache) -> "contextlib.closing[sqlite3.Connection]":
 
 def test_16_workers_drain_5000_jobs_while_50_pages_are_open(apache, jobix):
     """No request takes longer than a second, no job is lost or done twice, and the pages show the final state."""
-    master = Asker(apache.url, jobix)
+    master = ApiClient(apache.url, jobix)
     assert master("/init/0/10?name=drained").status_code == 200
     assert master("/set", {str(jobid): {"jobcmd": f"work {jobid}"} for jobid in range(JOBS)}).json()["new"] == JOBS
     end = {"done": JOBS, "working": 0, "percent": 100}
     with Pages(apache.port, "drained", 50) as pages, \
             Team(jobix, [(style, apache.url) for style in STYLES]) as team:  # fmt: skip
         team.start()
-        said = team.finish(100)
-        shown = pages.shown(end)
-    assert pages.wired == (apache.conf == "full")
-    assert sorted(all_of(said, "claimed")) == list(range(JOBS))
-    assert sorted(all_of(said, "done")) == list(range(JOBS))
-    assert max(one["longest_s"] for one in said) < 1
-    assert [{name: page[name] for name in end} for page in shown] == [end] * 50
-    assert pages.answers.keys() <= {200, 304}
-    with database(apache) as kept:
-        assert kept.execute("SELECT jobstage, COUNT(*), MAX(overdue) FROM job GROUP BY 1").fetchall() == [(2, JOBS, 0)]
-        assert kept.execute(ENDED).fetchall() == [(JOBS, JOBS)]
-    print(f"{apache.conf}: {pace(said)}; pages {pages.answers}, the longest {pages.longest_s:.3f} s")
+        results = team.finish(100)
+        numbers = pages.numbers(end)
+    assert pages.uses_websockets == (apache.conf == "full")
+    assert sorted(all_of(results, "claimed")) == list(range(JOBS))
+    assert sorted(all_of(results, "done")) == list(range(JOBS))
+    assert max(result["longest_s"] for result in results) < 1
+    assert [{name: page[name] for name in end} for page in numbers] == [end] * 50
+    assert pages.responses.keys() <= {200, 304}
+    with database(apache) as connection:
+        assert connection.execute("SELECT jobstage, COUNT(*), MAX(overdue) FROM job GROUP BY 1").fetchall() == [
+            (2, JOBS, 0)
+        ]
+        assert connection.execute(ENDED).fetchall() == [(JOBS, JOBS)]
+    print(f"{apache.conf}: {pace(results)}; pages {pages.responses}, the longest {pages.longest_s:.3f} s")
 
 
 def test_long_polls_leave_threads_for_other_requests(plain, jobix):
     """16 long polls of a minute on 5 threads: other requests are served, and a new job wakes a long poll at once."""
-    ask = Asker(plain.url, jobix)
-    ask("/set", {})
+    api = ApiClient(plain.url, jobix)
+    api("/set", {})
     with ThreadPoolExecutor(16) as pool:
-        waiting = [pool.submit(lambda: Asker(plain.url, jobix)("/get/0?wait=60").json()) for _ in range(16)]
-        until(lambda: sum(one.done() for one in waiting) == 16 - THREADS // 2)
+        waiting = [pool.submit(lambda: ApiClient(plain.url, jobix)("/get/0?wait=60").json()) for _ in range(16)]
+        until(lambda: sum(future.done() for future in waiting) == 16 - THREADS // 2)
         for _ in range(20):
-            begun = time.perf_counter()
-            assert Asker(plain.url, jobix)("/get").json()["jobs"] == 0
-            assert time.perf_counter() - begun < 1
-        assert sum(one.done() for one in waiting) == 16 - THREADS // 2
-        ask("/set", {str(jobid): {} for jobid in range(THREADS // 2)})
-        got = [one.result(5) for one in waiting]
-    assert sorted(one["jobid"] for one in got if one != "nada") == list(range(THREADS // 2))
+            start_s = time.perf_counter()
+            assert ApiClient(plain.url, jobix)("/get").json()["jobs"] == 0
+            assert time.perf_counter() - start_s < 1
+        assert sum(future.done() for future in waiting) == 16 - THREADS // 2
+        api("/set", {str(jobid): {} for jobid in range(THREADS // 2)})
+        claimed = [future.result(5) for future in waiting]
+    assert sorted(job["jobid"] for job in claimed if job != "nada") == list(range(THREADS // 2))
 
 
 def test_workers_that_always_long_poll_get_every_new_job(plain, jobix):
@@ -109,21 +111,21 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
             at_the_end.callback(worker.stop)
             thread.start()
         restart = [apache.restart] if processes == 1 else []
-        for number, harm in enumerate([*restart, lambda: kill_one(apache), *restart], 1):
-            until(partial(lambda jobs: len(done) > jobs, 120 * number), apache.said, START_S)
+        for number, disturbance in enumerate([*restart, lambda: kill_one(apache), *restart], 1):
+            until(partial(lambda jobs: len(done) > jobs, 120 * number), apache.log_text, START_S)
             before = apache.daemons()
-            harm()
-            until(partial(lambda known: set(apache.daemons()) - set(known), before), apache.said, START_S)
+            disturbance()
+            until(partial(lambda known: set(apache.daemons()) - set(known), before), apache.log_text, START_S)
         for thread in threads[:-1]:
             thread.join(60)
         workers[-1].stop()
         threads[-1].join(60)
         assert sorted(done) == list(range(jobs))
-        told = master.progress()
-        assert (told.done, told.working, told.flagged) == (jobs, 0, 0)
-        with database(apache) as kept:
-            assert kept.execute(ENDED).fetchall() == [(jobs, jobs)]
-        until(lambda: len(apache.daemons()) == processes, apache.said, START_S)
+        progress = master.progress()
+        assert (progress.done, progress.working, progress.flagged) == (jobs, 0, 0)
+        with database(apache) as connection:
+            assert connection.execute(ENDED).fetchall() == [(jobs, jobs)]
+        until(lambda: len(apache.daemons()) == processes, apache.log_text, START_S)
         assert len(sweeping(apache, apache.daemons())) == 1
 
 

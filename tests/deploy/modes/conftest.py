@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.postgresql import make_postgresql_database
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 
 MODES = ("eventlet", "gevent", "threading")
 MAX_BODY_MB = 16
@@ -36,6 +36,6 @@ def shared(
 
 
 @pytest.fixture
-def ask(shared: Server, jobix: int) -> Asker:
+def api(shared: Server, jobix: int) -> ApiClient:
     """Requests with a new key to the shared server."""
-    return Asker(shared.url, jobix)
+    return ApiClient(shared.url, jobix)

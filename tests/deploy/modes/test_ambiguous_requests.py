@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.conftest import Server
-from tests.support.raw import without_fault
+from tests.support.raw_requests import without_fault
 
 PATHS = ["/get/0", "/set", "/heartbeat", "/"]
 SMUGGLED = b"GET /init?name=smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n\r\n"
@@ -33,7 +33,7 @@ AMBIGUOUS = {
 }
 
 
-def answers(server: Server, raw: bytes) -> bytes:
+def responses(server: Server, raw: bytes) -> bytes:
     """Sends these bytes. Returns all data until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(raw)
@@ -42,15 +42,15 @@ def answers(server: Server, raw: bytes) -> bytes:
 
 @pytest.mark.parametrize("lines", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_an_ambiguous_head_is_400_and_closes_the_connection(shared, jobix, lines):
-    begun = shared.log.stat().st_size
+    log_start = shared.log.stat().st_size
     for path in PATHS:
         head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n%s\r\n\r\n" % (path.encode(), jobix, lines)
-        said = answers(shared, head + SMUGGLED % jobix)
-        assert said.startswith(b"HTTP/1.1 400 "), (path, said)
-        assert said.count(b"HTTP/1.1 ") == 1, (path, said)
-        assert b"Connection: close" in said
-        assert b'{"error":"bad_request","message":"' in said
-    without_fault(shared, begun)
+        received = responses(shared, head + SMUGGLED % jobix)
+        assert received.startswith(b"HTTP/1.1 400 "), (path, received)
+        assert received.count(b"HTTP/1.1 ") == 1, (path, received)
+        assert b"Connection: close" in received
+        assert b'{"error":"bad_request","message":"' in received
+    without_fault(shared, log_start)
 
 
 @pytest.mark.parametrize(
@@ -60,20 +60,20 @@ def test_an_unambiguous_head_and_the_next_request_are_parsed(shared, mode, jobix
     body = b"2\r\n[]\r\n0\r\n\r\n" if b"hunked" in lines else b"[]"
     head = b"POST /heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\n%s\r\n\r\n" % (jobix, lines)
     last = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    said = answers(shared, head + body + last)
-    assert said.count(b"HTTP/1.1 200 ") == (
+    received = responses(shared, head + body + last)
+    assert received.count(b"HTTP/1.1 200 ") == (
         1 if mode == "threading" else 2
     )  # threading: one request for each connection
-    assert b'{"jobs":[]}' in said
+    assert b'{"jobs":[]}' in received
 
 
 @pytest.mark.parametrize("body", [b"+2\r\n[]\r\n", b"0x2\r\n[]\r\n", b"1\r\n[]\r\n", b"0_2\r\n[]\r\n", b"2\r\n[]x\r\n"])
 @pytest.mark.parametrize("path", PATHS[1:])
 def test_malformed_chunks_close_the_connection(shared, mode, jobix, path, body):
     head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\nTransfer-Encoding: chunked\r\n\r\n"
-    begun = shared.log.stat().st_size
-    said = answers(shared, head % (path.encode(), jobix) + body + b"0\r\n\r\n" + SMUGGLED % jobix)
-    assert said.count(b"HTTP/1.1 ") <= 1, said
+    log_start = shared.log.stat().st_size
+    received = responses(shared, head % (path.encode(), jobix) + body + b"0\r\n\r\n" + SMUGGLED % jobix)
+    assert received.count(b"HTTP/1.1 ") <= 1, received
     if path != "/" and mode != "threading":  # "/" reads no body, and threading closes every connection
-        assert said.startswith(b"HTTP/1.1 400 "), said
-    without_fault(shared, begun)
+        assert received.startswith(b"HTTP/1.1 400 "), received
+    without_fault(shared, log_start)

@@ -62,7 +62,7 @@ def test_connections_of_one_address_are_limited_and_silent_ones_close(connect: C
     time.sleep(0.5)
     assert connect("127.0.0.2").recv(1000).startswith(b"HTTP/1.1 503 ")
     assert response_to(connect("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
-    assert [one.recv(1) for one in silent] == [b""] * 20
+    assert [connection.recv(1) for connection in silent] == [b""] * 20
     assert response_to(connect("127.0.0.2")).startswith(b"HTTP/1.1 200 ")
 
 
@@ -77,9 +77,9 @@ def test_requests_that_arrive_too_slowly_are_closed(connect: Callable[[str], soc
     for connection, start in zip(connections, starts, strict=True):
         connection.sendall(start)
         connection.setblocking(False)
-    begun = time.monotonic()
+    start_s = time.monotonic()
     still_open = set(connections)
-    while still_open and time.monotonic() < begun + 10:
+    while still_open and time.monotonic() < start_s + 10:
         time.sleep(0.2)
         for connection in list(still_open):
             try:
@@ -90,7 +90,7 @@ def test_requests_that_arrive_too_slowly_are_closed(connect: Callable[[str], soc
                 continue
             except ConnectionError:
                 still_open.remove(connection)
-        assert len(still_open) == len(starts) or time.monotonic() > begun + 1.5
+        assert len(still_open) == len(starts) or time.monotonic() > start_s + 1.5
     assert not still_open
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from tests.support.postgresql import make_postgresql_database
-from tests.support.server import Asker
+from tests.support.server import ApiClient
 
 CALLERS, MOST = 60, 24
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -15,14 +15,14 @@ OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database
 def test_many_concurrent_requests_share_a_few_connections(new_server, mode, postgresql, jobix):
     uri = make_postgresql_database(postgresql)
     server = new_server(database_uri=uri, async_mode=mode, busy_timeout_s="30").start()
-    Asker(server.url, jobix)("/set", {"1": {}})
+    ApiClient(server.url, jobix)("/set", {"1": {}})
     with psycopg.connect(uri, autocommit=True) as other, ThreadPoolExecutor(CALLERS) as pool:
         with other.transaction():
             other.execute("LOCK TABLE job_list, stage_count IN ACCESS EXCLUSIVE MODE")
-            asked = [pool.submit(Asker(server.url, jobix), "/lifetime") for _ in range(CALLERS)]
+            futures = [pool.submit(ApiClient(server.url, jobix), "/lifetime") for _ in range(CALLERS)]
             counts = [0]
             while len(counts) < 8 or len(set(counts[-8:])) > 1:  # until the number is stable
                 time.sleep(0.1)
                 counts += other.execute(OTHERS).fetchone()
         assert 5 < counts[-1] < MOST
-        assert [one.result(30).status_code for one in asked] == [200] * CALLERS
+        assert [future.result(30).status_code for future in futures] == [200] * CALLERS

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, Asker
-from tests.support.raw import send
+from tests.conftest import ROOT, ApiClient
+from tests.support.raw_requests import send
 from tests.support.snapshot import rows
 
 FOREIGN = "evil.example"
@@ -44,13 +44,13 @@ def opened(server, **headers):
     raw = f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{head}\r\n".encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
         connection.sendall(raw)
-        said = b""
+        received = b""
         try:
             while piece := connection.recv(4096):
-                said += piece
+                received += piece
         except TimeoutError:
             pass
-        return said
+        return received
 
 
 def test_a_websocket_opens_for_allowed_hosts_only(shared):
@@ -69,7 +69,7 @@ def test_the_setting_adds_allowed_names(new_server, mode, jobix):
         (FOREIGN, 403),
     ):
         assert send(server, "GET", "/get/0", {"Host": host, "jobix": jobix})[0] == status
-    assert Asker(server.url, jobix)("/init").ok
+    assert ApiClient(server.url, jobix)("/init").ok
     assert rows(server, "SELECT count(*) FROM job_list") == [(1,)]
 
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.conftest import Asker
-from tests.support.oversized import Memory
+from tests.conftest import ApiClient
+from tests.support.large_bodies import Memory
 
 MB = 1_000_000
 ENTRY = b'{"jobid":1,"claim":""},'
@@ -36,65 +36,65 @@ ATTACKS = {
 
 
 @pytest.fixture
-def roomy(new_server, mode, jobix):
+def default_server(new_server, mode, jobix):
     """A server with the default limits and one held job."""
     server = new_server(async_mode=mode).start()
-    ask = Asker(server.url, jobix)
-    ask("/set", {"1": {}})
-    ask("/get/0")
+    api = ApiClient(server.url, jobix)
+    api("/set", {"1": {}})
+    api("/get/0")
     return server
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_expanding_body_is_refused_while_others_are_served(roomy, jobix, attack):
+def test_an_expanding_body_is_refused_while_others_are_served(default_server, jobix, attack):
     """The best of three attempts counts for the wait, because a busy machine delays every request."""
     path, body, expected = ATTACKS[attack]
 
     def post(_number: int) -> int:
-        return requests.post(roomy.url + path, body, headers={"jobix": str(jobix)}, timeout=60).status_code
+        return requests.post(default_server.url + path, body, headers={"jobix": str(jobix)}, timeout=60).status_code
 
     longest_s: list[float] = []
     while len(longest_s) < 3 and min(longest_s, default=MAX_WAIT_S) >= MAX_WAIT_S:
-        with Memory(roomy) as memory, ThreadPoolExecutor(7) as pool:
+        with Memory(default_server) as memory, ThreadPoolExecutor(7) as pool:
             ended = threading.Event()
-            waits = pool.submit(longest_wait_s, Asker(roomy.url, jobix), ended)
+            waits = pool.submit(longest_wait_s, ApiClient(default_server.url, jobix), ended)
             statuses = list(pool.map(post, range(6)))
             ended.set()
             longest_s.append(waits.result())
         assert statuses == [expected] * 6
         assert memory.grown_mb < 400  # 256 MB for all bodies, and their parsed parts; without the bounds 1 GB and more
     assert min(longest_s) < MAX_WAIT_S, longest_s
-    assert Asker(roomy.url, jobix)("/get").json()["stages"]["1"]["jobs"] == 1
+    assert ApiClient(default_server.url, jobix)("/get").json()["stages"]["1"]["jobs"] == 1
 
 
-def longest_wait_s(ask: Asker, ended: threading.Event) -> float:
+def longest_wait_s(api: ApiClient, ended: threading.Event) -> float:
     """Sends small requests until the event is set; returns the longest time of a response."""
     longest_s = 0.0
     while not ended.is_set():
-        begun = time.monotonic()
-        assert ask("/get/0").json() == "nada"
-        longest_s = max(longest_s, time.monotonic() - begun)
+        start_s = time.monotonic()
+        assert api("/get/0").json() == "nada"
+        longest_s = max(longest_s, time.monotonic() - start_s)
     return longest_s
 
 
-def test_endless_bodies_use_bounded_memory_and_do_not_block_others(roomy, jobix):
+def test_endless_bodies_use_bounded_memory_and_do_not_block_others(default_server, jobix):
     head = b"POST /update_jobs HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: %d\r\nContent-Length: 15000000\r\n\r\n"
-    connections = [socket.create_connection(("127.0.0.1", roomy.port), timeout=20) for _ in range(30)]
+    connections = [socket.create_connection(("127.0.0.1", default_server.port), timeout=20) for _ in range(30)]
     try:
-        with Memory(roomy) as memory, ThreadPoolExecutor(30) as pool:
-            list(pool.map(lambda one: send(one, head % jobix + b"[" + b" " * 14_000_000), connections))
+        with Memory(default_server) as memory, ThreadPoolExecutor(30) as pool:
+            list(pool.map(lambda client: send(client, head % jobix + b"[" + b" " * 14_000_000), connections))
             time.sleep(1)
-            ask = Asker(roomy.url, jobix)
-            assert ask("/get/0").json() == "nada"
-            assert ask("/heartbeat", []).json() == {"jobs": []}
-            assert ask("/set", {str(jobid): {} for jobid in range(2, 1000)}).json()["new"] == 998
+            api = ApiClient(default_server.url, jobix)
+            assert api("/get/0").json() == "nada"
+            assert api("/heartbeat", []).json() == {"jobs": []}
+            assert api("/set", {str(jobid): {} for jobid in range(2, 1000)}).json()["new"] == 998
         assert memory.grown_mb < 600
-        answers = [answer for answer in map(receive, connections) if answer]
-        assert answers, "30 bodies of 14 MB were held at once"
-        for answer in answers:
-            assert answer.startswith(b"HTTP/1.1 503 ")
-            assert b"Retry-After: " in answer
-            assert b"server_busy" in answer
+        responses = [response for response in map(receive, connections) if response]
+        assert responses, "30 bodies of 14 MB were in memory at the same time"
+        for response in responses:
+            assert response.startswith(b"HTTP/1.1 503 ")
+            assert b"Retry-After: " in response
+            assert b"server_busy" in response
     finally:
         for connection in connections:
             connection.close()

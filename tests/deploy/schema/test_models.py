@@ -12,8 +12,8 @@ from jobserver.store import models
 from jobserver.store.extensions import db
 from jobserver.store.location import database_uri
 from jobserver.store.schema import prepare
-from tests.support.looks import KEY, definitions
 from tests.support.postgresql import make_postgresql_database
+from tests.support.schema_definitions import KEY, definitions
 
 
 def by_models(settings: Settings, folder: Path, request: pytest.FixtureRequest) -> dict[str, object]:

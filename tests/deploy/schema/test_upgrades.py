@@ -16,10 +16,10 @@ from sqlalchemy import create_engine, text
 from jobserver.core.resources import resource
 from jobserver.core.settings import Settings
 from jobserver.store.location import database_uri
-from tests.support.here import run_here
-from tests.support.looks import KEY, TABLES, contents
+from tests.support.newer_version import ADDS_A_TABLE, NewerVersion
+from tests.support.run_here import run_here
+from tests.support.schema_definitions import KEY, TABLES, contents
 from tests.support.server import Server
-from tests.support.tomorrow import ADDS_A_TABLE, Tomorrow
 
 Servers = Callable[..., Server]
 SCRIPTS = ScriptDirectory(str(resource("migrations")))
@@ -33,12 +33,12 @@ A_LIST = [
 ]
 
 
-def refused(said: "subprocess.CompletedProcess[str]") -> str:
+def refused(result: "subprocess.CompletedProcess[str]") -> str:
     """Checks that a program refused to start. Returns its one line."""
-    assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr.startswith("job_manager: ")
-    assert said.stderr.count("\n") == 1, said.stderr
-    return said.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("job_manager: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
 
 
 LAST_WITH_HISTORY = "0002"  # A_LIST fits its tables; later versions are reached by an upgrade
@@ -70,22 +70,22 @@ def test_an_earlier_database_is_refused_and_keeps_its_lists_on_upgrade(
     assert contents(server) == before
     assert run_here(server, "db", "upgrade").returncode == 0
     assert run_here(server, "db", "check").returncode == 0
-    kept = json.loads(run_here(server, "lists", "--json").stdout)
-    assert [(one["list"], one["jobs"], one["available"]) for one in kept] == [("mine", 1, 1)]
+    lists = json.loads(run_here(server, "lists", "--json").stdout)
+    assert [(item["list"], item["jobs"], item["available"]) for item in lists] == [("mine", 1, 1)]
     (event,) = contents(server)["event"]
     assert "'released'" in event
 
 
 def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_server: Servers, tmp_path: Path) -> None:
-    server, tomorrow = new_server(secret_key=KEY), Tomorrow(tmp_path / "tomorrow", HEAD)
+    server, newer_version = new_server(secret_key=KEY), NewerVersion(tmp_path / "tomorrow", HEAD)
     assert run_here(server, "db", "upgrade").returncode == 0
     before = contents(server)
-    said = refused(tomorrow.run(server, "app.py"))
-    assert f"older ({HEAD})" in said
+    message = refused(newer_version.run(server, "app.py"))
+    assert f"older ({HEAD})" in message
     assert contents(server) == before
-    program, *arguments = shlex.split(said.strip().partition("Back it up, then: ")[2])
+    program, *arguments = shlex.split(message.strip().partition("Back it up, then: ")[2])
     assert program == "python"
-    done = tomorrow.run(server, *arguments)
+    done = newer_version.run(server, *arguments)
     assert (done.returncode, done.stdout) == (0, "The tables were upgraded (tomorrow).\n"), done.stderr
     after = contents(server)
     assert after == before | {"extra": [], "alembic_version": ["('tomorrow',)"]}
@@ -98,14 +98,14 @@ def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_serve
 
 
 @pytest.mark.parametrize(
-    ("begun", "end"), [("empty", "os.kill(os.getpid(), signal.SIGKILL)"), ("older", "raise OSError('disk full')")]
+    ("tables", "end"), [("empty", "os.kill(os.getpid(), signal.SIGKILL)"), ("older", "raise OSError('disk full')")]
 )
-def test_an_interrupted_upgrade_changes_nothing(new_server: Servers, tmp_path: Path, begun: str, end: str) -> None:
+def test_an_interrupted_upgrade_changes_nothing(new_server: Servers, tmp_path: Path, tables: str, end: str) -> None:
     """On an empty database the upgrade is interrupted before the last table."""
-    broken = Tomorrow(tmp_path / "broken", HEAD, f"{ADDS_A_TABLE}; {end}")
+    broken = NewerVersion(tmp_path / "broken", HEAD, f"{ADDS_A_TABLE}; {end}")
     server = new_server(secret_key=KEY)
     server.folder.joinpath("instance").mkdir()
-    if begun == "older":
+    if tables == "older":
         assert run_here(server, "db", "upgrade").returncode == 0
     before = contents(server)
     failed = broken.run(server, "-m", "jobserver", "db", "upgrade")

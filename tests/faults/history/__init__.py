@@ -1,4 +1,4 @@
-"""A checker in the manner of Jepsen: real processes under faults; every request and response is recorded, then judged.
+"""A checker in the manner of Jepsen: real processes under faults; every request and response is recorded, then checked.
 
 python -m tests.faults.history --help
 """

@@ -6,28 +6,34 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.history import plan
+from tests.faults.history.printing import run_and_print
 from tests.faults.history.run import Options
-from tests.faults.history.shown import made
 
 
 def main() -> int:
     """Returns 0 if every promise was kept, else 1."""
     options, keep = _read()
-    return 1 if made(options, keep).violations else 0
+    return 1 if run_and_print(options, keep).violations else 0
 
 
 def _read() -> tuple[Options, Path]:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.history",
-        description="Real servers and workers under faults: every request and answer is written down, and judged.",
+        description="Real servers and workers under faults: every request and response is recorded, and checked.",
     )
     add = parser.add_argument
-    add("--seed", type=int, default=1, help="from which all faults follow (default: 1)")
-    add("--seconds", type=float, default=30, help="how long: rounds of 4 s, each drained and checked (default: 30)")
+    add("--seed", type=int, default=1, help="the number that determines all faults (default: 1)")
+    add("--seconds", type=float, default=30, help="duration; every 4 s the list is drained and checked (default: 30)")
     add("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    add("--servers", type=int, choices=[1, 2, 3], default=1, help="server processes on it (default: 1)")
+    add(
+        "--servers",
+        type=int,
+        choices=[1, 2, 3],
+        default=1,
+        help="number of server processes on the database (default: 1)",
+    )
     add("--faults", default=",".join(plan.KINDS), help="some of %(default)s (default: all)")
-    add("--keep", type=Path, default=tempfile.gettempdir(), metavar="DIR", help="for the files of a run that failed")
+    add("--keep", type=Path, default=tempfile.gettempdir(), metavar="DIR", help="keep the files of a failed run here")
     given = parser.parse_args()
     faults = tuple(given.faults.split(","))
     if not set(faults) <= set(plan.KINDS):

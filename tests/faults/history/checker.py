@@ -1,16 +1,16 @@
-"""Judges a run: the requests and responses of workers, against the final state of the database.
+"""Compares the requests and responses of the workers with the final state of the database.
 
-Pure. Each rule yields a sentence for each violation; a rule must never blame a server that kept its promises, whatever
-was lost, late or repeated on the network.
+It does no I/O. Each rule yields a sentence for each violation. A rule must not report a server that kept its promises,
+even if requests or responses were lost, late or repeated on the network.
 """
 
 from collections.abc import Callable, Iterator
 
 from tests.faults.history import counting, overlaps, paths, promises, results
 from tests.faults.history.final import Final
-from tests.faults.history.story import Story
+from tests.faults.history.request_log import RequestLog
 
-Rule = Callable[[Story, Final], Iterator[str]]
+Rule = Callable[[RequestLog, Final], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     paths.every_job_ends_done,
     paths.no_path_is_broken,
@@ -32,6 +32,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def violations(story: Story, final: Final) -> list[str]:
+def violations(log: RequestLog, final: Final) -> list[str]:
     """Returns one sentence for each broken promise."""
-    return [sentence for rule in RULES for sentence in rule(story, final)]
+    return [sentence for rule in RULES for sentence in rule(log, final)]

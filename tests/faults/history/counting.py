@@ -4,43 +4,44 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.faults.history.final import Final
-from tests.faults.history.story import Story
+from tests.faults.history.request_log import RequestLog
 
 
-def counters_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
+def counters_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
     """For each stage: all jobs, flagged jobs, failed jobs, and expired claims."""
-    expired = Counter(one.stage for one in final.ended if one.kind == "requeued")
+    expired = Counter(end.stage for end in final.claim_ends if end.kind == "requeued")
     for stage in sorted(final.counters.keys() | {job.stage for job in final.jobs.values()}):
-        there = [job for job in final.jobs.values() if job.stage == stage]
-        recount = (len(there), sum(job.flagged for job in there), sum(job.failed for job in there), expired[stage])
-        kept = final.counters.get(stage, (0, 0, 0, 0))
-        if kept != recount:
-            yield f"stage {stage}: jobs, flagged, failed, expired are counted as {kept}; a recount says {recount}"
+        jobs = [job for job in final.jobs.values() if job.stage == stage]
+        recount = (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs), expired[stage])
+        counted = final.counters.get(stage, (0, 0, 0, 0))
+        if counted != recount:
+            yield f"stage {stage}: jobs, flagged, failed, expired are counted as {counted}; the recount is {recount}"
 
 
-def statistics_equal_a_recount(_story: Story, final: Final) -> Iterator[str]:
+def statistics_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
     """Throughput, durations, and the counts of each worker."""
-    done = Counter(one.stage for one in final.ended if one.to > one.stage)
-    for what, kept in (("throughput", final.finished), ("durations", final.measured)):
-        if kept != dict(done):
-            yield f"{what} by stage: {kept}; a recount says {dict(done)}"
-    by = Counter(one.worker for one in final.ended if one.to > one.stage)
-    lost = Counter(one.worker for one in final.ended if one.kind == "requeued" or one.error is not None)
-    for name, kept_of in final.workers.items():
-        if kept_of != (by[name], lost[name]):
-            yield f"worker {name}: done and failures {kept_of}; a recount says {(by[name], lost[name])}"
+    done = Counter(end.stage for end in final.claim_ends if end.to > end.stage)
+    for statistic, counted in (("throughput", final.finished), ("durations", final.measured)):
+        if counted != dict(done):
+            yield f"{statistic} by stage: {counted}; the recount is {dict(done)}"
+    done_by = Counter(end.worker for end in final.claim_ends if end.to > end.stage)
+    failures_by = Counter(end.worker for end in final.claim_ends if end.kind == "requeued" or end.error is not None)
+    for name, of_worker in final.workers.items():
+        recount = (done_by[name], failures_by[name])
+        if of_worker != recount:
+            yield f"worker {name}: done and failures {of_worker}; the recount is {recount}"
 
 
-def pages_equal_the_database(_story: Story, final: Final) -> Iterator[str]:
+def pages_equal_the_database(_log: RequestLog, final: Final) -> Iterator[str]:
     """The last numbers that each page received equal the counters."""
-    held = {stage: (jobs, flagged, failed) for stage, (jobs, flagged, failed, _expired) in final.counters.items()}
-    for who, numbers in final.pages:
+    expected = {stage: (jobs, flagged, failed) for stage, (jobs, flagged, failed, _expired) in final.counters.items()}
+    for page, numbers in final.pages:
         counts = numbers.get("stages", {}).items()
-        shown = {int(stage): (count["jobs"], count["flagged"], count["failed"]) for stage, count in counts}
-        if shown != held:
-            yield f"{who} says, by stage, jobs, flagged and failed: {shown}; the database: {held}"
+        numbers_on_page = {int(stage): (count["jobs"], count["flagged"], count["failed"]) for stage, count in counts}
+        if numbers_on_page != expected:
+            yield f"{page} shows, by stage, jobs, flagged and failed: {numbers_on_page}; the database: {expected}"
 
 
-def database_check_finds_nothing(_story: Story, final: Final) -> Iterator[str]:
+def database_check_finds_nothing(_log: RequestLog, final: Final) -> Iterator[str]:
     """`db check`: orphans, indexes, the file."""
     yield from (f"db check: {line}" for line in final.problems)

@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ClaimEnd:
     """One event: how a claim ended. Times in ms of the server's clock."""
 
     job: int
@@ -47,7 +47,7 @@ class Ended:
     stage: int
     to: int
     kind: str
-    ended: int = 0
+    ended_ms: int = 0
     worker: str | None = None
     error: str | None = None
 
@@ -57,7 +57,7 @@ class Final:
     """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`."""
 
     jobs: dict[int, Job]
-    ended: list[Ended]
+    claim_ends: list[ClaimEnd]
     counters: dict[int, tuple[int, int, int, int]]
     finished: dict[int, int] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
@@ -67,9 +67,9 @@ class Final:
     steps: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)  # events of a job: kind, from, to
 
     def __post_init__(self) -> None:
-        self.paths: dict[int, list[Ended]] = defaultdict(list)  # the claims of each job, in order
-        for one in self.ended:
-            self.paths[one.job].append(one)
+        self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order
+        for end in self.claim_ends:
+            self.paths[end.job].append(end)
 
 
 def read(connection: Any, postgresql: bool) -> Final:
@@ -79,18 +79,18 @@ def read(connection: Any, postgresql: bool) -> Final:
         return list(connection.execute(sql).fetchall())
 
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if postgresql else "BEGIN")
-    found = Final(
+    final = Final(
         {
             jobid: Job(stage, claim, overdue, outcome, result and json.loads(result), json.loads(jobcmd))
             for jobid, stage, claim, overdue, outcome, result, jobcmd in rows(_JOBS)
         },
-        [Ended(*row) for row in rows(_ENDS)],
+        [ClaimEnd(*row) for row in rows(_ENDS)],
         {row[0]: tuple(row[1:]) for row in rows(_COUNTERS)},
         {stage: int(jobs) for stage, jobs in rows(_FINISHED)},
         {stage: int(jobs) for stage, jobs in rows(_MEASURED)},
         {name: (done, failures) for name, done, failures in rows(_WORKERS)},
     )
     for jobid, *step in rows(_STEPS):
-        found.steps.setdefault(jobid, []).append((step[0], step[1], step[2]))
+        final.steps.setdefault(jobid, []).append((step[0], step[1], step[2]))
     connection.execute("ROLLBACK")
-    return found
+    return final

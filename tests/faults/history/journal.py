@@ -17,9 +17,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    def write(self, kind: str, **said: Any) -> None:
+    def write(self, kind: str, **fields: Any) -> None:
         """Writes one line immediately."""
-        os.write(self._file, json.dumps({"kind": kind, "at": time.monotonic(), **said}).encode() + b"\n")
+        os.write(self._file, json.dumps({"kind": kind, "at": time.monotonic(), **fields}).encode() + b"\n")
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:

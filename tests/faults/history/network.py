@@ -17,13 +17,13 @@ class Network:
         )  # fmt: skip
         self.url = f"http://127.0.0.1:{int(self._read())}"
 
-    def harm(self, share: float) -> None:
+    def disturb(self, share: float) -> None:
         """Sets the share of disturbed requests, from 0 to 1."""
         self._write(f"{share}")
 
-    def quiet(self) -> None:
+    def wait_until_idle(self) -> None:
         """Returns when no delayed request or response is left."""
-        self._write("quiet")
+        self._write("idle")
         self._read()
 
     def close(self) -> None:

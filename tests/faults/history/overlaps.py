@@ -9,67 +9,68 @@ held, and, if its worker ended it, the request that ended it.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.faults.history.final import Ended, Final
-from tests.faults.history.paths import named
-from tests.faults.history.story import REPORTED, Beat, Story
+from tests.faults.history.final import ClaimEnd, Final
+from tests.faults.history.paths import describe
+from tests.faults.history.request_log import REPORTED, Heartbeat, RequestLog
 
 
-def no_two_claims_overlap(story: Story, final: Final) -> Iterator[str]:
+def no_two_claims_overlap(log: RequestLog, final: Final) -> Iterator[str]:
     """No worker received a claim before the previous claim of the job can have ended."""
-    beats = _held(story)
+    heartbeats = _held_heartbeats(log)
 
-    def earliest_end(one: Ended) -> float:
+    def earliest_end(end: ClaimEnd) -> float:
         """The earliest time at which the claim can have ended."""
-        known = [grant.at for grant in story.granted.get((one.job, one.claim), [])][:1]
-        known += [beat.at for beat in beats.get((one.job, one.claim), [])]
-        if one.kind in REPORTED:
-            known.append(min((end.at for end in story.causes(one)), default=story.begun))
-        return max(known, default=story.begun)
+        times = [grant.at for grant in log.granted.get((end.job, end.claim), [])][:1]
+        times += [heartbeat.at for heartbeat in heartbeats.get((end.job, end.claim), [])]
+        if end.kind in REPORTED:
+            times.append(min((report.at for report in log.possible_reports(end)), default=log.start_s))
+        return max(times, default=log.start_s)
 
     for job, path in final.paths.items():
-        before, held_until = None, story.begun
-        for one in path:
+        before, held_until = None, log.start_s
+        for end in path:
             granted = [
-                grant.answered_at for grant in story.granted.get((job, one.claim), []) if grant.answered_at is not None
+                grant.answered_at for grant in log.granted.get((job, end.claim), []) if grant.answered_at is not None
             ]
             if before is not None and granted and min(granted) < held_until:
                 yield (
-                    f"job {job}: two claims overlap: {named(before)} was held until {story.clock(held_until)} at least;"
-                    f" {named(one)} had been granted at {story.clock(min(granted))}"
+                    f"job {job}: two claims overlap:"
+                    f" {describe(before)} was held at least until {log.clock(held_until)};"
+                    f" {describe(end)} had been granted at {log.clock(min(granted))}"
                 )
-            if (end := earliest_end(one)) > held_until:
-                before, held_until = one, end
+            if (earliest := earliest_end(end)) > held_until:
+                before, held_until = end, earliest
 
 
-def nothing_expires_before_its_deadline(story: Story, final: Final) -> Iterator[str]:
+def nothing_expires_before_its_deadline(log: RequestLog, final: Final) -> Iterator[str]:
     """A claim is lost only after the deadline that its worker received. Both are times of the servers' clocks.
 
     With heartbeats the last deadline counts. It is known only if all came from one server with an unmoved clock.
     Otherwise the earliest counts, if all heartbeats got a response.
     """
-    beats: dict[tuple[int, str], list[Beat]] = defaultdict(list)
-    for beat in story.beats:
-        beats[beat.job, beat.claim].append(beat)
-    for one in final.ended:
-        grants = story.granted.get((one.job, one.claim), [])
-        if one.kind != "requeued" or not grants:
+    heartbeats: dict[tuple[int, str], list[Heartbeat]] = defaultdict(list)
+    for heartbeat in log.heartbeats:
+        heartbeats[heartbeat.job, heartbeat.claim].append(heartbeat)
+    for end in final.claim_ends:
+        grants = log.granted.get((end.job, end.claim), [])
+        if end.kind != "requeued" or not grants:
             continue
-        renewals = beats[one.job, one.claim]
-        renewed = [beat.deadline for beat in renewals if beat.state == "held"]
-        if story.steady:
+        renewals = heartbeats[end.job, end.claim]
+        renewed = [heartbeat.deadline for heartbeat in renewals if heartbeat.state == "held"]
+        if log.one_clock:
             deadline = max([grants[0].deadline, *renewed])
-        elif all(beat.status is not None for beat in renewals):
+        elif all(heartbeat.status is not None for heartbeat in renewals):
             deadline = min([grants[0].deadline, *renewed])
         else:
             continue
-        if one.ended <= deadline:
-            yield f"job {one.job}: expired {deadline - one.ended} ms before its deadline: {named(one)}"
+        if end.ended_ms <= deadline:
+            yield f"job {end.job}: expired {deadline - end.ended_ms} ms before its deadline: {describe(end)}"
 
 
-def _held(story: Story) -> dict[tuple[int, str], list[Beat]]:
+def _held_heartbeats(log: RequestLog) -> dict[tuple[int, str], list[Heartbeat]]:
     """By job and claim: the heartbeats that found it held."""
-    found: dict[tuple[int, str], list[Beat]] = defaultdict(list)
-    for beat in story.beats:
-        if beat.state in ("held", "cancel"):
-            found[beat.job, beat.claim].append(beat)
-    return found
+    held: dict[tuple[int, str], list[Heartbeat]] = defaultdict(list)
+    for heartbeat in log.heartbeats:
+        if heartbeat.state in ("held", "cancel"):
+            held[heartbeat.job, heartbeat.claim].append(heartbeat)
+    return held

@@ -7,8 +7,8 @@ import requests
 
 from tests.faults.history.counting import pages_equal_the_database
 from tests.faults.history.final import Final
-from tests.faults.history.story import Story
-from tests.support.live_page import Page, shown
+from tests.faults.history.request_log import RequestLog
+from tests.support.live_page import Page, numbers_of
 from tests.support.server import Server
 
 SUMMARY_WITHIN_S = 8  # a page gets two summaries a second; after a restart it must reconnect first
@@ -24,17 +24,19 @@ class Pages:
 
     def last(self, final: Final) -> list[tuple[str, dict[str, Any]]]:
         """Returns each page's name and numbers. Waits until the open pages agree with the database."""
-        give_up = time.monotonic() + SUMMARY_WITHIN_S
+        give_up_at = time.monotonic() + SUMMARY_WITHIN_S
         while True:
-            shown_by = [(f"the open page at server {number}", _numbers(page)) for number, page in enumerate(self._open)]
-            final.pages = shown_by
-            if not list(pages_equal_the_database(Story(), final)) or time.monotonic() > give_up:
+            numbers_by_page = [
+                (f"the open page at server {number}", _numbers(page)) for number, page in enumerate(self._open)
+            ]
+            final.pages = numbers_by_page
+            if not list(pages_equal_the_database(RequestLog(), final)) or time.monotonic() > give_up_at:
                 break
             time.sleep(0.05)
         for number, server in enumerate(self._servers):
-            answer = requests.get(f"{server.url}/live", params={"list": self._name}, timeout=20)
-            shown_by.append((f"/live of server {number}", answer.json()))
-        return shown_by
+            response = requests.get(f"{server.url}/live", params={"list": self._name}, timeout=20)
+            numbers_by_page.append((f"/live of server {number}", response.json()))
+        return numbers_by_page
 
     def close(self) -> None:
         """Closes the pages."""
@@ -45,4 +47,4 @@ class Pages:
 def _numbers(page: Page) -> dict[str, Any]:
     """The numbers that the page shows now."""
     summaries = page.events("summary")
-    return shown(summaries[-1]) if summaries else {}
+    return numbers_of(summaries[-1]) if summaries else {}

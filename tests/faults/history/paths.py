@@ -3,60 +3,60 @@
 from collections.abc import Iterator
 
 from jobserver.core.states import EventKind, Outcome, Status, follow, status
-from tests.faults.history.final import Ended, Final
-from tests.faults.history.story import Story
+from tests.faults.history.final import ClaimEnd, Final
+from tests.faults.history.request_log import RequestLog
 
 FIRST, LAST = 0, 4
 
 
-def named(one: Ended) -> str:
+def describe(end: ClaimEnd) -> str:
     """Describes an ended claim."""
-    return f"claim {one.claim} of {one.worker} (from {one.stage} to {one.to}, {one.kind})"
+    return f"claim {end.claim} of {end.worker} (from {end.stage} to {end.to}, {end.kind})"
 
 
-def every_job_ends_done(_story: Story, final: Final) -> Iterator[str]:
+def every_job_ends_done(_log: RequestLog, final: Final) -> Iterator[str]:
     """Every job is in the last stage, not held, not flagged, and was brought there once."""
     for jobid, job in final.jobs.items():
         if (job.stage, job.claim) != (LAST, None) or job.flagged:
             state = f"claim {job.claim}, overdue {job.overdue}, outcome {job.outcome}"
             yield f"job {jobid} is not done: stage {job.stage}, {state}"
-        times = sum(one.to == LAST for one in final.paths[jobid])
+        times = sum(end.to == LAST for end in final.paths[jobid])
         if times != 1:
-            yield f"job {jobid} was done {times} times: {'; '.join(map(named, final.paths[jobid]))}"
+            yield f"job {jobid} was done {times} times: {'; '.join(map(describe, final.paths[jobid]))}"
 
 
-def no_path_is_broken(_story: Story, final: Final) -> Iterator[str]:
+def no_path_is_broken(_log: RequestLog, final: Final) -> Iterator[str]:
     """A claim begins in the stage where the previous one left the job, ends in an allowed stage, and ends once."""
     for jobid, path in final.paths.items():
         stage, seen = FIRST, set[str]()
-        for one in path:
-            if one.stage != stage + 1:
-                yield f"job {jobid} was left in stage {stage}, and then claimed from {one.stage - 1}: {named(one)}"
-            if one.claim in seen:
-                yield f"job {jobid}: {named(one)} ended before"
-            if one.to % 2 or one.to > one.stage + 1 or (one.kind == "completed") != (one.to == one.stage + 1):
-                yield f"job {jobid} went a way that there isn't: {named(one)}"
-            stage = one.to
-            seen.add(one.claim)
+        for end in path:
+            if end.stage != stage + 1:
+                yield f"job {jobid} was left in stage {stage}, and then claimed from {end.stage - 1}: {describe(end)}"
+            if end.claim in seen:
+                yield f"job {jobid}: {describe(end)} ended before"
+            if end.to % 2 or end.to > end.stage + 1 or (end.kind == "completed") != (end.to == end.stage + 1):
+                yield f"job {jobid} made a move that is not allowed: {describe(end)}"
+            stage = end.to
+            seen.add(end.claim)
         job = final.jobs.get(jobid)
         if job is not None and job.claim is None and job.stage != stage:
-            yield f"job {jobid} is in stage {job.stage}, where no claim brought it: the last left it in {stage}"
+            yield f"job {jobid} is in stage {job.stage}, but its last claim left it in stage {stage}"
 
 
-def no_event_is_forbidden(_story: Story, final: Final) -> Iterator[str]:
+def no_event_is_forbidden(_log: RequestLog, final: Final) -> Iterator[str]:
     """The events of a job follow the table of transitions and lead to its final state."""
     for jobid, steps in final.steps.items():
-        at, stage = Status.AVAILABLE, FIRST
+        current, stage = Status.AVAILABLE, FIRST
         for kind, old, new in steps:
-            after = follow(EventKind(kind), at)
+            after = follow(EventKind(kind), current)
             if after is None or old != stage:
-                yield f"job {jobid} was {at.value} in stage {stage}, and then {kind} from stage {old}"
+                yield f"job {jobid} was {current.value} in stage {stage}, and then {kind} from stage {old}"
                 break
-            at, stage = after, new
+            current, stage = after, new
         else:
             job = final.jobs.get(jobid)
-            if job is not None and (at, stage) != (
+            if job is not None and (current, stage) != (
                 status(job.stage, bool(job.overdue), Outcome(job.outcome)),
                 job.stage,
             ):
-                yield f"job {jobid}: its events lead to stage {stage}, {at.value}; it is in stage {job.stage}"
+                yield f"job {jobid}: its events lead to stage {stage}, {current.value}; it is in stage {job.stage}"

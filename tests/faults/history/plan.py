@@ -5,25 +5,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KINDS = ("kill", "stop", "disk", "commit", "clock", "net")
-QUIET_S = {
+PAUSES_S = {
     "server": (0.6, 1.8),
     "worker": (0.5, 6),
     "network": (0.2, 1.2),
     "database": (0.8, 2.0),
 }  # between two faults
 
-MANY = 20  # faults for each target in a round
+FAULTS_PER_TARGET = 20  # faults for each target in a round
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that begins after_s seconds after the last one of its target is healed. `much`: its size."""
+    """A fault that begins after_s seconds after the previous fault of its target is healed. `size`: its strength."""
 
     after_s: float
     target: str  # "server 0", "worker 3", "network", "database"
-    what: str
+    effect: str
     lasts_s: float
-    much: float
+    size: float
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Choice:
     """A possible fault of a kind of target: its duration, size and frequency."""
 
     kind: str
-    what: str
+    effect: str
     lasts_s: tuple[float, float]
-    much: tuple[float, float] = (0, 0)
+    size: tuple[float, float] = (0, 0)
     weight: int = 1
 
 
@@ -53,38 +53,38 @@ WORKER = (Choice("kill", "killed", (0, 0)), Choice("stop", "stopped", (0.3, 2.0)
 NETWORK = (Choice("net", "lossy", (0.5, 1.5), (0.05, 0.4)),)
 POSTGRESQL = (
     Choice("disk", "disk full", (0.1, 0.4)),
-    Choice("commit", "answers to commits lost", (0.1, 0.5)),
+    Choice("commit", "responses to commits lost", (0.1, 0.5)),
     Choice("commit", "silent", (0.2, 1.5)),
     Choice("commit", "connections ended", (0, 0)),
     Choice("kill", "stopped at once", (0, 0.3)),
 )
 
 
-def made(
+def make_plan(
     seed: str,
     kinds: Iterable[str],
     servers: int,
     workers: int,
     postgresql: bool,
-    without: Iterable[str] = (),
+    left_out: Iterable[str] = (),
 ) -> dict[str, list[Fault]]:
-    """The faults of each target in order, more than a round can apply. `without`: kinds that are not possible here."""
+    """The faults of each target in order, more than a round can apply. `left_out`: effects that are not possible."""
     targets: dict[str, tuple[Choice, ...]] = {"network": NETWORK}
     targets |= {f"worker {number}": WORKER for number in range(workers)}
     targets |= {f"server {number}": SERVER if postgresql else SERVER + SQLITE for number in range(servers)}
     if postgresql:
         targets["database"] = POSTGRESQL
-    found: dict[str, list[Fault]] = {}
-    for target, some in targets.items():
-        choices = [one for one in some if one.kind in kinds and one.what not in without]
-        found[target] = _line(random.Random(f"{seed} {target}"), target, choices)
-    return found
+    faults: dict[str, list[Fault]] = {}
+    for target, possible in targets.items():
+        choices = [one for one in possible if one.kind in kinds and one.effect not in left_out]
+        faults[target] = _faults_of(random.Random(f"{seed} {target}"), target, choices)
+    return faults
 
 
-def _line(chance: random.Random, target: str, choices: list[Choice]) -> list[Fault]:
-    found: list[Fault] = []
-    for _ in range(MANY if choices else 0):
-        (choice,) = chance.choices(choices, [one.weight for one in choices])
-        quiet_s = chance.uniform(*QUIET_S[target.split()[0]])
-        found.append(Fault(quiet_s, target, choice.what, chance.uniform(*choice.lasts_s), chance.uniform(*choice.much)))
-    return found
+def _faults_of(rng: random.Random, target: str, choices: list[Choice]) -> list[Fault]:
+    faults: list[Fault] = []
+    for _ in range(FAULTS_PER_TARGET if choices else 0):
+        (choice,) = rng.choices(choices, [choice_of_line.weight for choice_of_line in choices])
+        pause_s = rng.uniform(*PAUSES_S[target.split()[0]])
+        faults.append(Fault(pause_s, target, choice.effect, rng.uniform(*choice.lasts_s), rng.uniform(*choice.size)))
+    return faults

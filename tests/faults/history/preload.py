@@ -9,18 +9,18 @@ SOURCE = Path(__file__).with_name("preload.c")
 NUMBERS = ("clock_ms", "slow_ms", "fails")
 
 
-def built(folder: Path) -> Path | None:
+def compile_library(folder: Path) -> Path | None:
     """Compiles the library. Returns None without a working C compiler."""
     compiler, library = shutil.which("cc"), folder / "preload.so"
     if compiler is None:
         return None
-    made = subprocess.run(
+    compiled = subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"], capture_output=True
     )
-    return library if made.returncode == 0 else None
+    return library if compiled.returncode == 0 else None
 
 
-class Steering:
+class ControlFile:
     """The control file of one server: numbers that can change at any time."""
 
     def __init__(self, library: Path, file: Path) -> None:

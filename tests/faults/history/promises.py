@@ -3,154 +3,158 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.faults.history.final import Ended, Final
-from tests.faults.history.paths import named
-from tests.faults.history.story import ACCEPTED, REPORTED, Story, Submission
+from tests.faults.history.final import ClaimEnd, Final
+from tests.faults.history.paths import describe
+from tests.faults.history.request_log import ACCEPTED, REPORTED, RequestLog, Submission
 
 
-def ends(final: Final) -> dict[tuple[int, str], Ended]:
+def ends_by_claim(final: Final) -> dict[tuple[int, str], ClaimEnd]:
     """The end of each claim."""
-    return {(one.job, one.claim): one for one in final.ended}
+    return {(end.job, end.claim): end for end in final.claim_ends}
 
 
-def acknowledged_jobs_exist(story: Story, final: Final) -> Iterator[str]:
+def acknowledged_jobs_exist(log: RequestLog, final: Final) -> Iterator[str]:
     """Every acknowledged job exists, and every job was submitted."""
     sent: set[int] = set()
-    for one in story.submissions:
-        sent |= one.jobs.keys()
-        if one.status == ACCEPTED:
-            for jobid in sorted(one.jobs.keys() - final.jobs.keys()):
-                yield f"job {jobid} is lost: acknowledged to {one.who} at {story.clock(one.answered_at)}"
+    for submission in log.submissions:
+        sent |= submission.jobs.keys()
+        if submission.status == ACCEPTED:
+            for jobid in sorted(submission.jobs.keys() - final.jobs.keys()):
+                yield f"job {jobid} is lost: acknowledged to {submission.worker} at {log.clock(submission.answered_at)}"
     for jobid in sorted(final.jobs.keys() - sent):
-        yield f"job {jobid} was submitted by nobody"
+        yield f"job {jobid} was not submitted by any worker"
 
 
-def acknowledged_claims_exist(story: Story, final: Final) -> Iterator[str]:
+def acknowledged_claims_exist(log: RequestLog, final: Final) -> Iterator[str]:
     """Every acknowledged claim is in the history or holds its job, with the right worker, stage and attempt."""
-    known = ends(final)
-    attempts = {(one.job, one.claim): number for path in final.paths.values() for one, number in _attempts(path)}
-    for grant in story.grants:
-        what = f"job {grant.job}: claim {grant.claim}, granted to {grant.who} at {story.clock(grant.answered_at)},"
-        one, job = known.get((grant.job, grant.claim)), final.jobs.get(grant.job)
-        if one is None:
+    known = ends_by_claim(final)
+    attempts = {(end.job, end.claim): number for path in final.paths.values() for end, number in _attempts(path)}
+    for grant in log.grants:
+        subject = f"job {grant.job}: claim {grant.claim}, granted to {grant.worker} at {log.clock(grant.answered_at)},"
+        end, job = known.get((grant.job, grant.claim)), final.jobs.get(grant.job)
+        if end is None:
             if job is None or job.claim != grant.claim:
-                yield f"{what} has vanished without an end"
+                yield f"{subject} is missing, and has no end in the history"
             continue
-        if one.worker != grant.who or one.stage != grant.stage + 1:
-            yield f"{what} from stage {grant.stage}, ended as another's: {named(one)}"
+        if end.worker != grant.worker or end.stage != grant.stage + 1:
+            yield f"{subject} from stage {grant.stage}, ended under another worker: {describe(end)}"
         if attempts[grant.job, grant.claim] != grant.attempt:
-            yield f"{what} received attempt {grant.attempt}; it was number {attempts[grant.job, grant.claim]}"
+            yield f"{subject} received attempt {grant.attempt}; it was number {attempts[grant.job, grant.claim]}"
 
 
-def _attempts(path: list[Ended]) -> Iterator[tuple[Ended, int]]:
+def _attempts(path: list[ClaimEnd]) -> Iterator[tuple[ClaimEnd, int]]:
     """Yields each claim and the number of its attempt since the job entered the stage."""
     number, before = 0, None
-    for one in path:
-        again = before is not None and before.stage == one.stage and before.to == one.stage - 1
+    for end in path:
+        again = before is not None and before.stage == end.stage and before.to == end.stage - 1
         number = number + 1 if again else 1
-        before = one
-        yield one, number
+        before = end
+        yield end, number
 
 
-def acknowledged_reports_exist(story: Story, final: Final) -> Iterator[str]:
+def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
     """Every acknowledged report ended its claim as reported; one without a token ended any claim of the job."""
-    known, believed = ends(final), Counter[tuple[int, int]]()
-    for end in story.ends:
-        if not end.accepted:
+    known, reported = ends_by_claim(final), Counter[tuple[int, int]]()
+    for report in log.reports:
+        if not report.accepted:
             continue
-        what = f"job {end.job}: at {story.clock(end.answered_at)} the report of {end.who} to stage {end.to}"
-        if end.claim is None:
-            believed[end.job, end.to] += 1
+        subject = (
+            f"job {report.job}: at {log.clock(report.answered_at)} the report of {report.worker} to stage {report.to}"
+        )
+        if report.claim is None:
+            reported[report.job, report.to] += 1
             continue
-        one = known.get((end.job, end.claim))
-        if one is None:
-            yield f"{what} with claim {end.claim} was accepted; the history has no end of that claim"
-        elif one.to != end.to or one.kind not in REPORTED:
-            yield f"{what} was accepted, though its claim was lost: {named(one)}"
-    moves = Counter((one.job, one.to) for one in final.ended if one.kind in REPORTED)
-    for (job, to), times in believed.items():
+        end = known.get((report.job, report.claim))
+        if end is None:
+            yield f"{subject} with claim {report.claim} was accepted; the history has no end of that claim"
+        elif end.to != report.to or end.kind not in REPORTED:
+            yield f"{subject} was accepted, though its claim was lost: {describe(end)}"
+    moves = Counter((end.job, end.to) for end in final.claim_ends if end.kind in REPORTED)
+    for (job, to), times in reported.items():
         if times > moves[job, to]:
             yield f"job {job}: {times} reports to stage {to} without a claim, {moves[job, to]} are in the history"
 
 
-def every_move_has_a_report(story: Story, final: Final) -> Iterator[str]:
+def every_move_has_a_report(log: RequestLog, final: Final) -> Iterator[str]:
     """Every claim that ended by a report has that report."""
-    for one in final.ended:
-        if one.kind in REPORTED and not story.causes(one):
-            yield f"job {one.job}: no report asked for this end: {named(one)}"
+    for end in final.claim_ends:
+        if end.kind in REPORTED and not log.possible_reports(end):
+            yield f"job {end.job}: no report requested this end: {describe(end)}"
 
 
-def refused_requests_have_no_effect(story: Story, final: Final) -> Iterator[str]:
+def refused_requests_have_no_effect(log: RequestLog, final: Final) -> Iterator[str]:
     """Refused requests changed nothing: no jobs, no ends of claims, and no claims under client tokens."""
-    if not story.once:
+    if not log.no_repeats:
         return
     sent: dict[int, list[Submission]] = defaultdict(list)
-    for submission in story.submissions:
+    for submission in log.submissions:
         for jobid in submission.jobs:
             sent[jobid].append(submission)
-    for jobid, sends in sent.items():
-        if jobid in final.jobs and all(one.refused for one in sends):
-            when = story.clock(sends[0].answered_at)
-            yield f"job {jobid} exists, though the set of {sends[0].who} was refused at {when}"
-    for one in final.ended:
-        causes = story.causes(one)
-        if causes and all(end.refused for end in causes):
-            when = story.clock(causes[0].answered_at)
-            yield f"job {one.job}: {named(one)}, though the report of {causes[0].who} was refused at {when}"
+    for jobid, submissions in sent.items():
+        if jobid in final.jobs and all(submission.refused for submission in submissions):
+            refused_at = log.clock(submissions[0].answered_at)
+            yield f"job {jobid} exists, though the set of {submissions[0].worker} was refused at {refused_at}"
+    for end in final.claim_ends:
+        reports = log.possible_reports(end)
+        if reports and all(report.refused for report in reports):
+            refusal = f"the report of {reports[0].worker} was refused at {log.clock(reports[0].answered_at)}"
+            yield f"job {end.job}: {describe(end)}, though {refusal}"
         if (
-            one.claim in story.client_tokens
-            and one.claim not in story.unsure
-            and (one.job, one.claim) not in story.granted
+            end.claim in log.client_tokens
+            and end.claim not in log.uncertain_tokens
+            and (end.job, end.claim) not in log.granted
         ):
-            yield f"job {one.job}: {named(one)} held it, though no response granted it"
+            yield f"job {end.job}: {describe(end)} held it, though no response granted it"
 
 
-def no_token_claims_more_than_requested(story: Story, final: Final) -> Iterator[str]:
+def no_token_claims_more_than_requested(log: RequestLog, final: Final) -> Iterator[str]:
     """A client token claims at most the requested number of jobs, however often it is sent."""
-    held = Counter(one.claim for one in final.ended)
-    for token, n in story.client_tokens.items():
+    held = Counter(end.claim for end in final.claim_ends)
+    for token, n in log.client_tokens.items():
         if held[token] > n:
             yield f"token {token} requested {n} jobs, and received {held[token]}"
 
 
-def ended_claims_stay_ended(story: Story, final: Final) -> Iterator[str]:
+def ended_claims_stay_ended(log: RequestLog, final: Final) -> Iterator[str]:
     """A claim that was reported as ended or lost is not held later, and ends nothing later."""
-    over: dict[tuple[int, str], float] = {}
-    lost: dict[tuple[int, str], float] = {}
+    end_times: dict[tuple[int, str], float] = {}
+    loss_times: dict[tuple[int, str], float] = {}
 
-    def note(where: dict[tuple[int, str], float], job: int, claim: str | None, at: float | None) -> None:
+    def record(times: dict[tuple[int, str], float], job: int, claim: str | None, at: float | None) -> None:
         if claim is not None and at is not None:
-            where[job, claim] = min(at, where.get((job, claim), at))
+            times[job, claim] = min(at, times.get((job, claim), at))
 
-    for end in story.ends:
-        if end.accepted or end.code == "claim_lost":
-            note(over, end.job, end.claim, end.answered_at)
-        if end.code == "claim_lost":
-            note(lost, end.job, end.claim, end.answered_at)
-    for beat in story.beats:
-        if beat.state == "lost":
-            note(over, beat.job, beat.claim, beat.answered_at)
-            note(lost, beat.job, beat.claim, beat.answered_at)
-    for beat in story.beats:
-        if beat.state in ("held", "cancel") and beat.at > over.get((beat.job, beat.claim), beat.at):
-            when = story.clock(over[beat.job, beat.claim])
-            yield f"job {beat.job}: {beat.claim} of {beat.who} was held after {story.clock(beat.at)}, over since {when}"
-    refused = _refused(story)
-    for one in final.ended:
-        if one.kind not in REPORTED:
+    for report in log.reports:
+        if report.accepted or report.code == "claim_lost":
+            record(end_times, report.job, report.claim, report.answered_at)
+        if report.code == "claim_lost":
+            record(loss_times, report.job, report.claim, report.answered_at)
+    for heartbeat in log.heartbeats:
+        if heartbeat.state == "lost":
+            record(end_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
+            record(loss_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
+    for heartbeat in log.heartbeats:
+        end_time = end_times.get((heartbeat.job, heartbeat.claim), heartbeat.at)
+        if heartbeat.state in ("held", "cancel") and heartbeat.at > end_time:
+            claim = f"{heartbeat.claim} of {heartbeat.worker}"
+            held_at = log.clock(heartbeat.at)
+            yield f"job {heartbeat.job}: {claim} was held after {held_at}, but ended at {log.clock(end_time)}"
+    refused = _refused(log)
+    for end in final.claim_ends:
+        if end.kind not in REPORTED:
             continue
-        since = lost.get((one.job, one.claim))
-        first = min((end.at for end in story.causes(one)), default=None)
+        since = loss_times.get((end.job, end.claim))
+        first = min((report.at for report in log.possible_reports(end)), default=None)
         if since is not None and first is not None and first > since:
-            yield f"job {one.job}: lost since {story.clock(since)}, and ended after {story.clock(first)}: {named(one)}"
-        elif one.to in refused[one.job, one.claim]:
-            yield f"job {one.job}: its report was refused as lost, but took effect: {named(one)}"
+            yield f"job {end.job}: lost since {log.clock(since)}, and ended after {log.clock(first)}: {describe(end)}"
+        elif end.to in refused[end.job, end.claim]:
+            yield f"job {end.job}: its report was refused as lost, but took effect: {describe(end)}"
 
 
-def _refused(story: Story) -> dict[tuple[int, str], set[int]]:
+def _refused(log: RequestLog) -> dict[tuple[int, str], set[int]]:
     """By job and claim: the stages of its reports that were refused because the claim was lost."""
-    found: dict[tuple[int, str], set[int]] = defaultdict(set)
-    for end in story.ends:
-        if end.code == "claim_lost" and end.claim is not None:
-            found[end.job, end.claim].add(end.to)
-    return found
+    refused: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for report in log.reports:
+        if report.code == "claim_lost" and report.claim is not None:
+            refused[report.job, report.claim].add(report.to)
+    return refused

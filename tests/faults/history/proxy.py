@@ -1,7 +1,7 @@
 """A proxy that drops, delays and repeats requests and responses: python -m tests.faults.history.proxy SEED FILE PORT…
 
 PORT: of each server; a request goes to any of them. The proxy prints its own port. Each input line is the share of
-requests to disturb, from 0 to 1; or "quiet", which gets a response when no request is in progress.
+requests to disturb, from 0 to 1; or "idle", which gets a response when no request is in progress.
 """
 
 import contextlib
@@ -18,7 +18,15 @@ from tests.faults.history.journal import Journal
 
 PIECE = 65536
 LONG_S = 60
-FATES = ("drop request", "drop answer", "half an answer", "delay request", "delay answer", "twice", "again later")
+DISTURBANCES = (
+    "drop request",
+    "drop response",
+    "half a response",
+    "delay request",
+    "delay response",
+    "twice",
+    "again later",
+)
 
 
 def message(stream: socket.socket, rest: bytes = b"") -> bytes:
@@ -29,8 +37,8 @@ def message(stream: socket.socket, rest: bytes = b"") -> bytes:
             return b""
         rest += piece
     head, _, body = rest.partition(b"\r\n\r\n")
-    named = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
-    length = int(named.get(b"content-length", b"0"))
+    headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
+    length = int(headers.get(b"content-length", b"0"))
     while len(body) < length:
         piece = stream.recv(PIECE)
         if not piece:
@@ -39,35 +47,35 @@ def message(stream: socket.socket, rest: bytes = b"") -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-class Weather:
+class Disturbances:
     """The share of disturbed requests, and the disturbances in progress."""
 
     def __init__(self, seed: str, journal: Journal, ports: list[int]) -> None:
-        self.harm = 0.0
-        self._chance = random.Random(seed)
+        self.share = 0.0
+        self._rng = random.Random(seed)
         self._journal = journal
         self._ports = ports
-        self._under_way = 0
+        self._in_progress = 0
         self._lock = threading.Lock()
 
-    def fate(self, request: bytes) -> str:
-        """Chooses the disturbance of this request."""
+    def choose(self, request: bytes) -> str:
+        """Chooses a disturbance of this request."""
         with self._lock:
-            fate = self._chance.choice(FATES) if self._chance.random() < self.harm else ""
-        if fate:
-            self._journal.write("fate", fate=fate, request=request.split(b"\r\n", 1)[0].decode())
-        return fate
+            disturbance = self._rng.choice(DISTURBANCES) if self._rng.random() < self.share else ""
+        if disturbance:
+            self._journal.write("disturbance", disturbance=disturbance, request=request.split(b"\r\n", 1)[0].decode())
+        return disturbance
 
-    def seconds(self) -> float:
+    def delay_s(self) -> float:
         """Chooses the length of a delay."""
         with self._lock:
-            return self._chance.uniform(0.02, 1.2)
+            return self._rng.uniform(0.02, 1.2)
 
     def send(self, request: bytes) -> bytes:
         """Sends a request on a new connection. Returns the response; empty if there is none."""
         with self._lock:
-            port = self._chance.choice(self._ports)
-            self._under_way += 1
+            port = self._rng.choice(self._ports)
+            self._in_progress += 1
         try:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), LONG_S) as server:
                 server.sendall(request)
@@ -75,66 +83,66 @@ class Weather:
             return b""
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._in_progress -= 1
 
-    def later(self, work: Callable[[], object], seconds: float) -> threading.Thread:
+    def later(self, work: Callable[[], object], delay_s: float) -> threading.Thread:
         """Runs `work` in a thread after a delay."""
 
         def run() -> None:
-            time.sleep(seconds)
+            time.sleep(delay_s)
             try:
                 work()
             finally:
                 with self._lock:
-                    self._under_way -= 1
+                    self._in_progress -= 1
 
         with self._lock:
-            self._under_way += 1
+            self._in_progress += 1
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         return thread
 
-    def quiet(self) -> None:
+    def wait_until_idle(self) -> None:
         """Returns when no delayed work is left."""
-        while self._under_way:
+        while self._in_progress:
             time.sleep(0.005)
 
 
-class Passing(socketserver.BaseRequestHandler):
+class ForwardingHandler(socketserver.BaseRequestHandler):
     """One connection of a worker."""
 
-    weather: Weather
+    disturbances: Disturbances
 
     def handle(self) -> None:
         """Forwards requests until a disturbance closes the connection."""
         self.request.settimeout(LONG_S)
         with contextlib.suppress(OSError):
             while request := message(self.request):
-                answer = self._passed(request, self.weather.fate(request))
-                self.request.sendall(answer)
-                if not answer or self._broken:
+                response = self._forward(request, self.disturbances.choose(request))
+                self.request.sendall(response)
+                if not response or self._broken:
                     return
 
-    def _passed(self, request: bytes, fate: str) -> bytes:
-        weather, self._broken = self.weather, fate in ("drop answer", "half an answer")
-        if fate == "drop request":
+    def _forward(self, request: bytes, disturbance: str) -> bytes:
+        disturbances, self._broken = self.disturbances, disturbance in ("drop response", "half a response")
+        if disturbance == "drop request":
             return b""
-        if fate == "twice":
-            answers: list[bytes] = []
-            threads = [weather.later(lambda: answers.append(weather.send(request)), 0) for _ in range(2)]
+        if disturbance == "twice":
+            responses: list[bytes] = []
+            threads = [disturbances.later(lambda: responses.append(disturbances.send(request)), 0) for _ in range(2)]
             for thread in threads:
                 thread.join()
-            return answers[-1]
-        if fate == "delay request":
-            time.sleep(weather.seconds())
-        answer = weather.send(request)
-        if fate == "again later":
-            weather.later(lambda: weather.send(request), weather.seconds())
-        if fate == "delay answer":
-            time.sleep(weather.seconds())
-        if fate == "drop answer":
+            return responses[-1]
+        if disturbance == "delay request":
+            time.sleep(disturbances.delay_s())
+        response = disturbances.send(request)
+        if disturbance == "again later":
+            disturbances.later(lambda: disturbances.send(request), disturbances.delay_s())
+        if disturbance == "delay response":
+            time.sleep(disturbances.delay_s())
+        if disturbance == "drop response":
             return b""
-        return answer[: len(answer) // 2] if fate == "half an answer" else answer
+        return response[: len(response) // 2] if disturbance == "half a response" else response
 
 
 class Listener(socketserver.ThreadingTCPServer):
@@ -146,17 +154,17 @@ class Listener(socketserver.ThreadingTCPServer):
 
 def main(seed: str, file: str, *ports: str) -> None:
     """Forwards requests until the input ends."""
-    weather = Weather(seed, Journal(Path(file)), [int(port) for port in ports])
-    Passing.weather = weather
-    with Listener(("127.0.0.1", 0), Passing) as listener:
+    disturbances = Disturbances(seed, Journal(Path(file)), [int(port) for port in ports])
+    ForwardingHandler.disturbances = disturbances
+    with Listener(("127.0.0.1", 0), ForwardingHandler) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         print(listener.server_address[1], flush=True)
         for line in sys.stdin:
-            if line == "quiet\n":
-                weather.quiet()
+            if line == "idle\n":
+                disturbances.wait_until_idle()
                 print(line, end="", flush=True)
             else:
-                weather.harm = float(line)
+                disturbances.share = float(line)
         listener.shutdown()
 
 

@@ -17,16 +17,16 @@ from tests.faults.history.journal import Journal, lines
 from tests.faults.history.nemesis import Nemesis
 from tests.faults.history.network import Network
 from tests.faults.history.pages import Pages
-from tests.faults.history.reading import story_of
-from tests.faults.history.site import Site, opened_site
-from tests.faults.history.story import Story
+from tests.faults.history.parse_journal import parse_journal
+from tests.faults.history.request_log import RequestLog
 from tests.faults.history.styles import LIFETIME_S, STYLES
+from tests.faults.history.system import System, running_system
 from tests.faults.history.team import Team
 
 NAME = "history"
 ROUND_S = 4
 DRAIN_S = 20
-SHOWN = 30
+MAX_SHOWN = 30
 NEEDS_COMPILER = ("clock moved", "flushes fail", "flushes slow", "killed in a slow flush", "killed, flushes fail")
 SUBMITTERS = ["submitting", "submitting"]
 
@@ -56,54 +56,54 @@ class Options:
 class Verdict:
     """The result of a run."""
 
-    story: Story
+    log: RequestLog
     final: Final
-    struck: Counter[str]
+    applied: Counter[str]
     violations: list[str]
     took_s: float
-    without: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     @property
     def lost(self) -> int:
         """The number of lost claims."""
-        return sum(one.kind == "requeued" for one in self.final.ended)
+        return sum(end.kind == "requeued" for end in self.final.claim_ends)
 
     @property
     def summary(self) -> str:
         """A summary of a few lines."""
-        told, jobs, claims = self.story, len(self.final.jobs), len(self.final.ended)
-        struck = ", ".join(f"{what} {times}" for what, times in sorted(self.struck.items())) or "none"
+        log, jobs, claims = self.log, len(self.final.jobs), len(self.final.claim_ends)
+        applied = ", ".join(f"{effect} {times}" for effect, times in sorted(self.applied.items())) or "none"
         return "\n".join([
-            f"{told.requests} requests, {told.acknowledged} answered, {told.requests - told.acknowledged} unknown;"
+            f"{log.requests} requests, {log.acknowledged} with a response, {log.requests - log.acknowledged} unknown;"
             f" {jobs} jobs, {claims} claims, {self.lost} of them lost; {self.took_s:.1f} s",
-            f"faults: {struck}",
-            *([f"LEFT OUT, for there is no C compiler (cc): {', '.join(self.without)}"] if self.without else []),
+            f"faults: {applied}",
+            *([f"NOT RUN, because there is no C compiler (cc): {', '.join(self.left_out)}"] if self.left_out else []),
             f"violations: {len(self.violations)}",
-            *self.violations[:SHOWN],
-            *([f"and {len(self.violations) - SHOWN} more"] if len(self.violations) > SHOWN else []),
+            *self.violations[:MAX_SHOWN],
+            *([f"and {len(self.violations) - MAX_SHOWN} more"] if len(self.violations) > MAX_SHOWN else []),
         ])  # fmt: skip
 
 
-def run(options: Options, folder: Path, say: Callable[[str], None]) -> Verdict:
+def run(options: Options, folder: Path, print_line: Callable[[str], None]) -> Verdict:
     """Runs all rounds; stops after a round with a violation."""
-    begun = time.monotonic()
+    start_s = time.monotonic()
     with ExitStack() as stack:
         parts = Parts(options, folder, stack)
-        say(f"set up in {time.monotonic() - begun:.1f} s")
-        give_up = time.monotonic() + options.seconds
+        print_line(f"the set-up took {time.monotonic() - start_s:.1f} s")
+        give_up_at = time.monotonic() + options.seconds
         for number in itertools.count(1):
-            struck = parts.disturb(number, min(ROUND_S, max(1.0, give_up - time.monotonic())))
-            say(f"round {number}: healed")
+            applied = parts.disturb(number, min(ROUND_S, max(1.0, give_up_at - time.monotonic())))
+            print_line(f"round {number}: healed")
             drained_s = parts.drain()
-            told, final = parts.story(), parts.final()
-            found = checker.violations(told, final)
-            say(
-                f"round {number}: {told.requests} requests, {len(final.jobs)} jobs, {len(final.ended)} claims,"
-                f" drained in {drained_s:.1f} s, {len(found)} violations"
+            log, final = parts.log(), parts.final()
+            violations = checker.violations(log, final)
+            print_line(
+                f"round {number}: {log.requests} requests, {len(final.jobs)} jobs, {len(final.claim_ends)} claims,"
+                f" drained in {drained_s:.1f} s, {len(violations)} violations"
             )
-            if found or time.monotonic() > give_up - 1:
+            if violations or time.monotonic() > give_up_at - 1:
                 break
-        return Verdict(told, final, struck, found, time.monotonic() - begun, parts.without)
+        return Verdict(log, final, applied, violations, time.monotonic() - start_s, parts.left_out)
 
 
 class Parts:
@@ -113,60 +113,62 @@ class Parts:
         """stack: closes the parts."""
         self._options = options
         self._file = folder / "history.jsonl"
-        self._site = stack.enter_context(opened_site(folder, options.database, options.servers, options.environment))
-        self.without = () if self._site.library else NEEDS_COMPILER
-        jobix = _prepared(self._site)
-        ports = [server.port for server in self._site.servers]
+        self._system = stack.enter_context(
+            running_system(folder, options.database, options.servers, options.environment)
+        )
+        self.left_out = () if self._system.library else NEEDS_COMPILER
+        jobix = _make_list(self._system)
+        ports = [server.port for server in self._system.servers]
         self._network = Network(f"{options.seed}", self._file, ports)
         stack.callback(self._network.close)
         self._team = Team(jobix, f"{options.seed}", self._file)
         stack.callback(self._team.close)
-        self._pages = Pages(self._site.servers, NAME)
+        self._pages = Pages(self._system.servers, NAME)
         stack.callback(self._pages.close)
-        self._nemesis = Nemesis(self._site, self._team, self._network, Journal(self._file))
+        self._nemesis = Nemesis(self._system, self._team, self._network, Journal(self._file))
 
     def disturb(self, number: int, seconds: float) -> Counter[str]:
         """Lets workers work under faults until all are healed. Returns the number of faults so far."""
         members = [*self._options.styles, *SUBMITTERS]
-        faults = plan.made(
+        faults = plan.make_plan(
             f"{self._options.seed} {number}", self._options.faults, self._options.servers, len(members),
-            bool(self._site.uri), self.without,
+            bool(self._system.uri), self.left_out,
         )  # fmt: skip
         self._team.start(members, lambda _place: self._network.url)
-        self._nemesis.strike(faults, seconds)
-        return self._nemesis.struck
+        self._nemesis.apply(faults, seconds)
+        return self._nemesis.applied
 
     def drain(self) -> float:
         """Undisturbed workers do the remaining jobs. Returns the seconds. The checker reports jobs that are left."""
         self._team.finish()
-        self._network.quiet()
-        begun, servers = time.monotonic(), self._site.servers
+        self._network.wait_until_idle()
+        start_s, servers = time.monotonic(), self._system.servers
         self._team.start(["draining", "draining"], lambda place: servers[place % len(servers)].url)
-        while self._site.left() and time.monotonic() < begun + DRAIN_S:
+        while self._system.unfinished_jobs() and time.monotonic() < start_s + DRAIN_S:
             time.sleep(0.05)
         self._team.finish()
-        return time.monotonic() - begun
+        return time.monotonic() - start_s
 
-    def story(self) -> Story:
+    def log(self) -> RequestLog:
         """All requests and responses so far."""
-        story = story_of(lines(self._file))
-        story.steady = self._options.servers == 1 and "clock" not in self._options.faults
-        story.once = "net" not in self._options.faults
-        return story
+        log = parse_journal(lines(self._file))
+        log.one_clock = self._options.servers == 1 and "clock" not in self._options.faults
+        log.no_repeats = "net" not in self._options.faults
+        return log
 
     def final(self) -> Final:
         """The final state of the database and the pages."""
-        final = self._site.final()
+        final = self._system.final()
         final.pages = self._pages.last(final)
         return final
 
 
-def _prepared(site: Site) -> int:
+def _make_list(system: System) -> int:
     """Makes a list with short lifetimes and automatic requeue. Returns its key."""
-    jobix, url = secrets.randbelow(2**63), site.servers[0].url
-    ways = [f"/init/0/1/0/1/0?name={NAME}"] + [
+    jobix, url = secrets.randbelow(2**63), system.servers[0].url
+    paths = [f"/init/0/1/0/1/0?name={NAME}"] + [
         f"/lifetime/{stage}/{seconds / 60}?requeue={stage - 1}&max_attempts=0" for stage, seconds in LIFETIME_S.items()
     ]
-    for way in ways:
-        requests.get(url + way, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
+    for path in paths:
+        requests.get(url + path, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
     return jobix

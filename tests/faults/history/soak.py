@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults.history import plan
+from tests.faults.history.printing import run_and_print
 from tests.faults.history.run import Options
-from tests.faults.history.shown import made
 
 SETUPS = (("sqlite", 1), ("postgresql", 1), ("postgresql", 3))
 RUN_S = 12
-KNOWN = (
+WITHOUT_REPEATS = (
     "kill",
     "stop",
     "disk",
@@ -26,25 +26,25 @@ KNOWN = (
 
 def main(minutes: str, seed: str | None = None) -> int:
     """Returns 0 if every run kept all promises, else 1."""
-    give_up = time.monotonic() + float(minutes) * 60
+    give_up_at = time.monotonic() + float(minutes) * 60
     total: Counter[str] = Counter()
     first = int(seed) if seed else time.time_ns() % 1_000_000
     for number in itertools.count(first):
         for database, servers in SETUPS:
-            faults = plan.KINDS if number % 2 else KNOWN
-            verdict = made(Options(number, RUN_S, database, servers, faults), Path(tempfile.gettempdir()))
-            total += verdict.struck + Counter(
+            faults = plan.KINDS if number % 2 else WITHOUT_REPEATS
+            verdict = run_and_print(Options(number, RUN_S, database, servers, faults), Path(tempfile.gettempdir()))
+            total += verdict.applied + Counter(
                 {
                     f"runs on {database}, {servers} servers": 1,
-                    "requests": verdict.story.requests,
-                    "answered": verdict.story.acknowledged,
+                    "requests": verdict.log.requests,
+                    "responses": verdict.log.acknowledged,
                     "jobs": len(verdict.final.jobs),
-                    "claims": len(verdict.final.ended),
+                    "claims": len(verdict.final.claim_ends),
                     "claims lost": verdict.lost,
                 }
             )
-            if verdict.violations or time.monotonic() > give_up:
-                print(f"seeds from {first} to {number}:", *(f"  {what} {n}" for what, n in total.items()), sep="\n")
+            if verdict.violations or time.monotonic() > give_up_at:
+                print(f"seeds from {first} to {number}:", *(f"  {name} {n}" for name, n in total.items()), sep="\n")
                 return 1 if verdict.violations else 0
     raise AssertionError
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-ENDS_S = 0.3  # time for a worker to end after SIGTERM; then it is killed, and its claims are lost
+STOP_TIMEOUT_S = 0.3  # time for a worker to end after SIGTERM; then it is killed, and its claims are lost
 
 
 class Team:
@@ -30,21 +30,21 @@ class Team:
         self._url: Callable[[int], str]
         self._styles: list[str] = []
         self._pids: list[int] = []
-        self._asking = threading.Lock()
-        self._nursery = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.history.nursery", str(self._log)],
+        self._lock = threading.Lock()
+        self._forker = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.history.forker", str(self._log)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def start(self, styles: list[str], url: Callable[[int], str]) -> None:
         """Starts one worker of each style. url: the server of a place's worker."""
         self._styles, self._url = styles, url
-        self._pids = [self._started(place) for place in range(len(styles))]
+        self._pids = [self._start_worker(place) for place in range(len(styles))]
 
     def replace(self, place: int) -> None:
         """Kills the worker of a place and starts another one."""
         self._signal(self._pids[place], signal.SIGKILL)
-        self._pids[place] = self._started(place)
+        self._pids[place] = self._start_worker(place)
 
     def signal(self, place: int, number: int) -> None:
         """Stops or continues the worker of a place."""
@@ -54,36 +54,36 @@ class Team:
         """Ends all workers. RuntimeError if one has crashed before."""
         for pid in self._pids:
             self._signal(pid, signal.SIGTERM)
-        give_up = time.monotonic() + ENDS_S
-        while any(map(self._lives, self._pids)) and time.monotonic() < give_up:
+        give_up_at = time.monotonic() + STOP_TIMEOUT_S
+        while any(map(self._is_alive, self._pids)) and time.monotonic() < give_up_at:
             time.sleep(0.005)
         for pid in self._pids:
             self._signal(pid, signal.SIGKILL)
-        while any(map(self._lives, self._pids)):
+        while any(map(self._is_alive, self._pids)):
             time.sleep(0.005)
         self._pids = []
-        if fault := self._log.read_text():
-            raise RuntimeError(f"a worker ended by itself: {fault}")
+        if error := self._log.read_text():
+            raise RuntimeError(f"a worker ended by itself: {error}")
 
     def close(self) -> None:
         """Kills all workers."""
         for pid in self._pids:
             self._signal(pid, signal.SIGKILL)
-        self._nursery.kill()
-        self._nursery.communicate()
+        self._forker.kill()
+        self._forker.communicate()
 
-    def _started(self, place: int) -> int:
+    def _start_worker(self, place: int) -> int:
         number, style = next(self._numbers), self._styles[place]
         name = f"{style.replace(' ', '-')}-{number}"
-        what = [self._url(place), str(self._jobix), name, str(number), f"{self._seed} {number}", style]
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
-        with self._asking:
-            self._nursery.stdin.write(json.dumps([*what, str(self._journal)]) + "\n")
-            self._nursery.stdin.flush()
-            return int(self._nursery.stdout.readline())
+        arguments = [self._url(place), str(self._jobix), name, str(number), f"{self._seed} {number}", style]
+        assert self._forker.stdin is not None
+        assert self._forker.stdout is not None
+        with self._lock:
+            self._forker.stdin.write(json.dumps([*arguments, str(self._journal)]) + "\n")
+            self._forker.stdin.flush()
+            return int(self._forker.stdout.readline())
 
-    def _lives(self, pid: int) -> bool:
+    def _is_alive(self, pid: int) -> bool:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

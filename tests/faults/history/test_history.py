@@ -18,6 +18,6 @@ def test_all_promises_hold_under_faults(options: Options, tmp_path: Path) -> Non
     verdict = run(options, tmp_path, print)
     print(verdict.summary)
     assert verdict.violations == [], f"again: {options.command}; the history: {tmp_path / 'history.jsonl'}"
-    assert verdict.struck
-    assert verdict.story.acknowledged > 0
+    assert verdict.applied
+    assert verdict.log.acknowledged > 0
     assert verdict.final.jobs

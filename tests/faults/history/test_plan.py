@@ -7,42 +7,44 @@ import pytest
 
 from tests.faults.history import plan, preload
 from tests.faults.history.final import Final
+from tests.faults.history.request_log import RequestLog
 from tests.faults.history.run import Options, Verdict
-from tests.faults.history.story import Story
 
 
-def made(seed: str, kinds: tuple[str, ...] = plan.KINDS, without: tuple[str, ...] = ()) -> dict[str, list[plan.Fault]]:
+def plan_of(
+    seed: str, kinds: tuple[str, ...] = plan.KINDS, left_out: tuple[str, ...] = ()
+) -> dict[str, list[plan.Fault]]:
     """A plan for three servers on PostgreSQL and five workers."""
-    return plan.made(seed, kinds, 3, 5, True, without)
+    return plan.make_plan(seed, kinds, 3, 5, True, left_out)
 
 
 def test_each_seed_has_its_own_plan() -> None:
-    assert made("7 1") == made("7 1")
-    assert made("7 1") != made("7 2")
+    assert plan_of("7 1") == plan_of("7 1")
+    assert plan_of("7 1") != plan_of("7 2")
 
 
 def test_the_faults_of_a_target_do_not_depend_on_other_targets() -> None:
-    assert plan.made("7", plan.KINDS, 1, 1, True)["server 0"] == made("7")["server 0"]
+    assert plan.make_plan("7", plan.KINDS, 1, 1, True)["server 0"] == plan_of("7")["server 0"]
 
 
 def test_a_plan_has_the_requested_kinds_only() -> None:
-    struck = {fault.what for faults in made("7", ("stop", "clock")).values() for fault in faults}
-    assert struck == {"stopped", "clock moved"}
+    applied = {fault.effect for faults in plan_of("7", ("stop", "clock")).values() for fault in faults}
+    assert applied == {"stopped", "clock moved"}
 
 
 def test_every_kind_has_faults_on_both_databases() -> None:
     for kind in plan.KINDS:
         for postgresql in (False, True):
-            assert any(plan.made("7", (kind,), 1, 1, postgresql).values()), f"{kind}, {postgresql}"
+            assert any(plan.make_plan("7", (kind,), 1, 1, postgresql).values()), f"{kind}, {postgresql}"
 
 
 def test_a_run_without_a_compiler_lists_the_omitted_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert preload.built(tmp_path) is None
+    assert preload.compile_library(tmp_path) is None
     left_out = ("clock moved", "flushes fail")
-    assert not {fault.what for faults in made("7", without=left_out).values() for fault in faults} & set(left_out)
-    summary = Verdict(Story(), Final({}, [], {}), Counter(), [], 1, left_out).summary
-    assert "LEFT OUT, for there is no C compiler (cc): clock moved, flushes fail" in summary
+    assert not {fault.effect for faults in plan_of("7", left_out=left_out).values() for fault in faults} & set(left_out)
+    summary = Verdict(RequestLog(), Final({}, [], {}), Counter(), [], 1, left_out).summary
+    assert "NOT RUN, because there is no C compiler (cc): clock moved, flushes fail" in summary
 
 
 def test_the_command_to_repeat_a_run_has_all_options() -> None:

@@ -18,18 +18,21 @@ from typing import Any
 from tests.faults.history.journal import Journal
 from tests.faults.history.styles import DRAINING, LIFETIME_S, STYLES, Style
 
-PATIENCE_S = 2.5  # for a response
-SENDS = 4  # attempts to send a request that gets no response
-REPEATS = 0.06  # share of completed requests that are sent again, from 0 to 1
+TIMEOUT_S = 2.5  # for a response
+MAX_ATTEMPTS = 4  # attempts to send a request that gets no response
+REPEATED_SHARE = 0.06  # share of completed requests that are sent again, from 0 to 1
 JOBS_A_WORKER = 100_000
-BEATS = (0.3, 1.1)  # lifetimes between two heartbeats: some shortly before the deadline, some shortly after
-TRIES_AGAIN_S = 0.1
+HEARTBEAT_LIFETIMES = (
+    0.3,
+    1.1,
+)  # between two heartbeats: some are shortly before the deadline, some shortly after
+RETRY_PAUSE_S = 0.1
 
 Headers = dict[str, str | None]
-NONE: Headers = {}
+NO_HEADERS: Headers = {}
 
 
-class Caller:
+class JournalClient:
     """One kept-alive connection that records every request and response."""
 
     def __init__(self, url: str, jobix: str, name: str, journal: Journal) -> None:
@@ -39,54 +42,56 @@ class Caller:
         self._journal = journal
         self._numbers = itertools.count(1)
 
-    def ask(self, path: str, body: Any = None, headers: Headers = NONE, wait_s: float = 0) -> tuple[int, Any]:
+    def request(self, path: str, body: Any = None, headers: Headers = NO_HEADERS, wait_s: float = 0) -> tuple[int, Any]:
         """Sends a request. Returns status and JSON; (0, None) without a response."""
-        named = {name: value for name, value in headers.items() if value is not None}
+        sent_headers = {name: value for name, value in headers.items() if value is not None}
         number = f"{self._name}/{next(self._numbers)}"
-        self._journal.write("ask", id=number, who=self._name, path=path, body=body, headers=named)
+        self._journal.write("request", id=number, worker=self._name, path=path, body=body, headers=sent_headers)
         try:
-            self._connection.timeout = PATIENCE_S + wait_s
+            self._connection.timeout = TIMEOUT_S + wait_s
             self._connection.request(
                 "GET" if body is None else "POST", path, None if body is None else json.dumps(body),
-                named | {"jobix": self._jobix, "worker": self._name},
+                sent_headers | {"jobix": self._jobix, "worker": self._name},
             )  # fmt: skip
             response = self._connection.getresponse()
-            answer = json.loads(response.read())
+            content = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._journal.write("lost", id=number, why=repr(error))
+            self._journal.write("lost", id=number, error=repr(error))
             self._connection.close()
-            time.sleep(TRIES_AGAIN_S)
+            time.sleep(RETRY_PAUSE_S)
             return 0, None
-        self._journal.write("response", id=number, status=response.status, answer=answer)
+        self._journal.write("response", id=number, status=response.status, body=content)
         if response.status >= 500:
-            time.sleep(TRIES_AGAIN_S)
-        return response.status, answer
+            time.sleep(RETRY_PAUSE_S)
+        return response.status, content
 
-    def insist(self, path: str, body: Any = None, headers: Headers = NONE, wait_s: float = 0) -> tuple[int, Any]:
-        """Like ask(), but repeats the request while its outcome is unknown."""
-        for _ in range(SENDS):
-            status, answer = self.ask(path, body, headers, wait_s)
+    def request_until_known(
+        self, path: str, body: Any = None, headers: Headers = NO_HEADERS, wait_s: float = 0
+    ) -> tuple[int, Any]:
+        """Like request(), but repeats the request while its outcome is unknown."""
+        for _ in range(MAX_ATTEMPTS):
+            status, content = self.request(path, body, headers, wait_s)
             if 0 < status < 500:
                 break
-        return status, answer
+        return status, content
 
 
 class Worker:
     """Claims, works, reports."""
 
-    def __init__(self, caller: Caller, style: Style, chance: random.Random) -> None:
+    def __init__(self, client: JournalClient, style: Style, rng: random.Random) -> None:
         self._style = style
-        self._chance = chance
-        self._send = caller.insist if style.tokens == "own" else caller.ask
-        self._caller = caller
+        self._rng = rng
+        self._send = client.request_until_known if style.tokens == "own" else client.request
+        self._client = client
         self._held: list[dict[str, Any]] = []
-        self._said: deque[tuple[str, Any, Headers]] = deque(maxlen=8)
+        self._sent: deque[tuple[str, Any, Headers]] = deque(maxlen=8)
 
     def step(self) -> None:
         """Claims a job, or works and reports; sometimes repeats an earlier request."""
-        if self._said and self._chance.random() < REPEATS:
-            path, body, headers = self._chance.choice(self._said)
-            self._caller.ask(path, body, headers)
+        if self._sent and self._rng.random() < REPEATED_SHARE:
+            path, body, headers = self._rng.choice(self._sent)
+            self._client.request(path, body, headers)
         if self._held:
             self._work()
             self._report()
@@ -95,95 +100,95 @@ class Worker:
 
     def _claim(self) -> None:
         style, token = self._style, self._token()
-        asked = [f"n={style.together}"] * (style.together > 1) + [f"wait={style.wait_s}"] * (style.wait_s > 0)
-        path = f"/get/{self._stage()}" + ("?" + "&".join(asked) if asked else "")
-        status, answer = self._send(path, None, {"claim": token}, style.wait_s)
-        self._take(answer if status == 200 else [])
+        query = [f"n={style.batch_size}"] * (style.batch_size > 1) + [f"wait={style.wait_s}"] * (style.wait_s > 0)
+        path = f"/get/{self._stage()}" + ("?" + "&".join(query) if query else "")
+        status, content = self._send(path, None, {"claim": token}, style.wait_s)
+        self._hold(content if status == 200 else [])
         if not self._held:
             time.sleep(0.03)
 
     def _work(self) -> None:
         lifetime_s = LIFETIME_S.get(self._held[0]["jobstage"] + 1, 1)  # a faulty server may return any stage
-        give_up = time.monotonic() + self._chance.uniform(*self._style.holds) * lifetime_s
-        while self._style.beats and (left_s := give_up - time.monotonic()) > 0:
-            time.sleep(min(left_s, self._chance.uniform(*BEATS) * lifetime_s))
-            self._caller.ask("/heartbeat", [{"jobid": job["jobid"], "claim": job["claim"]} for job in self._held])
-        time.sleep(max(0.0, give_up - time.monotonic()))
+        give_up_at = time.monotonic() + self._rng.uniform(*self._style.work_lifetimes) * lifetime_s
+        while self._style.heartbeats and (left_s := give_up_at - time.monotonic()) > 0:
+            time.sleep(min(left_s, self._rng.uniform(*HEARTBEAT_LIFETIMES) * lifetime_s))
+            self._client.request("/heartbeat", [{"jobid": job["jobid"], "claim": job["claim"]} for job in self._held])
+        time.sleep(max(0.0, give_up_at - time.monotonic()))
 
     def _report(self) -> None:
         held, self._held = self._held, []
-        follows, token = self._style.follows, self._token()
-        following = f"?next={self._stage()}" if follows else ""
-        headers = {"next-claim": token if follows else None}
-        proves = self._style.tokens != "none"
-        if self._style.together == 1:
+        claims_next, token = self._style.claims_next, self._token()
+        query = f"?next={self._stage()}" if claims_next else ""
+        headers = {"next-claim": token if claims_next else None}
+        with_token = self._style.tokens != "none"
+        if self._style.batch_size == 1:
             job = held[0]
-            target, said = self._outcome(job)
-            path = f"/update_job/{job['jobid']}/{target}{following}"
-            headers["claim"] = job["claim"] if proves else None
+            target, body = self._outcome(job)
+            path = f"/update_job/{job['jobid']}/{target}{query}"
+            headers["claim"] = job["claim"] if with_token else None
         else:
             outcomes = [(job, *self._outcome(job)) for job in held]
-            said = [
+            body = [
                 {"jobid": job["jobid"], "jobstage": target, "claim": job["claim"], **more}
                 for job, target, more in outcomes
             ]
-            path = "/update_jobs" + (f"{following}&n={self._style.together}" if follows else "")
-        status, answer = self._send(path, said, headers)
-        if follows and status == 200:
-            self._take(answer["next"])
-        elif proves and not follows:
-            self._said.append((path, said, headers))
+            path = "/update_jobs" + (f"{query}&n={self._style.batch_size}" if claims_next else "")
+        status, content = self._send(path, body, headers)
+        if claims_next and status == 200:
+            self._hold(content["next"])
+        elif with_token and not claims_next:
+            self._sent.append((path, body, headers))
 
     def _outcome(self, job: dict[str, Any]) -> tuple[int, Any]:
         """The next stage and the body of the report. The result names the claim, which reveals corruption."""
         stage = job["jobstage"]
-        if self._chance.random() < self._style.gives_back:
-            target = self._chance.choice([stage, stage, 0])
-            return target, self._chance.choice([{}, {"error": "it did not work"}])
-        made = {"claim": job["claim"], "stage": stage + 1}
-        return stage + 2, {"result": made} if stage else {"result": made, "jobcmd": made}
+        if self._rng.random() < self._style.released_share:
+            target = self._rng.choice([stage, stage, 0])
+            return target, self._rng.choice([{}, {"error": "it did not work"}])
+        result = {"claim": job["claim"], "stage": stage + 1}
+        return stage + 2, {"result": result} if stage else {"result": result, "jobcmd": result}
 
-    def _take(self, answer: Any) -> None:
-        jobs = answer if isinstance(answer, list) else [answer]
+    def _hold(self, content: Any) -> None:
+        jobs = content if isinstance(content, list) else [content]
         self._held = [job for job in jobs if job != "nada"]
 
     def _stage(self) -> int:
-        return self._chance.choice([0, 2])
+        return self._rng.choice([0, 2])
 
     def _token(self) -> str | None:
-        return uuid.UUID(int=self._chance.getrandbits(128)).hex if self._style.tokens == "own" else None
+        return uuid.UUID(int=self._rng.getrandbits(128)).hex if self._style.tokens == "own" else None
 
 
 class Submitter:
     """Adds jobs repeatedly. Requests without a response are sent again, and a few others too."""
 
-    def __init__(self, caller: Caller, chance: random.Random, number: int) -> None:
-        self._caller = caller
-        self._chance = chance
+    def __init__(self, client: JournalClient, rng: random.Random, number: int) -> None:
+        self._client = client
+        self._rng = rng
         self._jobids = itertools.count(number * JOBS_A_WORKER)
 
     def step(self) -> None:
         """Adds a few jobs."""
         jobs = {
-            str(jobid): {"jobcmd": {"job": jobid}, "priority": self._chance.randint(-2, 2)}
-            for jobid in itertools.islice(self._jobids, self._chance.randint(1, 16))
+            str(jobid): {"jobcmd": {"job": jobid}, "priority": self._rng.randint(-2, 2)}
+            for jobid in itertools.islice(self._jobids, self._rng.randint(1, 16))
         }
-        self._caller.insist("/set", jobs)
-        if self._chance.random() < REPEATS:
-            self._caller.ask("/set", jobs)
-        time.sleep(self._chance.uniform(0.05, 0.2))
+        self._client.request_until_known("/set", jobs)
+        if self._rng.random() < REPEATED_SHARE:
+            self._client.request("/set", jobs)
+        time.sleep(self._rng.uniform(0.05, 0.2))
 
 
 def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, file: str) -> None:
     """Works until SIGTERM. style: one of styles.py, "submitting" or "draining"; number: unique for each worker."""
-    caller = Caller(url, jobix, name, Journal(Path(file)))
-    chance = random.Random(seed)
+    client = JournalClient(url, jobix, name, Journal(Path(file)))
+    rng = random.Random(seed)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
     if style == "submitting":
-        one: Submitter | Worker = Submitter(caller, chance, int(number))
+        worker: Submitter | Worker = Submitter(client, rng, int(number))
     else:
-        one = Worker(caller, DRAINING if style == "draining" else STYLES[style], chance)
+        worker = Worker(client, DRAINING if style == "draining" else STYLES[style], rng)
     run = os.getppid()
     while not stopped and os.getppid() == run:  # a worker does not outlive its run
-        one.step()
+        worker.step()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.live_page import NAME, Page
-from tests.support.server import Asker, Server
+from tests.support.server import ApiClient, Server
 
 MODES = ("eventlet", "gevent", "threading")
 
@@ -22,12 +22,12 @@ def live_server(request: pytest.FixtureRequest, new_server: Any) -> Server:
 
 
 @pytest.fixture
-def ask(live_server: Server, jobix: int) -> Asker:
+def api(live_server: Server, jobix: int) -> ApiClient:
     """A list with ten jobs."""
-    ask = Asker(live_server.url, jobix)
-    ask(f"/init/0/10?name={NAME}")
-    ask("/set", {str(number): {} for number in range(10)})
-    return ask
+    api = ApiClient(live_server.url, jobix)
+    api(f"/init/0/10?name={NAME}")
+    api("/set", {str(number): {} for number in range(10)})
+    return api
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def open_page(live_server: Server) -> Iterator[Callable[..., Page]]:
     """Opens pages, which are closed after the test."""
     with contextlib.ExitStack() as stack:
 
-        def make(**how: Any) -> Page:
-            page = Page(live_server, **how)
+        def make(**options: Any) -> Page:
+            page = Page(live_server, **options)
             stack.callback(page.client.disconnect)
             return page
 

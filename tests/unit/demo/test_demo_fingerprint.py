@@ -44,17 +44,17 @@ def test_a_file_shorter_than_a_run_has_no_fingerprint() -> None:
     assert fingerprint(b"x = 1\n").marks == ()
 
 
-def _statements(number: int, chance: random.Random) -> bytes:
+def _statements(number: int, rng: random.Random) -> bytes:
     kinds = (b"a = b + c", b"a(b, c)", b"if a: b = c", b"a[b] -= 1", b"assert a < b", b"del a", b"a.b(c).d = {}")
-    return b"\n".join(chance.choice(kinds) for _ in range(number)) + b"\n"
+    return b"\n".join(rng.choice(kinds) for _ in range(number)) + b"\n"
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_runs_of_the_guaranteed_length_share_a_fingerprint(seed: int) -> None:
-    chance = random.Random(seed)
-    common = _statements(40, chance)
-    one = fingerprint(_statements(chance.randrange(1, 30), chance) + common + _statements(9, chance))
-    two = fingerprint(_statements(chance.randrange(1, 30), chance) + common + _statements(9, chance))
+    rng = random.Random(seed)
+    common = _statements(40, rng)
+    one = fingerprint(_statements(rng.randrange(1, 30), rng) + common + _statements(9, rng))
+    two = fingerprint(_statements(rng.randrange(1, 30), rng) + common + _statements(9, rng))
     shape = fingerprint(common).shape
     start, other_start = one.shape.index(shape), two.shape.index(shape)
     inside = {(mark, index - start) for mark, index in one.marks}

@@ -54,7 +54,7 @@ match 1:
     if sys.version_info < (3, 11):
         source = source.replace(b"except*", b"except")
     assert [(function.name, function.complexity) for function in measure(source).functions] == [
-        ("A.method", 1),  # a closure's branches are the closure's
+        ("A.method", 1),  # the branches of a closure count for the closure only
         ("A.method.Inner.deep", 1),
         ("A.method.closure", 2),
         ("conditional", 1),

@@ -9,7 +9,7 @@ from tests.faults.mutation import FOUND, planting_error, verdict
 
 
 def mutant(name: str, old: str, new: str, *arguments: str) -> Mutant:
-    """A fault in the module that knows stages."""
+    """A fault in the module of the stages."""
     return Mutant("fault", (Edit("jobserver.core.stages", name, {old: new}),), Suite(arguments))
 
 
@@ -49,6 +49,6 @@ def test_a_missing_anchor_is_named(name: str, text: str, tests: str) -> None:
 
 
 def test_every_fault_can_be_planted() -> None:
-    errors = {one.name: planting_error(one) for one in MUTANTS}
+    errors = {mutant.name: planting_error(mutant) for mutant in MUTANTS}
     assert errors == dict.fromkeys(errors, "")
     assert len(errors) >= 15

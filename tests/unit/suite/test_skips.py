@@ -36,7 +36,7 @@ SKIPPED_FILE = "import pytest\npytest.skip('no such module', allow_module_level=
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """Runs pytest on one test file, in a folder of its own."""
+    """Runs pytest on one test file, in a new folder."""
 
     def call(tests: str, require_all: bool, *options: str) -> subprocess.CompletedProcess[str]:
         tmp_path.joinpath("conftest.py").write_text(CONFTEST)

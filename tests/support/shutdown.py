@@ -5,19 +5,19 @@ import json
 import secrets
 from http.client import HTTPConnection
 
+from tests.support.background_client import LONG_WAIT_S, BackgroundClient
 from tests.support.server import Server
-from tests.support.waiter import FOREVER, Waiter
 
-SECONDS = 8  # far below DRAIN_S and FOREVER, far above what a loaded machine needs
+SECONDS = 8  # far below DRAIN_S and LONG_WAIT_S, far above what a loaded machine needs
 
 
 def begin_shutdown(server: Server, number: int) -> None:
     """Sends a signal. Returns when the shutdown has begun, which ends a long poll that needs no database: no list has
     its key."""
-    sign = Waiter(server.url, secrets.randbelow(2**63)).ask(f"/get/0?wait={FOREVER}")
+    long_poll = BackgroundClient(server.url, secrets.randbelow(2**63)).send(f"/get/0?wait={LONG_WAIT_S}")
     server.process.send_signal(number)
-    said = sign.result(SECONDS)
-    assert said == "nada" or said["error"] == "shutting_down"
+    claimed = long_poll.result(SECONDS)
+    assert claimed == "nada" or claimed["error"] == "shutting_down"
 
 
 def half_an_upload(server: Server, jobix: int) -> "contextlib.closing[HTTPConnection]":
@@ -30,8 +30,8 @@ def half_an_upload(server: Server, jobix: int) -> "contextlib.closing[HTTPConnec
     return contextlib.closing(connection)
 
 
-def the_rest(upload: HTTPConnection) -> tuple[int, object]:
+def finish_upload(upload: HTTPConnection) -> tuple[int, object]:
     """Sends the second half. Returns the response."""
     upload.send(b" {}}")
-    answer = upload.getresponse()
-    return answer.status, json.loads(answer.read())
+    response = upload.getresponse()
+    return response.status, json.loads(response.read())

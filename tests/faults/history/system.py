@@ -13,37 +13,37 @@ import psycopg
 from tests.faults.history import final
 from tests.faults.history.final import Final
 from tests.faults.history.paths import LAST
-from tests.faults.history.preload import Steering, built
+from tests.faults.history.preload import ControlFile, compile_library
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
-from tests.support.here import run_here
 from tests.support.postgresql import make_postgresql_database, running_postgresql, stop_at_once
+from tests.support.postgresql_proxy import PostgresqlProxy
+from tests.support.run_here import run_here
 from tests.support.server import Server
 from tests.support.snapshot import opened, rows
-from tests.support.wire import Wire
 
 RESTARTS_S = 60
 SETTINGS = {"secret_key": "the same for all", "busy_timeout_s": "2", "drain_s": "2"}
-ENDS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+END_CONNECTIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
-class Served(Server):
+class FaultyServer(Server):
     """A server with the preloaded library that moves its clock and breaks its flushes, if available."""
 
     def __init__(self, folder: Path, uri: str, environment: dict[str, str], library: Path | None) -> None:
         super().__init__(folder, uri, **SETTINGS)
-        self._more = environment
-        self.steering = Steering(library, folder / "steering") if library else None
+        self._variables = environment
+        self.control_file = ControlFile(library, folder / "steering") if library else None
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its process."""
-        return super().environment | self._more | (self.steering.environment if self.steering else {})
+        return super().environment | self._variables | (self.control_file.environment if self.control_file else {})
 
-    def steer(self, **numbers: int) -> None:
+    def set_faults(self, **numbers: int) -> None:
         """Moves its clock, or makes its flushes fail."""
-        assert self.steering is not None
-        self.steering.set(**numbers)
+        assert self.control_file is not None
+        self.control_file.set(**numbers)
 
     def limit(self, size: int) -> None:
         """Limits the size of its files: longer writes fail as on a full disk, also in the middle of a page."""
@@ -56,51 +56,55 @@ class Served(Server):
         assert self.process is not None
         self.process.send_signal(number)
 
-    def start(self) -> "Served":
+    def start(self) -> "FaultyServer":
         """Starts it; repeats this while the database is unavailable."""
-        give_up = time.monotonic() + RESTARTS_S
+        give_up_at = time.monotonic() + RESTARTS_S
         while True:
             try:
                 super().start()
                 return self
             except RuntimeError:
-                if time.monotonic() > give_up:
+                if time.monotonic() > give_up_at:
                     raise
                 time.sleep(0.05)
 
 
-class Site:
-    """Servers on one database: SQLite, or a separate PostgreSQL behind a Wire."""
+class System:
+    """Servers on one database: SQLite, or a separate PostgreSQL behind a PostgresqlProxy."""
 
     def __init__(self, folder: Path, postgresql: Any, servers: int, environment: dict[str, str]) -> None:
         self.postgresql = postgresql
-        self.wire: Wire | None = None
+        self.database_proxy: PostgresqlProxy | None = None
         self.uri = ""
         if postgresql:
             self.uri = make_postgresql_database(postgresql.get_uri("postgres"))
-            self.wire = Wire(self.uri)
-        self.library = built(folder)
-        self.servers: list[Served] = []
+            self.database_proxy = PostgresqlProxy(self.uri)
+        self.library = compile_library(folder)
+        self.servers: list[FaultyServer] = []
         for number in range(servers):
-            own = folder / f"server-{number}"
-            own.mkdir()
-            self.servers.append(Served(own, self.wire.uri if self.wire else "", environment, self.library))
+            server_folder = folder / f"server-{number}"
+            server_folder.mkdir()
+            self.servers.append(
+                FaultyServer(
+                    server_folder, self.database_proxy.uri if self.database_proxy else "", environment, self.library
+                )
+            )
 
     def start(self) -> None:
         """Starts all servers."""
         with ThreadPoolExecutor() as pool:
-            list(pool.map(Served.start, self.servers))
+            list(pool.map(FaultyServer.start, self.servers))
 
     def close(self) -> None:
         """Kills all servers."""
         for server in self.servers:
             server.kill()
-        if self.wire:
-            self.wire.close()
+        if self.database_proxy:
+            self.database_proxy.close()
 
     def run(self, *statements: str) -> None:
-        """Runs statements on PostgreSQL without the wire; repeats while it is unavailable or busy."""
-        give_up = time.monotonic() + RESTARTS_S
+        """Runs statements on PostgreSQL without the proxy; repeats while it is unavailable or busy."""
+        give_up_at = time.monotonic() + RESTARTS_S
         while True:
             try:
                 with psycopg.connect(self.uri, autocommit=True) as connection:
@@ -109,7 +113,7 @@ class Site:
                         connection.execute(statement)
                 return
             except psycopg.Error:
-                if time.monotonic() > give_up:
+                if time.monotonic() > give_up_at:
                     raise
                 time.sleep(0.05)
 
@@ -123,7 +127,7 @@ class Site:
 
     def end_connections(self) -> None:
         """Makes PostgreSQL end every connection."""
-        self.run(ENDS)
+        self.run(END_CONNECTIONS)
 
     def stop_at_once(self, for_s: float) -> None:
         """Crashes PostgreSQL and starts it again."""
@@ -131,27 +135,29 @@ class Site:
         time.sleep(for_s)
         self.postgresql.ensure_postgres_running()
 
-    def left(self) -> int:
+    def unfinished_jobs(self) -> int:
         """The number of jobs that are not done, by a recount."""
-        found: int = rows(self.servers[0], f"SELECT COUNT(*) FROM job WHERE jobstage < {LAST}")[0][0]
-        return found
+        result: int = rows(self.servers[0], f"SELECT COUNT(*) FROM job WHERE jobstage < {LAST}")[0][0]
+        return result
 
     def final(self) -> Final:
         """The current state of the database, and the findings of `db check`."""
         with opened(self.servers[0]) as database:
-            found = final.read(database.driver, bool(self.uri))
+            result = final.read(database.driver, bool(self.uri))
         checked = run_here(self.servers[0], "db", "check")
         if checked.returncode:
-            found.problems.append(f"{checked.stdout} {checked.stderr}".strip())
-        return found
+            result.problems.append(f"{checked.stdout} {checked.stderr}".strip())
+        return result
 
 
 @contextlib.contextmanager
-def opened_site(folder: Path, database: str, servers: int, environment: dict[str, str] | None = None) -> Iterator[Site]:
-    """A site with running servers."""
+def running_system(
+    folder: Path, database: str, servers: int, environment: dict[str, str] | None = None
+) -> Iterator[System]:
+    """A system with running servers."""
     with contextlib.ExitStack() as stack:
         postgresql = stack.enter_context(running_postgresql()) if database == "postgresql" else None
-        site = Site(folder, postgresql, servers, environment or {})
-        stack.callback(site.close)
-        site.start()
-        yield site
+        system = System(folder, postgresql, servers, environment or {})
+        stack.callback(system.close)
+        system.start()
+        yield system

@@ -25,17 +25,22 @@ def definitions(settings: Settings) -> dict[str, object]:
         sql = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
     engine = create_engine(database_uri(settings))
     with engine.begin() as connection:
-        look = inspect(connection)
-        tables = sorted(set(look.get_table_names()) - {"alembic_version"})
-        found = {
+        inspector = inspect(connection)
+        tables = sorted(set(inspector.get_table_names()) - {"alembic_version"})
+        definitions_of_tables = {
             table: (
-                {one["name"]: (str(one["type"]), one["nullable"], one["default"]) for one in look.get_columns(table)},
-                look.get_pk_constraint(table)["constrained_columns"],
-                sorted((one["constrained_columns"], one["referred_table"]) for one in look.get_foreign_keys(table)),
-                sorted(one["column_names"] for one in look.get_unique_constraints(table)),
+                {
+                    item["name"]: (str(item["type"]), item["nullable"], item["default"])
+                    for item in inspector.get_columns(table)
+                },
+                inspector.get_pk_constraint(table)["constrained_columns"],
+                sorted(
+                    (item["constrained_columns"], item["referred_table"]) for item in inspector.get_foreign_keys(table)
+                ),
+                sorted(item["column_names"] for item in inspector.get_unique_constraints(table)),
             )
             for table in tables
         }
         indexes = {row[0]: row[1] for row in connection.execute(text(sql)) if "alembic" not in row[0]}
     engine.dispose()
-    return found | {"indexes": indexes}
+    return definitions_of_tables | {"indexes": indexes}

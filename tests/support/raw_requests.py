@@ -19,8 +19,8 @@ def send(
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
     finally:
         connection.close()
 
@@ -33,7 +33,7 @@ def send_and_end(server: Server, raw: bytes) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def judge(status: int, body: bytes, method: str = "GET") -> None:
+def check_response(status: int, body: bytes, method: str = "GET") -> None:
     """Checks that a response is not an internal error, and that an error has a message."""
     assert status < 500, body
     if status >= 400 and method != "HEAD":
@@ -42,10 +42,10 @@ def judge(status: int, body: bytes, method: str = "GET") -> None:
         assert error["message"]
 
 
-def without_fault(server: Server, begun: int) -> None:
+def without_fault(server: Server, log_start: int) -> None:
     """Checks that the server runs, and that no route failed after this position of the log."""
     assert server.process is not None
-    assert server.process.poll() is None, "the server is gone"
-    said = server.log.read_bytes()[begun:].decode()
-    assert "a request failed" not in said, said[-3000:]
-    assert "Traceback" not in said, said[-3000:]
+    assert server.process.poll() is None, "the server has ended"
+    text = server.log.read_bytes()[log_start:].decode()
+    assert "a request failed" not in text, text[-3000:]
+    assert "Traceback" not in text, text[-3000:]

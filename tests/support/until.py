@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a bound."""
+"""Waits for a condition, with a time limit."""
 
 import time
 from collections.abc import Callable
@@ -13,13 +13,16 @@ _BLOCKED = """SELECT COUNT(*) FROM pg_stat_activity
 
 
 def until(
-    condition: Callable[[], Any], what: str | Callable[[], str] = "", within_s: float = WITHIN_S, pause_s: float = 0.01
+    condition: Callable[[], Any],
+    message: str | Callable[[], str] = "",
+    within_s: float = WITHIN_S,
+    pause_s: float = 0.01,
 ) -> Any:
-    """Returns the first true value of the condition. Fails after `within_s`, with `what` in the message."""
-    give_up = time.monotonic() + within_s
+    """Returns the first true value of the condition. Fails after `within_s`, with `message`."""
+    give_up_at = time.monotonic() + within_s
     while not (value := condition()):
-        if time.monotonic() > give_up:
-            raise AssertionError(f"not within {within_s} s: {what if isinstance(what, str) else what()}")
+        if time.monotonic() > give_up_at:
+            raise AssertionError(f"not within {within_s} s: {message if isinstance(message, str) else message()}")
         time.sleep(pause_s)
     return value
 

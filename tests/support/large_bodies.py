@@ -46,14 +46,14 @@ def bomb(wbits):
 def stream(server, path, head, pieces):
     """Sends pieces until the response. Returns the number of sent pieces and the response."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    taken = 0
+    accepted_mb = 0
 
     def push():
-        nonlocal taken
+        nonlocal accepted_mb
         try:
             for piece in pieces:
                 connection.sendall(piece)
-                taken += 1
+                accepted_mb += 1
         except OSError:
             pass
 
@@ -61,9 +61,9 @@ def stream(server, path, head, pieces):
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\njobix: 1\r\n%s\r\n\r\n" % (path.encode(), head))
         pushing = threading.Thread(target=push)
         pushing.start()
-        answer = connection.recv(65536)
-        by_then = taken
+        response = connection.recv(65536)
+        by_then = accepted_mb
         assert requests.get(server.url + "/", timeout=10).status_code == 200
         connection.close()
         pushing.join()
-    return by_then, answer
+    return by_then, response

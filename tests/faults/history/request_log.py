@@ -1,14 +1,14 @@
-"""The requests of workers and their responses: submissions, grants, ends of claims, heartbeats."""
+"""The requests of workers and their responses: submissions, grants, reports, heartbeats."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tests.faults.history.final import Ended
+from tests.faults.history.final import ClaimEnd
 
 ACCEPTED = 200
-UNSURE = ("outcome_unknown", "internal_error")
+UNKNOWN_OUTCOMES = ("outcome_unknown", "internal_error")
 REPORTED = ("completed", "released")  # events that a worker must have reported
 
 
@@ -16,7 +16,7 @@ REPORTED = ("completed", "released")  # events that a worker must have reported
 class Request:
     """One request. `at`, `answered_at`: seconds of the monotonic clock; answered_at None: no response."""
 
-    who: str
+    worker: str
     at: float
     answered_at: float | None = None
     status: int | None = None
@@ -30,7 +30,7 @@ class Request:
     @property
     def refused(self) -> bool:
         """Whether the response was a refusal. An unknown outcome is neither accepted nor refused."""
-        return self.status is not None and not self.accepted and self.code not in UNSURE
+        return self.status is not None and not self.accepted and self.code not in UNKNOWN_OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Grant(Request):
 
 
 @dataclass(frozen=True)
-class End(Request):
-    """A report. `claim` None: by a founding worker. `said`: the body."""
+class Report(Request):
+    """A report. `claim` None: by a founding worker."""
 
     job: int = 0
     claim: str | None = None
     to: int = 0
-    said: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Beat(Request):
+class Heartbeat(Request):
     """A heartbeat for one claim. `state`: from the response, if there was one."""
 
     job: int = 0
@@ -73,49 +73,50 @@ class Beat(Request):
 
 
 @dataclass
-class Story:
-    """All requests of a run. `steady`: to one server with an unmoved clock. `once`: the network repeated no request, so
-    a response has all effects of its request. `unsure`: tokens with a request that got no response."""
+class RequestLog:
+    """All requests of a run. `one_clock`: there is one server, and its clock was not moved. `no_repeats`: the network
+    repeated no request, so a response shows all effects of its request. `uncertain_tokens`: those of requests without a
+    response."""
 
     submissions: list[Submission] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
-    ends: list[End] = field(default_factory=list)
-    beats: list[Beat] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
     client_tokens: dict[str, int] = field(default_factory=dict)  # client token: the requested number of jobs
-    unsure: set[str] = field(default_factory=set)
+    uncertain_tokens: set[str] = field(default_factory=set)
     requests: int = 0
     acknowledged: int = 0
-    begun: float = 0
-    steady: bool = False
-    once: bool = False
+    start_s: float = 0
+    one_clock: bool = False
+    no_repeats: bool = False
 
     @cached_property
-    def _reports(self) -> dict[int, list[End]]:
-        found: dict[int, list[End]] = defaultdict(list)
-        for end in self.ends:
-            found[end.job].append(end)
-        return found
+    def _reports_by_job(self) -> dict[int, list[Report]]:
+        by_job: dict[int, list[Report]] = defaultdict(list)
+        for report in self.reports:
+            by_job[report.job].append(report)
+        return by_job
 
     @cached_property
     def granted(self) -> dict[tuple[int, str], list[Grant]]:
         """By job and claim: each response with this claim."""
-        found: dict[tuple[int, str], list[Grant]] = defaultdict(list)
+        by_claim: dict[tuple[int, str], list[Grant]] = defaultdict(list)
         for grant in self.grants:
-            found[grant.job, grant.claim].append(grant)
-        return found
+            by_claim[grant.job, grant.claim].append(grant)
+        return by_claim
 
-    def causes(self, one: Ended) -> list[End]:
+    def possible_reports(self, end: ClaimEnd) -> list[Report]:
         """The reports that may have ended a claim: those with its token, and, unless it has a client token, those of
         founding workers, which have no token. Empty if the claim was lost."""
-        if one.kind not in REPORTED:
+        if end.kind not in REPORTED:
             return []
-        own = one.claim in self.client_tokens
+        has_client_token = end.claim in self.client_tokens
         return [
-            end
-            for end in self._reports.get(one.job, [])
-            if end.to == one.to and (end.claim == one.claim or (end.claim is None and not own))
+            report
+            for report in self._reports_by_job.get(end.job, [])
+            if report.to == end.to and (report.claim == end.claim or (report.claim is None and not has_client_token))
         ]
 
     def clock(self, at: float | None) -> str:
         """Formats a time as seconds since the start of the run."""
-        return "never" if at is None else f"{at - self.begun:.3f} s"
+        return "never" if at is None else f"{at - self.start_s:.3f} s"

@@ -15,7 +15,7 @@ from jobserver.store.database import Database, engine_options
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.schema import prepare
 from jobserver.store.transaction import Transaction
-from tests.support.waiting import until
+from tests.support.until import until
 
 ADD, GIVE_UP_S = "INSERT INTO done (k) VALUES (:k)", 20
 
@@ -38,7 +38,7 @@ class Counting(Database):
         return connection
 
 
-class Desk:
+class QueueHarness:
     """A commit queue with a table, concurrent callers, and the published events."""
 
     def __init__(self, folder: Path, database_uri: str, busy_timeout_s: float = GIVE_UP_S) -> None:
@@ -47,14 +47,14 @@ class Desk:
         self.uri = database_uri
         self.database = Counting(create_engine(location.database_uri(settings), **engine_options(settings)), settings)
         self.published: list[tuple[int, bool]] = []  # each note, and whether other connections could read its row
-        self.writer = CommitQueue(self.database, self._tell, busy_timeout_s)
+        self.writer = CommitQueue(self.database, self._record, busy_timeout_s)
         self.pool = ThreadPoolExecutor(220)
         self._reading = threading.Lock()
         self._reader = self.database.connect()
         self._reader.driver.execute("CREATE TABLE done (k INTEGER PRIMARY KEY CHECK (k >= 0))")
         Counting.commits = 0
 
-    def _tell(self, notes: list[int]) -> None:
+    def _record(self, notes: list[int]) -> None:
         rows = self.rows()
         self.published += [(note, note in rows) for note in notes]
 
@@ -94,14 +94,14 @@ class Desk:
         return futures
 
 
-def add(k: int, then: BaseException | None = None) -> Callable[[Transaction], int]:
-    """Adds a row with a note, then raises `then` if given."""
+def add(k: int, error: BaseException | None = None) -> Callable[[Transaction], int]:
+    """Adds a row with a note, then raises `error` if given."""
 
     def work(tx: Transaction) -> int:
         tx.events.append(k)
         tx.run(ADD, k=k)
-        if then:
-            raise then
+        if error:
+            raise error
         return k
 
     return work

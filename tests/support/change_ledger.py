@@ -1,4 +1,4 @@
-"""The requests and acknowledgements of a load of clients, compared with the database."""
+"""The requests and acknowledgements of many clients, compared with the database."""
 
 import threading
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from typing import Any
 
 
 @dataclass
-class Asked:
+class StateChange:
     """One request that changes state. `acknowledged` is set after its response."""
 
-    submitted: tuple[int, int] | None = None  # the first job's id, how many
+    submitted: tuple[int, int] | None = None  # the id of the first job, and the number of jobs
     ended: tuple[tuple[int, str], ...] = ()  # (jobid, claim) of each report
     token: str | None = None  # the token of its claim
     claimed: tuple[int, ...] = ()  # the jobs in the response
@@ -20,23 +20,23 @@ class Asked:
 class Ledger:
     """Every request of every caller."""
 
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[StateChange] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
 
-    def note(self, asked: Asked) -> Asked:
+    def note(self, change: StateChange) -> StateChange:
         """Records a request before it is sent."""
         with self.lock:
-            self.requests.append(asked)
-        return asked
+            self.requests.append(change)
+        return change
 
-    def acknowledged(self, asked: Asked, claimed: tuple[int, ...] = ()) -> None:
+    def acknowledged(self, change: StateChange, claimed: tuple[int, ...] = ()) -> None:
         """Records its response."""
         with self.lock:
-            asked.claimed, asked.acknowledged = claimed, True
+            change.claimed, change.acknowledged = claimed, True
 
     def number(self, acknowledged: bool) -> int:
         """The number of requests with, or without, a response."""
-        return sum(asked.acknowledged is acknowledged for asked in self.requests)
+        return sum(change.acknowledged is acknowledged for change in self.requests)
 
 
 _ENDED = "SELECT jobid, event.claim FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL"
@@ -44,7 +44,7 @@ _DONE_WITHOUT_END = """SELECT COUNT(*) FROM job
     WHERE jobstage = 2 AND NOT EXISTS (SELECT 1 FROM event WHERE job_id = job.id AND claim IS NOT NULL)"""
 
 
-class Kept:
+class DatabaseState:
     """The state of the database, read in one transaction."""
 
     def __init__(self, connection: Any) -> None:
@@ -67,23 +67,23 @@ class Kept:
 
     def disagreements(self, ledger: Ledger) -> list[str]:
         """Acknowledged changes that are missing, and other changes that are partial."""
-        found = [what for asked in ledger.requests for what in self._about(asked)]
+        problems = [what for change in ledger.requests for what in self._problems_of(change)]
         if self.counted != self.counters:
-            found.append(f"counters {self.counters}, recount {self.counted}")
+            problems.append(f"counters {self.counters}, recount {self.counted}")
         if self.done_without_end or self.held_available or self.taken_twice:
-            found.append(f"half a change: {self.done_without_end}, {self.held_available}, {self.taken_twice}")
-        return found
+            problems.append(f"partial changes: {self.done_without_end}, {self.held_available}, {self.taken_twice}")
+        return problems
 
-    def _about(self, asked: Asked) -> list[str]:
-        parts: list[bool] = [(jobid, claim) in self.ended for jobid, claim in asked.ended]
-        if asked.submitted:
-            first, n = asked.submitted
+    def _problems_of(self, change: StateChange) -> list[str]:
+        parts: list[bool] = [(jobid, claim) in self.ended for jobid, claim in change.ended]
+        if change.submitted:
+            first, n = change.submitted
             parts += [jobid in self.jobids for jobid in range(first, first + n)]
-        if asked.token:
-            parts.append(asked.token in self.claims)
-        if asked.acknowledged:
-            missing = [] if all(parts) else [f"acknowledged and lost: {str(asked)[:300]}"]
-            if asked.token and self.claims.get(asked.token, set()) != set(asked.claimed):
-                missing.append(f"claimed {asked.claimed}, kept {self.claims.get(asked.token)}")
+        if change.token:
+            parts.append(change.token in self.claims)
+        if change.acknowledged:
+            missing = [] if all(parts) else [f"acknowledged but missing: {str(change)[:300]}"]
+            if change.token and self.claims.get(change.token, set()) != set(change.claimed):
+                missing.append(f"claimed {change.claimed}, stored {self.claims.get(change.token)}")
             return missing
-        return [f"half there: {str(asked)[:300]}"] if any(parts) and not all(parts) else []
+        return [f"partial: {str(change)[:300]}"] if any(parts) and not all(parts) else []

@@ -1,4 +1,4 @@
-"""Makes worker processes fast: python -m tests.faults.history.nursery LOG.
+"""Starts worker processes fast: python -m tests.faults.history.forker LOG.
 
 It has imported all modules of a worker, and forks a worker for each input line, a JSON list of the arguments of
 worker.main(). It prints the process id.

@@ -20,13 +20,13 @@ from examples.demo.results import FileResult
 from examples.demo.team import Kill, Member
 
 PLAIN_EVERY_S = 2.0
-SHOWN = 10
-PLACES_SHOWN = 3
+MAX_ROWS = 10
+MAX_PLACES = 3
 NAME_WIDTH = 15  # of the text to the left of a bar or of a worker's state
-DOING = {0: "measuring", 2: "fingerprinting"}
+ACTIVITIES = {0: "measuring", 2: "fingerprinting"}
 
 
-class Show:
+class Display:
     """A context manager around the run, which updates the live display. paths: by jobid."""
 
     def __init__(self, paths: dict[int, str]) -> None:
@@ -46,7 +46,7 @@ class Show:
         self._live = Live(console=self.console, refresh_per_second=10) if live else None
         self._plain_at_s = time.monotonic()
 
-    def __enter__(self) -> "Show":
+    def __enter__(self) -> "Display":
         if self._live:
             self._live.start()
         return self
@@ -57,10 +57,10 @@ class Show:
 
     def begin(self, name: str, left_out: int, page: str) -> None:
         """Prints what will run and the address of the page. left_out: files whose names are not UTF-8."""
-        self._say(f"job_manager demo: {len(self._paths)} Python files of {name}", "bold")
+        self._print(f"job_manager demo: {len(self._paths)} Python files of {name}", "bold")
         if left_out:
-            self._say(f"left out: {left_out}, whose names are not UTF-8")
-        self._say(f"page, while this runs: {page}", whole=True)
+            self._print(f"omitted: {left_out} files whose names are not UTF-8")
+        self._print(f"page, while this runs: {page}", no_wrap=True)
 
     def update(self, counts: Counts, members: Sequence[Member], kill: Kill | None) -> None:
         """Shows the list's progress by the server's counts, and each worker's state by its own log."""
@@ -72,35 +72,38 @@ class Show:
             self._live.update(Group("", self._bars, *(self._worker(member, kill) for member in members)))
         elif time.monotonic() >= self._plain_at_s or fingerprinted == counts.jobs:
             self._plain_at_s = time.monotonic() + PLAIN_EVERY_S
-            self._say(f"measured {measured}, fingerprinted {fingerprinted} of {counts.jobs}")
+            self._print(f"measured {measured}, fingerprinted {fingerprinted} of {counts.jobs}")
 
     def worker_killed(self, kill: Kill) -> None:
         """Prints which worker was killed, and during which job."""
-        doing = f"{DOING[kill.hold.stage]} {self._of(kill.hold)}"
-        self._say(f"{kill.name} (process {kill.pid}) killed with SIGKILL while {doing}", "red")
+        activity = f"{ACTIVITIES[kill.hold.stage]} {self._describe(kill.hold)}"
+        self._print(f"{kill.name} (process {kill.pid}) killed with SIGKILL while {activity}", "red")
 
-    def troubles(self, lines: Sequence[str]) -> bool:
+    def problems(self, lines: Sequence[str]) -> bool:
         """Prints the problems; returns True if there are any."""
         for line in lines:
-            self._say(line, "red")
+            self._print(line, "red")
         return bool(lines)
 
     def taken_over(self, kill: Kill | None, holds: Sequence[Hold]) -> None:
         """Prints what happened to the job of the killed worker."""
         if kill is None:
-            self._say("no worker was killed: the work was over before one could be caught holding a job")
+            self._print("no worker was killed: the work ended before a worker could be killed while it held a job")
         elif later := kill.taken_over(holds):
             ending = "finished it" if later.outcome == "done" else f"did not finish it ({later.outcome})"
-            self._say(
-                f"{kill.name} was killed holding {self._of(kill.hold)}; {later.start_s - kill.hold.end_s:.1f} s later "
-                f"{later.worker} claimed it (attempt {later.attempt}) and {ending}"
+            self._print(
+                f"{kill.name} was killed holding {self._describe(kill.hold)}; "
+                f"{later.start_s - kill.hold.end_s:.1f} s later {later.worker} claimed it (attempt {later.attempt}) "
+                f"and {ending}"
             )
         else:
-            self._say(f"{kill.name} was killed holding {self._of(kill.hold)}, and nobody has taken it over", "red")
+            self._print(
+                f"{kill.name} was killed holding {self._describe(kill.hold)}, and no other worker has claimed it", "red"
+            )
 
     def results(self, path: Path) -> None:
         """Prints the path of the CSV."""
-        self._say(f"\nall results: {path}\n", whole=True)
+        self._print(f"\nall results: {path}\n", no_wrap=True)
 
     def verdict(self, verdict: Verdict) -> None:
         """Prints the counts, and the jobs that make a count wrong."""
@@ -109,26 +112,26 @@ class Show:
         self._count(f"done = {verdict.done}, files = {verdict.files} {by_server}", all_done)
         overlaps = verdict.claimed_twice_at_once
         self._count(f"claimed twice at once = {len(overlaps)} (of {verdict.claims} claims)", not overlaps)
-        for first, second in overlaps[:SHOWN]:
+        for first, second in overlaps[:MAX_ROWS]:
             later_s = second.start_s - first.start_s
-            self._say(f"  {self._of(first)}: {first.worker}, and {second.worker} {later_s:.3f} s later")
+            self._print(f"  {self._describe(first)}: {first.worker}, and {second.worker} {later_s:.3f} s later")
         self._count(f"lost = {len(verdict.lost)}", not verdict.lost)
-        for jobid in verdict.lost[:SHOWN]:
-            self._say(f"  {self._paths[jobid]} (job {jobid})")
+        for jobid in verdict.lost[:MAX_ROWS]:
+            self._print(f"  {self._paths[jobid]} (job {jobid})")
         if verdict.done_twice:
             self._count(f"done twice = {len(verdict.done_twice)}", False)
-            for jobid, stage in verdict.done_twice[:SHOWN]:
-                self._say(f"  {self._paths[jobid]} (job {jobid}) from stage {stage}")
+            for jobid, stage in verdict.done_twice[:MAX_ROWS]:
+                self._print(f"  {self._paths[jobid]} (job {jobid}) from stage {stage}")
 
     def _worker(self, member: Member, kill: Kill | None) -> RenderableType:
         line = Text(f"{member.name:{NAME_WIDTH}} ", no_wrap=True, overflow="ellipsis")
         done = sum(hold.outcome == "done" for hold in member.history.holds)
         line.append(f"{done:5} done  ")
         if kill is not None and kill.name == member.name:
-            line.append(f"killed while {DOING[kill.hold.stage]} {self._paths[kill.hold.jobid]}", "red")
+            line.append(f"killed while {ACTIVITIES[kill.hold.stage]} {self._paths[kill.hold.jobid]}", "red")
         elif member.history.holds:
             hold = member.history.holds[-1]
-            line.append(f"{DOING[hold.stage]} {self._paths[hold.jobid]}", "dim")
+            line.append(f"{ACTIVITIES[hold.stage]} {self._paths[hold.jobid]}", "dim")
         return line
 
     def most_complex(self, results: Sequence[FileResult]) -> None:
@@ -138,8 +141,8 @@ class Show:
         table = _table(f"The ten most complex of {len(functions)} functions")
         table.add_column("complexity", justify="right")
         table.add_column("function", overflow="fold")
-        table.add_column("stands at", overflow="fold")
-        for function, path in functions[:SHOWN]:
+        table.add_column("position", overflow="fold")
+        for function, path in functions[:MAX_ROWS]:
             table.add_row(str(function.complexity), Text(function.name), Text(f"{path}:{function.line}"))
         self.console.print(table)
 
@@ -148,23 +151,23 @@ class Show:
         table = _table(f"The ten longest of {len(duplicates)} duplicates (names, numbers and strings aside)")
         table.add_column("tokens", justify="right")
         table.add_column("lines", justify="right")
-        table.add_column("stands at", overflow="fold")
-        for duplicate in duplicates[:SHOWN]:
-            places = [f"{place.path}:{place.first_line}-{place.last_line}" for place in duplicate.places[:PLACES_SHOWN]]
-            if more := len(duplicate.places) - PLACES_SHOWN:
+        table.add_column("position", overflow="fold")
+        for duplicate in duplicates[:MAX_ROWS]:
+            places = [f"{place.path}:{place.first_line}-{place.last_line}" for place in duplicate.places[:MAX_PLACES]]
+            if more := len(duplicate.places) - MAX_PLACES:
                 places += [f"and {more} more"] if more > 0 else []
             table.add_row(str(duplicate.tokens), str(duplicate.lines), Text("\n".join(places)))
         self.console.print(table)
 
-    def _count(self, line: str, right: bool) -> None:
-        self._say(line, "bold green" if right else "bold red")
+    def _count(self, line: str, all_correct: bool) -> None:
+        self._print(line, "bold green" if all_correct else "bold red")
 
-    def _of(self, hold: Hold) -> str:
+    def _describe(self, hold: Hold) -> str:
         return f"{self._paths[hold.jobid]} (job {hold.jobid})"
 
-    def _say(self, line: str, style: str = "", *, whole: bool = False) -> None:
-        """whole: not wrapped at the terminal's width, so that it can be copied. Lines of a log are never wrapped."""
-        self.console.print(Text(line, style), soft_wrap=whole or not self.console.is_terminal)
+    def _print(self, line: str, style: str = "", *, no_wrap: bool = False) -> None:
+        """no_wrap: not wrapped at the terminal's width, so that it can be copied. Lines of a log are never wrapped."""
+        self.console.print(Text(line, style), soft_wrap=no_wrap or not self.console.is_terminal)
 
 
 def _table(title: str) -> Table:

@@ -30,7 +30,7 @@ def upgrade() -> None:
 '''
 
 
-class Tomorrow:
+class NewerVersion:
     """The newer version in a separate folder."""
 
     def __init__(self, folder: Path, head: str, upgrade: str = ADDS_A_TABLE) -> None:

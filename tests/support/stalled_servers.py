@@ -21,9 +21,9 @@ def started(folder: Path, uri: str, **settings: str) -> Iterator[Server]:
         yield Server(folder / name, uri, secret_key="one for both", busy_timeout_s="4").start()
 
 
-def answers(waiting: "list[Future[Any]]") -> list[tuple[int, Any]]:
+def responses(waiting: "list[Future[Any]]") -> list[tuple[int, Any]]:
     """The (status, JSON) of each response."""
-    return [(answer.status_code, answer.json()) for answer in (one.result(30) for one in waiting)]
+    return [(response.status_code, response.json()) for response in (future.result(30) for future in waiting)]
 
 
 def hold(database: Database, sql: str) -> None:

@@ -10,13 +10,13 @@ from tests.support.paths import ROOT
 
 
 class Team:
-    """Real processes of tests/support/racing.py."""
+    """Real processes of tests/support/racing_worker.py."""
 
     def __init__(self, jobix: int, members: Iterable[tuple[str, str]]) -> None:
         """members: (style, URL of the server) of each worker."""
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "tests.support.racing", style, url, str(jobix), str(number)],
+                [sys.executable, "-m", "tests.support.racing_worker", style, url, str(jobix), str(number)],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             for number, (style, url) in enumerate(members)
@@ -40,24 +40,24 @@ class Team:
 
     def finish(self, timeout_s: float) -> list[dict[str, Any]]:
         """Waits for all. Returns the acknowledgements of each."""
-        said = []
+        results = []
         for process in self._processes:
             out, error = process.communicate(timeout=timeout_s)
             assert process.returncode == 0, error
-            said.append(json.loads(out))
-        return said
+            results.append(json.loads(out))
+        return results
 
 
-def all_of(said: list[dict[str, Any]], what: str) -> list[int]:
-    """The job ids of all workers that were acknowledged as `what`."""
-    return [jobid for one in said for jobid in one[what]]
+def all_of(results: list[dict[str, Any]], kind: str) -> list[int]:
+    """The job ids of all workers that were acknowledged as `kind`."""
+    return [jobid for result in results for jobid in result[kind]]
 
 
-def pace(said: list[dict[str, Any]]) -> str:
+def pace(results: list[dict[str, Any]]) -> str:
     """Their total rate and the longest request, for information only."""
-    lasted_s = max(one["ended"] for one in said) - min(one["started"] for one in said)
+    lasted_s = max(result["ended"] for result in results) - min(result["started"] for result in results)
     return (
-        f"{len(all_of(said, 'done')) / lasted_s:.0f} jobs/s,"
-        f" {sum(one['requests'] for one in said) / lasted_s:.0f} requests/s,"
-        f" the longest {max(one['longest_s'] for one in said):.3f} s"
+        f"{len(all_of(results, 'done')) / lasted_s:.0f} jobs/s,"
+        f" {sum(result['requests'] for result in results) / lasted_s:.0f} requests/s,"
+        f" the longest {max(result['longest_s'] for result in results):.3f} s"
     )

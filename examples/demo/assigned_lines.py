@@ -13,37 +13,37 @@ def line_start(starts: Sequence[int], index: int) -> int:
     return starts[bisect_right(starts, index) - 1]
 
 
-class Territory:
+class AssignedLines:
     """Complete lines with the number of their duplicate. starts: for each file, the first token of each line."""
 
     def __init__(self, starts: Mapping[str, Sequence[int]]) -> None:
         self._starts = starts
-        self._taken: dict[str, list[tuple[int, int, int]]] = defaultdict(list)  # (start, end, number), by start
+        self._assigned: dict[str, list[tuple[int, int, int]]] = defaultdict(list)  # (start, end, number), by start
 
-    def take(self, start: tuple[str, int], tokens: int, number: int) -> None:
+    def assign(self, start: tuple[str, int], tokens: int, number: int) -> None:
         """Assigns all free lines with one of these tokens to a duplicate."""
         path, first = start
-        starts, taken = self._starts[path], self._taken[path]
+        starts, assigned = self._starts[path], self._assigned[path]
         begin = line_start(starts, first)
         line_after = bisect_left(starts, first + tokens)
         end = starts[line_after] if line_after < len(starts) else NO_MORE
-        insort(taken, (begin, end, number))
+        insort(assigned, (begin, end, number))
 
-    def by(self, start: tuple[str, int]) -> int | None:
+    def owner(self, start: tuple[str, int]) -> int | None:
         """The number of the duplicate that has this token; None if there is none."""
         path, index = start
-        taken = self._taken[path]
-        place = bisect_right(taken, index, key=lambda one: one[0]) - 1
-        return taken[place][2] if place >= 0 and index < taken[place][1] else None
+        assigned = self._assigned[path]
+        place = bisect_right(assigned, index, key=lambda one: one[0]) - 1
+        return assigned[place][2] if place >= 0 and index < assigned[place][1] else None
 
-    def cut(self, one: tuple[str, int], other: tuple[str, int], tokens: int) -> list[tuple[int, int]]:
+    def split(self, one: tuple[str, int], other: tuple[str, int], tokens: int) -> list[tuple[int, int]]:
         """Two runs of tokens, in parts that each belong to one duplicate, or to none, in either: (from, how many)."""
-        cuts = {0, tokens}
+        boundaries = {0, tokens}
         for path, first in (one, other):
-            taken = self._taken[path]
-            place = max(0, bisect_right(taken, first, key=lambda known: known[0]) - 1)
-            while place < len(taken) and taken[place][0] < first + tokens:
-                cuts |= {at - first for at in taken[place][:2] if 0 < at - first < tokens}
+            assigned = self._assigned[path]
+            place = max(0, bisect_right(assigned, first, key=lambda known: known[0]) - 1)
+            while place < len(assigned) and assigned[place][0] < first + tokens:
+                boundaries |= {at - first for at in assigned[place][:2] if 0 < at - first < tokens}
                 place += 1
-        ordered = sorted(cuts)
+        ordered = sorted(boundaries)
         return [(at, after - at) for at, after in pairwise(ordered)]
