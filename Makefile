@@ -120,8 +120,9 @@ lint: setup-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md Makefile docs client call.py call2.py examples bench deploy \
-		jobserver static templates app.py
-	@$(BIN)/proselint --config .proselintrc.json check README.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/adr/*.md
+		jobserver migrations static templates tests app.py
+	@$(BIN)/proselint --config .proselintrc.json check README.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/adr/*.md \
+		$(wildcard migrations/*.md migrations/*/*.py tests/*.py tests/*/*.py tests/*/*/*.py)
 
 # The compared queues have their own environment.
 .venv-bench/installed: bench/requirements.txt requirements.txt | .venv/made

@@ -50,6 +50,7 @@ ONE_PATTERN = re.compile(
     "|".join(rf"(?P<p{n}>\b(?:{phrase})\b)" for n, phrase in enumerate(PHRASES)).replace(" ", r"[\s#/*]+"),
     re.IGNORECASE,
 )
+ALLOWED = {("0003_explicit_state.py", "sent back")}  # a value in databases of earlier versions
 MARKDOWN_CODE = re.compile(r"```.*?```|`[^`\n]*`|^ {4,}\S[^\n]*$", re.DOTALL | re.MULTILINE)
 
 
@@ -100,8 +101,10 @@ def main(paths: list[str]) -> int:
     found = 0
     for file in files:
         for finding in findings(file.read_text(encoding="utf-8"), markdown=file.suffix == ".md"):
-            shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
-            print(f'{shown}:{finding.line}: "{finding.phrase}": write {finding.better}')
+            if (file.name, finding.phrase) in ALLOWED:
+                continue
+            name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+            print(f'{name}:{finding.line}: "{finding.phrase}": write {finding.better}')
             found += 1
     if found:
         print(f"prose: {found} phrases to replace. The rules are in CONTRIBUTING.md.", file=sys.stderr)
