@@ -66,6 +66,8 @@ def _create(options: argparse.Namespace, settings: Settings) -> int:
         if file.exists():
             raise CannotStart(f"There is a database at {file} already. Nothing was changed.")
         create_file(file)
+    elif schema.revision(settings)[0] is not None:
+        raise CannotStart("The database of JOBSERVER_DATABASE_URI has the tables already. Nothing was changed.")
     schema.prepare(settings, secret_key(settings))
     _print(options, {"created": True}, "An empty database was created.")
     return 0

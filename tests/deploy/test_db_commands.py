@@ -151,3 +151,12 @@ def test_a_command_does_not_create_a_missing_database(new_server: Callable[..., 
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert str(server.folder / "instance") in result.stderr
     assert not (server.folder / "instance").exists()
+
+
+def test_db_create_accepts_an_empty_postgresql_database_only(new_server, postgresql):
+    server = new_server(database_uri=make_postgresql_database(postgresql))
+    assert server.run("db", "create").stdout == "An empty database was created.\n"
+    second = server.run("db", "create")
+    assert second.returncode == 2
+    assert second.stdout == ""
+    assert "has the tables already. Nothing was changed." in second.stderr
