@@ -40,6 +40,9 @@ class AsyncMode(Protocol):
     def new_event(self) -> Event:
         """Returns an event that is set from the same event loop, never from a real thread."""
 
+    def run_ready(self) -> None:
+        """Polls the sockets and runs the green threads that are ready, then returns to the calling one."""
+
 
 class Threads:
     """The mode of a process without an event loop."""
@@ -61,6 +64,9 @@ class Threads:
     def new_event(self) -> Event:
         """Returns a threading.Event."""
         return threading.Event()
+
+    def run_ready(self) -> None:
+        """Does nothing: threads do not wait for each other."""
 
 
 _mode: AsyncMode = Threads()
@@ -107,3 +113,8 @@ def new_lock() -> AbstractContextManager[Any]:
 def new_event() -> Event:
     """Returns an event for one waiting thread."""
     return _mode.new_event()
+
+
+def run_ready() -> None:
+    """Runs the green threads that are ready, each until it waits or ends. Does nothing without an event loop."""
+    _mode.run_ready()

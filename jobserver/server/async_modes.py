@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
@@ -55,6 +56,11 @@ class Eventlet:
         """Returns an event. A green threading.Event consists of several green locks and costs half a claim."""
         return _EventletEvent(self._green_event())
 
+    def run_ready(self) -> None:
+        """Runs the ready green threads."""
+        time.sleep(0)
+        time.sleep(0)  # the hub may have polled before the first pause; it polls again before the second one ends
+
 
 class _EventletEvent:
     """Gives eventlet's Event the names of threading.Event."""
@@ -84,6 +90,7 @@ class Gevent:
         from gevent import get_hub, monkey
 
         monkey.patch_all()
+        self._real_lock: Callable[[], AbstractContextManager[Any]] = monkey.get_original("threading", "Lock")
         import_module("simple_websocket")  # fail now, not at the first connection
         sys.modules["geventwebsocket"] = None  # type: ignore[assignment]  # engineio would prefer this unmaintained library
         self._get_hub = get_hub
@@ -93,12 +100,19 @@ class Gevent:
         return self._get_hub().threadpool.apply(work, values)
 
     def new_lock(self) -> AbstractContextManager[Any]:
-        """Returns a green lock."""
-        return threading.Lock()
+        """Returns a real lock, for the same reasons as under eventlet."""
+        return self._real_lock()
 
     def new_event(self) -> Event:
         """Returns a green event."""
         return threading.Event()
+
+    def run_ready(self) -> None:
+        """Runs the ready green threads. gevent's sleep(0) would return before the hub polls; a timer does not."""
+        hub = self._get_hub()
+        for _ in range(2):  # the first timer ends before the sockets of the same poll are handled
+            with hub.loop.timer(0) as timer:
+                hub.wait(timer)
 
 
 _MODES: dict[str, Callable[[], AsyncMode]] = {"eventlet": Eventlet, "gevent": Gevent, "threading": Threads}

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from jobserver.core.concurrency import Event as Turn
-from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread
+from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread, run_ready
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, JobServerError, OutcomeUnknown, Unavailable
 from jobserver.core.states import Event
 from jobserver.store.connection import COLLISIONS, DATABASE_FAILS, DRIVER_ERRORS, Connection, Silent
@@ -102,9 +102,8 @@ class CommitQueue:
 
     def _write(self, own: Entry[Any]) -> None:
         """Writes a batch of the waiting entries, then wakes the first of the others."""
-        if self._yields:  # requests that have arrived share this commit: run ready threads, then poll again
-            time.sleep(0)
-            time.sleep(0)
+        if self._yields:
+            run_ready()  # so that requests that have arrived share this commit
         batch = self._take()
         try:
             self._commit(batch)
