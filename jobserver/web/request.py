@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from functools import cached_property
+from functools import lru_cache
+from types import MappingProxyType
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
@@ -28,6 +29,17 @@ _wrong = FixedWindowRateLimiter(MemoryStorage())
 log = logging.getLogger("jobserver")
 
 
+@lru_cache
+def _environ_key(header: str) -> str:
+    return f"HTTP_{header.upper().replace('-', '_')}"
+
+
+@lru_cache(256)  # a worker sends the same query with each request
+def _parameters(query: str) -> Mapping[str, str]:
+    pairs = parse_qsl(query.encode("latin-1").decode(errors="replace"), keep_blank_values=True)
+    return MappingProxyType(dict(reversed(pairs)))
+
+
 class Call:
     """A request, and the parts of the server that handle it."""
 
@@ -37,17 +49,13 @@ class Call:
 
     def header(self, name: str) -> str | None:
         """Returns a header, in WSGI's Latin-1."""
-        value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        value: str | None = self.environ.get(_environ_key(name))
         return value
 
-    @cached_property
+    @property
     def args(self) -> Mapping[str, str]:
         """The parameters of the query; the first value of a repeated one."""
-        query = self.environ.get("QUERY_STRING")
-        if not query:
-            return {}
-        pairs = parse_qsl(query.encode("latin-1").decode(errors="replace"), keep_blank_values=True)
-        return dict(reversed(pairs))
+        return _parameters(self.environ.get("QUERY_STRING") or "")
 
     @property
     def has_body(self) -> bool:

@@ -4,7 +4,7 @@ JSON of responses."""
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Annotated, TypeVar
 
@@ -141,12 +141,13 @@ def name(call: Call) -> str | None:
     return text
 
 
-@contextmanager
-def parsed_body(call: Call, kind: type[T], max_bytes: int) -> Iterator[T | None]:
+def parsed_body(call: Call, kind: type[T], max_bytes: int) -> AbstractContextManager[T | None]:
     """Yields the body parsed as that type; None if it is empty."""
-    if not call.has_body:
-        yield None
-        return
+    return _parsed(call, kind, max_bytes) if call.has_body else nullcontext()
+
+
+@contextmanager
+def _parsed(call: Call, kind: type[T], max_bytes: int) -> Iterator[T | None]:
     with bodies.read(call.stream, min(max_bytes, call.max_bytes)) as raw:
         yield _decoded(raw, kind) if raw.strip() else None
 
