@@ -2,13 +2,12 @@
 
 import json
 import socket
-import threading
 import time
 from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from jobserver.core.concurrency import spawn
+from jobserver.core.concurrency import new_lock, spawn
 
 MAX_CONNECTIONS = 10_000
 MAX_PER_ADDRESS = MAX_CONNECTIONS // 2  # a cluster behind one address fits, and leaves room for others
@@ -48,7 +47,7 @@ class Connections:
     def __init__(self) -> None:
         self._open: set[OpenConnection] = set()
         self._per_address: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._started = False
 
     def open(self, address: str, connection: socket.socket) -> OpenConnection | None:

@@ -70,6 +70,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             environ["werkzeug.socket"] = WebSocketSocket(self.socket, sleep)  # the key that simple_websocket reads
         return environ
 
+    def log_request(self) -> None:
+        """Does nothing: there is no access log, and gevent would format each line before it drops it."""
+
     def run_application(self) -> None:
         """Answers the request."""
         try:

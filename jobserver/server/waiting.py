@@ -1,10 +1,11 @@
 """Waits in a server process: for the signal that ends it, then for the running requests."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from jobserver.core.concurrency import new_lock
 
 _signals: list[int] = []  # received
 
@@ -37,8 +38,11 @@ class RunningRequests:
     """WSGI middleware that counts the running requests, for servers that do not."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
+        from werkzeug.wsgi import ClosingIterator  # now: the server has patched the standard library
+
         self._app = app
-        self._lock = threading.Lock()
+        self._closing = ClosingIterator
+        self._lock = new_lock()
         self._count = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -46,9 +50,7 @@ class RunningRequests:
             return self._app(environ, start_response)  # not waited for: drain() ends it
         with self._lock:
             self._count += 1
-        from werkzeug.wsgi import ClosingIterator
-
-        return ClosingIterator(self._app(environ, start_response), self._ended)
+        return self._closing(self._app(environ, start_response), self._ended)
 
     def _ended(self) -> None:
         with self._lock:
