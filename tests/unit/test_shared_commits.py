@@ -33,12 +33,12 @@ def in_one_commit(queue: CommitQueue, *calls: Callable[[], Any]) -> "list[Future
     """Makes these calls while the queue is busy, in this order, so that they share the next commit."""
     busy, go = threading.Event(), threading.Event()
 
-    def first(_tx: Transaction) -> None:
+    def block(_tx: Transaction) -> None:
         busy.set()
         assert go.wait(GIVE_UP_S)
 
     with ThreadPoolExecutor(len(calls) + 1) as pool:
-        pool.submit(queue.run, first, True)
+        pool.submit(queue.run, block, True)
         assert busy.wait(GIVE_UP_S)
         futures = []
         for call in calls:
