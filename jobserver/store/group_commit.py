@@ -28,7 +28,6 @@ Aside = Callable[[Callable[[], None]], None]
 MAX_TOGETHER = 128  # requests in one commit: limits the wait of the first one
 TRIES = 3  # attempts of a transaction that collides with another server process
 QUICK_S = 0.001  # a commit that the event loop may wait for
-YIELD_S = 1e-9  # not 0: gevent's sleep(0) runs ready threads, but polls no sockets
 log = logging.getLogger("jobserver.group_commit")
 
 
@@ -106,8 +105,8 @@ class CommitQueue:
         arrived = 0
         while self._yields and arrived < len(self._waiting) < MAX_TOGETHER:  # as long as more requests arrive
             arrived = len(self._waiting)
-            time.sleep(YIELD_S)  # run ready threads
-            time.sleep(YIELD_S)  # poll their sockets
+            time.sleep(0)  # run ready threads
+            time.sleep(0)  # poll their sockets
         batch = self._take()
         try:
             self._commit(batch)
