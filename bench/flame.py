@@ -1,6 +1,6 @@
 """Draws a flame graph of the server while 16 connections claim one job a request: python -m bench.flame [FILE.svg]
 
-py-command takes the samples. It reads the memory of the server, which needs root on most systems.
+py-spy takes the samples. It reads the memory of the server, which needs root on most systems.
 """
 
 import re
@@ -20,13 +20,13 @@ def main(path: Path) -> None:
     """Samples the server and writes the graph."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, server_process(Path(folder)) as (port, pid):
         fill(port, JOBS, lifetimes="0/10")
-        command = [f"{Path(sys.executable).parent}/py-command", "record", "--gil", "--nonblocking", "--function"]
+        command = [f"{Path(sys.executable).parent}/py-spy", "record", "--gil", "--nonblocking", "--function"]
         sampler = subprocess.Popen([*command, "-d", str(FOR_S), "-r", str(A_SECOND), "-o", str(path), "-p", str(pid)])
         while sampler.poll() is None:
             job_rate(port, [(job["jobid"], job["claim"]) for job in JsonClient(port)(f"/get/0?n={CONNECTIONS}")])
     if sampler.returncode:
         sys.exit(sampler.returncode)
-    path.write_text(re.sub(r">[^<>]*py-command record [^<>]*<", f">{TITLE}<", path.read_text()))
+    path.write_text(re.sub(r">[^<>]*py-spy record [^<>]*<", f">{TITLE}<", path.read_text()))
     print(f"Wrote {path}.")
 
 

@@ -6,15 +6,16 @@ repeated and rejected requests.
 
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Renewal, Report
 from jobserver.core.errors import ClaimSpent, JobServerError
 from jobserver.core.lists import JobList
-from jobserver.jobs.completion import CompleteClaim, complete_each
+from jobserver.jobs.completion import complete, complete_done, complete_each
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import claiming
-from jobserver.store.transaction import Transaction
+from jobserver.store.transaction import RunEachAlone, Transaction
 
 MANY = 500  # larger batches run in a thread
 
@@ -22,6 +23,67 @@ MANY = 500  # larger batches run in a thread
 def new_token(now: int) -> str:
     """Returns a claim token: the time and 80 random bits. Tokens of the same time are neighbours in an index."""
     return f"{now:012x}{secrets.token_hex(10)}"
+
+
+class ClaimJobs:
+    """The work of one request for jobs; without a request it claims nothing."""
+
+    def __init__(self, list_id: int, request: ClaimRequest | None) -> None:
+        self._list_id = list_id
+        self._request = request
+        self.claimed: list[ClaimedJob] | None = None  # by together(), in the current attempt of the transaction
+
+    @staticmethod
+    def together(tx: Transaction, works: Sequence["ClaimJobs"]) -> None:
+        """Claims for all requests of a transaction that ask for one job without a token, in one UPDATE for each stage.
+        The commit queue calls it before the works themselves, in every transaction."""
+        stages: dict[tuple[int, int, int], list[tuple[ClaimJobs, str | None]]] = defaultdict(list)
+        for work in works:
+            work.claimed, request = None, work._request
+            if request is not None and request.n == 1 and request.token is None:
+                stages[work._list_id, request.stage, request.working_stage].append((work, request.worker))
+        now = _now_ms()
+        for stage, several in sorted(stages.items()):
+            if len(several) > 1:
+                tokens = {new_token(now): work for work, _worker in several}
+                workers = dict(zip(tokens, (worker for _work, worker in several), strict=True))
+                for token, job in claiming.claim_one_each(tx, *stage, workers, now).items():
+                    tokens[token].claimed = [job]
+
+    def __call__(self, tx: Transaction) -> list[ClaimedJob]:
+        return _claim(tx, self._list_id, self._request) if self.claimed is None else self.claimed
+
+
+class CompleteClaim:
+    """The work of one request: a report, and then a claim."""
+
+    def __init__(self, list_id: int, report: Report, require_claim: bool, then: ClaimJobs) -> None:
+        self._list_id = list_id
+        self._report = report
+        self._require_claim = require_claim
+        self._then = then
+        self._done = False
+
+    @staticmethod
+    def together(tx: Transaction, works: Sequence["CompleteClaim"]) -> None:
+        """Completes the straightforward reports of several requests in one UPDATE for each stage, then claims for these
+        requests together. The commit queue calls it before the works themselves, in every transaction."""
+        lists: dict[int, list[CompleteClaim]] = defaultdict(list)
+        for work in works:
+            work._done, work._then.claimed = False, None
+            lists[work._list_id].append(work)
+        for list_id, several in sorted(lists.items()) if len(works) > 1 else ():
+            for number, _move in complete_done(tx, list_id, [work._report for work in several]):
+                several[number]._done = True
+        ClaimJobs.together(tx, [work._then for work in works if work._done])
+
+    def __call__(self, tx: Transaction) -> tuple[Completion, list[ClaimedJob]]:
+        if not self._done:
+            return complete(tx, self._list_id, self._report, self._require_claim), self._then(tx)
+        try:
+            return Completion(self._report.jobid, self._report.target), self._then(tx)
+        except Exception as error:  # undo the completion
+            raise RunEachAlone from error
 
 
 class Claims:
@@ -33,14 +95,14 @@ class Claims:
 
     def claim(self, job_list: JobList, request: ClaimRequest) -> list[ClaimedJob]:
         """Claims the requested jobs; [] if none is available. A repeated token returns the same jobs."""
-        return self._commit_queue.run(lambda tx: _claim(tx, job_list.id, request))
+        return self._commit_queue.run(ClaimJobs(job_list.id, request))
 
     def complete(
         self, job_list: JobList, report: Report, following: ClaimRequest | None
     ) -> tuple[Completion, list[ClaimedJob]]:
         """Ends a claim as reported and, in the same transaction, claims the next job if requested."""
         return self._commit_queue.run(
-            CompleteClaim(job_list.id, report, self._require_claim, lambda tx: _claim(tx, job_list.id, following))
+            CompleteClaim(job_list.id, report, self._require_claim, ClaimJobs(job_list.id, following))
         )
 
     def complete_each(

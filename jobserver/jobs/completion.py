@@ -1,50 +1,17 @@
-"""Completes claims: a single report, several reports of one request, or reports of several requests."""
+"""Completes claims: a single report, or several reports."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from jobserver.core.claims import ClaimedJob, Completion, Report
+from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import JobServerError
 from jobserver.core.states import Move
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.replay import replay_or_reject
 from jobserver.store.queries import completing
-from jobserver.store.transaction import RunEachAlone, Transaction
+from jobserver.store.transaction import Transaction
 
 ParsedReport = Report | JobServerError  # a report, or the error of its parser
-
-
-class CompleteClaim:
-    """The work of one request: a report, and `then` a claim. Works that share a transaction are completed together."""
-
-    def __init__(
-        self, list_id: int, report: Report, require_claim: bool, then: Callable[[Transaction], list[ClaimedJob]]
-    ) -> None:
-        self._list_id = list_id
-        self._report = report
-        self._require_claim = require_claim
-        self._then = then
-        self._done = False
-
-    @classmethod
-    def together(cls, tx: Transaction, works: Sequence["CompleteClaim"]) -> None:
-        """Completes the straightforward reports of several requests in one UPDATE for each stage. The commit queue
-        calls it before the works themselves, in every transaction."""
-        lists: dict[int, list[CompleteClaim]] = defaultdict(list)
-        for work in works:
-            work._done = False
-            lists[work._list_id].append(work)
-        for list_id, several in sorted(lists.items()) if len(works) > 1 else ():
-            for number, _move in _done(tx, list_id, [work._report for work in several]):
-                several[number]._done = True
-
-    def __call__(self, tx: Transaction) -> tuple[Completion, list[ClaimedJob]]:
-        if not self._done:
-            return complete(tx, self._list_id, self._report, self._require_claim), self._then(tx)
-        try:
-            return Completion(self._report.jobid, self._report.target), self._then(tx)
-        except Exception as error:  # undo the completion
-            raise RunEachAlone from error
 
 
 def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
@@ -60,7 +27,7 @@ def complete_each(
 ) -> list[Completion | JobServerError]:
     """Ends many claims, each independent of the others; returns the outcome or the error of each, in order."""
     outcomes: dict[int, Completion | JobServerError] = {
-        number: Completion(move.jobid, move.to_stage) for number, move in _done(tx, list_id, reports)
+        number: Completion(move.jobid, move.to_stage) for number, move in complete_done(tx, list_id, reports)
     }
     for number in _by_jobid(reports):
         if number in outcomes:
@@ -75,7 +42,7 @@ def complete_each(
     return [outcomes[number] for number in range(len(reports))]
 
 
-def _done(tx: Transaction, list_id: int, reports: Sequence[ParsedReport]) -> Iterator[tuple[int, Move]]:
+def complete_done(tx: Transaction, list_id: int, reports: Sequence[ParsedReport]) -> Iterator[tuple[int, Move]]:
     """Completes straightforward reports in one UPDATE for each stage; yields the moves with the indexes of their
     reports. Skips reports without a token, with an error, without effect, and repeated reports of a job."""
     indexes: dict[int, int] = {}

@@ -90,7 +90,7 @@ class CommitQueue:
 
     def close(self) -> None:
         """Closes the connection."""
-        self._writer.close()
+        self._writer.drop()
 
     def _give_up(self, entry: Entry[Any]) -> None:
         """Removes an entry from the queue, before any of its work, if the database did not respond during its wait."""
@@ -102,8 +102,10 @@ class CommitQueue:
 
     def _write(self, own: Entry[Any]) -> None:
         """Writes a batch of the waiting entries, then wakes the first of the others."""
-        if self._yields:
-            run_ready()  # so that requests that have arrived share this commit
+        arrived = 0
+        while self._yields and arrived < len(self._waiting) < MAX_TOGETHER:  # as long as more requests arrive
+            arrived = len(self._waiting)
+            run_ready()
         batch = self._take()
         try:
             self._commit(batch)
@@ -283,14 +285,8 @@ class _Writer:
             return False
         return True
 
-    def close(self) -> None:
-        """Closes the connection."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
-
     def drop(self) -> None:
-        """Discards a connection that failed."""
+        """Closes the connection, which may be broken."""
         connection, self._connection = self._connection, None
         if connection:
             try:

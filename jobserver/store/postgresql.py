@@ -76,6 +76,8 @@ class Postgresql(Dialect):
         "int2": "CAST(row.value ->> 2 AS INTEGER)",
         "text1": "row.value ->> 1",
         "text3": "row.value ->> 3",
+        "numbered_text0": "CAST(:rows AS json) -> CAST(number AS INTEGER) ->> 0",
+        "numbered_text1": "CAST(:rows AS json) -> CAST(number AS INTEGER) ->> 1",
         # FOR UPDATE: PostgreSQL checks the condition again after the wait for a locked row
         "proved_reports": """SELECT held.id FROM json_array_elements(CAST(:rows AS json)) AS row(value)
             CROSS JOIN LATERAL (SELECT id FROM job WHERE list_id = :list AND jobid = CAST(row.value ->> 0 AS BIGINT)

@@ -81,6 +81,8 @@ class Sqlite(Dialect):
         "int2": "json_extract(row.value, '$[2]')",
         "text1": "json_extract(row.value, '$[1]')",
         "text3": "json_extract(row.value, '$[3]')",
+        "numbered_text0": "json_extract(:rows, '$[' || number || '][0]')",
+        "numbered_text1": "json_extract(:rows, '$[' || number || '][1]')",
         # `|| ''`: use the index of job ids, because all jobs of a batch may have the same claim
         "proved_reports": """SELECT held.id FROM json_each(:rows) AS row CROSS JOIN job AS held
             WHERE held.list_id = :list AND held.jobid = json_extract(row.value, '$[0]')

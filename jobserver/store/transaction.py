@@ -1,7 +1,7 @@
 """An open transaction: its statements, and its changes of counters, statistics and events."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +37,10 @@ _MOVED = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT list_id, id, :kind, previ
     FROM job WHERE id """
 _ONE_MOVED = f"{_MOVED} = :id"
 _MANY_MOVED = f"{_MOVED} {{any_of}}{{json_ids}}{{end_any}}"
+_ONE_CLAIMED = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, '{EventKind.CLAIMED.value}', :from_stage,
+    :to_stage, :now, NULL, NULL, :worker, NULL, 1, NULL)"""
+_MANY_CLAIMED = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT list_id, id, '{EventKind.CLAIMED.value}', previous_stage,
+    jobstage, :now, NULL, NULL, worker, NULL, 1, NULL FROM job WHERE id {{any_of}}{{json_ids}}{{end_any}}"""
 _ONE_EVENT = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, :kind, :from_stage, :to_stage, :now, NULL, NULL,
     :worker, :actor, :jobs, :message)"""
 _MANY_EVENTS = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT :list, ids.value, :kind, :from_stage, :to_stage, :now,
@@ -134,14 +138,31 @@ class Transaction:
             tally[2] += failures
 
     def record_claims(
-        self, list_id: int, stage: int, working_stage: int, claimed: Sequence[ClaimedJob], worker: str | None, now: int
+        self,
+        list_id: int,
+        stage: int,
+        working_stage: int,
+        claimed: Mapping[str | None, Sequence[ClaimedJob]],
+        flagged: int,
+        now: int,
     ) -> None:
-        """Records the events of claimed jobs and the time of the worker. The caller updates the counters."""
-        event = Event(
-            list_id, EventKind.CLAIMED, tuple(job.jobid for job in claimed), len(claimed), stage, working_stage, worker
-        )
-        self.heard(list_id, worker, now)
-        self.record(event, now, [job.row_id for job in claimed])
+        """Records the jobs that one statement claimed, by worker: counters, events, and the time of each worker.
+        `flagged`: the number of jobs that were overdue."""
+        row_ids: list[int] = []
+        for worker, jobs in claimed.items():
+            row_ids += [job.row_id for job in jobs]
+            jobids = tuple(job.jobid for job in jobs)
+            self.events.append(Event(list_id, EventKind.CLAIMED, jobids, len(jobs), stage, working_stage, worker))
+            self.heard(list_id, worker, now)
+        if len(row_ids) > 1:
+            self.run(_MANY_CLAIMED, now=now, ids=array(row_ids))
+        else:
+            self.run(
+                _ONE_CLAIMED, list=list_id, id=row_ids[0], from_stage=stage, to_stage=working_stage, now=now,
+                worker=worker,
+            )  # fmt: skip
+        self.count(list_id, stage, jobs=-len(row_ids), flagged=-flagged)
+        self.count(list_id, working_stage, jobs=len(row_ids))
 
     def record(self, event: Event, now: int, row_ids: Sequence[int] = ()) -> None:
         """Writes an event: one row for each job, or one row for the list if there are no jobs."""

@@ -184,6 +184,7 @@ MUTANTS = (
         (
             Edit(_CLAIMING, "_CLAIM_SKIPPING", {" cancel = 0,": ""}),
             Edit(_CLAIMING, "_CLAIM_WAITING", {" cancel = 0,": ""}),
+            Edit(_CLAIMING, "_CLAIM_ONE_EACH", {" cancel = 0,": ""}),
             Edit(_REQUEUING, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),
         _tests("tests/protocol/test_taken_back.py", *_SQLITE),

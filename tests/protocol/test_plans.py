@@ -37,6 +37,10 @@ def verbs(n: int) -> dict[str, Verb]:
 
         return work
 
+    def take_one_each(tx: Transaction) -> object:
+        workers = {f"token-{number}": "w" for number in range(16)}
+        return len(claiming.claim_one_each(tx, LIST, 0, 1, workers, NOW)) == 16
+
     def end(target: int, claim: str | None, error: str | None = None) -> Verb:
         return lambda tx: completing.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)
 
@@ -84,6 +88,7 @@ def verbs(n: int) -> dict[str, Verb]:
     return {
         "claim": take(1, False),
         "claim of 100": take(100, True),
+        "claims of many requests": take_one_each,
         "end of a claim": end(2, claim),
         "ends of many claims": ends,
         "end of a claim, by a founding worker": end(2, None),

@@ -5,23 +5,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from jobserver import create_app
-from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.errors import DatabaseBusy, NameTaken, Unavailable
-from jobserver.core.settings import Settings
 from jobserver.store.group_commit import MAX_TOGETHER, Entry
 from jobserver.store.transaction import NeedsAlone, Transaction
-from jobserver.web.services import NAME
-from tests.support.postgresql import make_postgresql_database
 from tests.support.queue_harness import GIVE_UP_S, Counting, QueueHarness, add
-from tests.support.until import until
 
 BUSY_S = 0.3
 
@@ -29,13 +22,6 @@ BUSY_S = 0.3
 def refuse(_tx: Transaction) -> None:
     """Refuses before any change."""
     raise NameTaken("no")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_uri(request: pytest.FixtureRequest) -> str:
-    """The URI of a new database; '' for SQLite's default file."""
-    own = request.param == "postgresql"
-    return make_postgresql_database(request.getfixturevalue("postgresql")) if own else ""
 
 
 @pytest.fixture
@@ -236,28 +222,3 @@ def test_a_request_that_waits_too_long_fails_and_changes_nothing(impatient: Queu
     busy.result(GIVE_UP_S)
     assert impatient.writer.run(add(7)) == 7
     assert impatient.rows() == [7]
-
-
-def test_completions_that_share_a_commit_publish_all_their_events(tmp_path: Path) -> None:
-    published: list[str] = []
-    services = create_app(Settings(instance=str(tmp_path))).extensions[NAME]
-    services.lists.submit(1, ["[" + ",".join(f'[{jobid},0,0,"1"]' for jobid in range(8)) + "]"], 8)
-    job_list = services.keys.find(1)
-    claimed = services.claims.claim(job_list, ClaimRequest(0, 1, 8))
-    queue = services.commit_queue
-    queue._publish = lambda events: published.extend(f"{event.kind.value} {event.jobs}" for event in events)
-    busy, go = threading.Event(), threading.Event()
-
-    def first(_tx: Transaction) -> None:
-        busy.set()
-        assert go.wait(GIVE_UP_S)
-
-    with ThreadPoolExecutor(9) as pool:
-        pool.submit(queue.run, first, True)
-        assert busy.wait(GIVE_UP_S)
-        reports = [Report(job.jobid, 2, job.token) for job in claimed]
-        done = [pool.submit(services.claims.complete, job_list, report, None) for report in reports]
-        until(lambda: len(queue._waiting) == 8)
-        go.set()
-        assert [future.result(GIVE_UP_S)[0].stage for future in done] == [2] * 8
-    assert published == ["completed 8"]

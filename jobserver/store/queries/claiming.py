@@ -1,10 +1,12 @@
 """Queries that begin, find and renew claims."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest
 from jobserver.core.states import Event, EventKind, Phase
-from jobserver.store.transaction import NeedsAlone, Transaction
+from jobserver.store.transaction import NeedsAlone, Transaction, array
 
 # Jobs of the last stage are done, not available, if the last stage with a lifetime is even.
 _PICK = """SELECT id FROM job
@@ -13,15 +15,21 @@ _PICK = """SELECT id FROM job
         AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
     AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)
     ORDER BY priority DESC, jobid LIMIT :n"""
-_CLAIM = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work, claim = :claim,
-    client_token = :client_token, worker = :worker, attempt = attempt + 1, claimed = :now, datecommitted = :now,
+_ACCEPT = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work,
+    client_token = :client_token, attempt = attempt + 1, claimed = :now, datecommitted = :now,
     renewed = :now, cancel = 0, overdue = 0, phase = '{Phase.ACCEPTED.value}',
     deadline = :now + (SELECT lifetime_ms FROM lifetime
-                       WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)
-    WHERE id {{any_of}}{_PICK}{{lock}}{{end_any}}
-    RETURNING id, jobid, jobcmd, attempt, deadline, claim, previous_stage, priority, previous_overdue"""
+                       WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)"""
+_CLAIMED = "RETURNING id, jobid, jobcmd, attempt, deadline, claim, previous_stage, priority, previous_overdue"
+_CLAIM = f"""{_ACCEPT}, claim = :claim, worker = :worker
+    WHERE id {{any_of}}{_PICK}{{lock}}{{end_any}} {_CLAIMED}"""
 _CLAIM_SKIPPING = _CLAIM.replace("{lock}", "{skip_locked}")
 _CLAIM_WAITING = _CLAIM.replace("{lock}", "{wait_locked}")
+# One job for each pair (token, worker) of :rows. MATERIALIZED: the picking query must not be evaluated again.
+_CLAIM_ONE_EACH = f"""WITH picked AS MATERIALIZED ({_PICK}{{skip_locked}}),
+    numbered AS MATERIALIZED (SELECT id AS picked_id, row_number() OVER () - 1 AS number FROM picked)
+    {_ACCEPT}, claim = {{numbered_text0}}, worker = {{numbered_text1}}
+    FROM numbered WHERE id = picked_id {_CLAIMED}"""
 _HELD_UNDER = """SELECT id, jobid, jobcmd, attempt, deadline, claim, previous_stage FROM job
     WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not the list's index
 _SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
@@ -57,10 +65,27 @@ def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str,
         return []
     if len(rows) > 1:
         rows.sort(key=lambda row: (-row[7], row[1]))
-    tx.count(list_id, request.stage, jobs=-len(rows), flagged=-sum(row[8] for row in rows))
-    tx.count(list_id, request.working_stage, jobs=len(rows))
     claimed = [ClaimedJob(*row[:7]) for row in rows]
-    tx.record_claims(list_id, request.stage, request.working_stage, claimed, request.worker, now)
+    flagged = sum(row[8] for row in rows)
+    tx.record_claims(list_id, request.stage, request.working_stage, {request.worker: claimed}, flagged, now)
+    return claimed
+
+
+def claim_one_each(
+    tx: Transaction, list_id: int, stage: int, working_stage: int, workers: Mapping[str, str | None], now: int
+) -> dict[str, ClaimedJob]:
+    """Moves one available job to the working stage for each of the new tokens, as far as there are unlocked jobs;
+    returns the jobs by their tokens. `workers`: the name of the worker of each token."""
+    rows = tx.all(
+        _CLAIM_ONE_EACH, list=list_id, stage=stage, work=working_stage, n=len(workers), client_token=0, now=now,
+        rows=array(workers.items()),
+    )  # fmt: skip
+    claimed = {row[5]: ClaimedJob(*row[:7]) for row in rows}
+    if claimed:
+        by_worker: dict[str | None, list[ClaimedJob]] = defaultdict(list)
+        for token, job in claimed.items():
+            by_worker[workers[token]].append(job)
+        tx.record_claims(list_id, stage, working_stage, by_worker, sum(row[8] for row in rows), now)
     return claimed
 
 
