@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.store.location import database_uri, refuse_unfit
     from jobserver.store.schema import prepare
     from jobserver.web import errors
-    from jobserver.web.guard import Guard, allowed_hosts
+    from jobserver.web.request import HostGuard, allowed_hosts
     from jobserver.web.services import NAME, Services
 
     settings = settings or load()
@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
     app.extensions["jobserver.lock"] = lock  # held as long as the application
     hosts = allowed_hosts(settings, concurrency.is_own_server())
-    app.wsgi_app = Guard(app.wsgi_app, hosts)  # type: ignore[method-assign]
+    app.wsgi_app = HostGuard(app.wsgi_app, hosts)  # type: ignore[method-assign]
     return app
 
 

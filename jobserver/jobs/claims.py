@@ -5,13 +5,13 @@ repeated and rejected requests.
 """
 
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Renewal, Report
 from jobserver.core.errors import ClaimSpent, JobServerError
 from jobserver.core.lists import JobList
+from jobserver.jobs.clock import now_ms
 from jobserver.jobs.completion import complete, complete_done, complete_each
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import claiming
@@ -42,7 +42,7 @@ class ClaimJobs:
             work.claimed, request = None, work._request
             if request is not None and request.n == 1 and request.token is None:
                 stages[work._list_id, request.stage, request.working_stage].append((work, request.worker))
-        now = _now_ms()
+        now = now_ms()
         for stage, several in sorted(stages.items()):
             if len(several) > 1:
                 tokens = {new_token(now): work for work, _worker in several}
@@ -124,7 +124,7 @@ class Claims:
             return [Renewal(jobid, "lost") for jobid, _ in held]
 
         def work(tx: Transaction) -> list[Renewal]:
-            now = _now_ms()
+            now = now_ms()
             renewed = {
                 number: _renew(tx, job_list.id, *held[number], now)
                 # sorted, so that two server processes do not deadlock
@@ -137,13 +137,13 @@ class Claims:
     def request_cancel(self, job_list: JobList, jobid: int, actor: str | None = None) -> bool:
         """Requests, in the response to its next heartbeat, that the worker of a job stops; returns whether a worker
         holds it."""
-        return self._commit_queue.run(lambda tx: claiming.request_cancel(tx, job_list.id, jobid, actor, _now_ms()))
+        return self._commit_queue.run(lambda tx: claiming.request_cancel(tx, job_list.id, jobid, actor, now_ms()))
 
 
 def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[ClaimedJob]:
     if request is None:
         return []
-    now = _now_ms()
+    now = now_ms()
     if request.token is not None:
         claiming.lock_token(tx, request.token)
         held = claiming.held_under(tx, list_id, request.token)
@@ -162,7 +162,3 @@ def _renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> R
     if renewed is None:
         return Renewal(jobid, "lost")
     return Renewal(jobid, "cancel" if renewed.cancel else "held", renewed.deadline)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,8 @@
-"""A request of the worker protocol: its headers, parameters and body, and the list of its key."""
+"""A request: whether its host is allowed; its headers, parameters and body; the list of its key."""
 
 import logging
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import IO, Any
@@ -12,9 +13,12 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from werkzeug.wsgi import get_input_stream
 
-from jobserver.core.errors import JobixUnknown, NoSuchJob, TooManyWrongSecrets
+from jobserver.core.errors import HostNotAllowed, JobixUnknown, NoSuchJob, TooManyWrongSecrets
+from jobserver.core.hosts import EVERY_HOST, AllowedHosts, split
 from jobserver.core.lists import JobList
+from jobserver.core.settings import Settings
 from jobserver.web import parsing
+from jobserver.web.responses import encode
 from jobserver.web.services import Services
 
 MOST_REMEMBERED = 10_000  # pairs of address and key in each of the sets below
@@ -27,6 +31,41 @@ _short: set[Pair] = set()
 _guesses = FixedWindowRateLimiter(MemoryStorage())
 _wrong = FixedWindowRateLimiter(MemoryStorage())
 log = logging.getLogger("jobserver")
+
+
+def allowed_hosts(settings: Settings, is_own_server: bool) -> AllowedHosts:
+    """Returns the hosts of the setting, else this machine's names. Behind another web server, which has its own
+    names, only the setting restricts them."""
+    if settings.allowed_hosts:
+        return AllowedHosts(split(settings.allowed_hosts))
+    if not is_own_server:
+        return AllowedHosts([EVERY_HOST])
+    return AllowedHosts([settings.host, socket.gethostname(), socket.getfqdn()])
+
+
+class HostGuard:
+    """WSGI middleware before every request: 403 for a host that is not allowed, because a web page may point a name of
+    its own at this server (DNS rebinding). HTTP/1.0 requests may have no Host header."""
+
+    def __init__(self, app: Callable[..., Any], hosts: AllowedHosts) -> None:
+        self._app = app
+        self._allows = hosts.allows
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        host = environ.get("HTTP_HOST")
+        if host is not None and not self._allows(host):
+            error = HostNotAllowed(
+                f"This server does not answer for the host name {host[:100]!r}. If that is one of its names, add it to"
+                " the server's setting JOBSERVER_ALLOWED_HOSTS."
+            )
+            body = encode({"error": error.code, "message": str(error)})
+            headers = {
+                "Content-Type": "application/json", "Content-Length": str(len(body)), "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff", "Connection": "close",
+            }  # fmt: skip
+            start_response("403 Forbidden", list(headers.items()))
+            return [body]
+        return self._app(environ, start_response)
 
 
 @lru_cache
