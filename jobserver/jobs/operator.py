@@ -27,11 +27,11 @@ class Operator:
             lambda tx: requeuing.retry(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
         )
 
-    def retry_all(self, job_list: JobList, which: Filter, last_stage: int, to: int | None, actor: str) -> int:
+    def retry_all(self, job_list: JobList, job_filter: Filter, last_stage: int, to: int | None, actor: str) -> int:
         """Retries all flagged jobs that match the filter, TOGETHER at a time; returns their number."""
         total, after = 0, -1
         while True:
-            jobids = listing.flagged_ids(self._database.read, job_list.id, which, last_stage, after, TOGETHER)
+            jobids = listing.flagged_ids(self._database.read, job_list.id, job_filter, last_stage, after, TOGETHER)
             if not jobids:
                 return total
             total, after = total + self.retry(job_list, jobids, to, actor), jobids[-1]

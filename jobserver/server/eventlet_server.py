@@ -15,7 +15,15 @@ from jobserver.server.connection_limits import IDLE_S, MAX_CONNECTIONS, LimitedC
 from jobserver.server.request_heads import CheckedHeads
 from jobserver.server.waiting import wait_for_signal
 
-PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.ECONNRESET, errno.EINTR}
+TEMPORARY_ERRORS = {
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENOMEM,
+    errno.ECONNABORTED,
+    errno.ECONNRESET,
+    errno.EINTR,
+}
 PAUSE_S = 0.05  # before the next try to accept a connection
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(;[^\x00\r\n]*)?\r?\n")
 MAX_LINE = 8192
@@ -81,7 +89,7 @@ class Listener:
             try:
                 return self._listener.accept()
             except OSError as error:
-                if error.errno not in PASSING:
+                if error.errno not in TEMPORARY_ERRORS:
                     raise
                 log.warning("a connection could not be accepted: %s", error.strerror)
                 time.sleep(PAUSE_S)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from jobserver.core.concurrency import Event as Turn
+from jobserver.core.concurrency import Event as ThreadEvent
 from jobserver.core.concurrency import has_event_loop, new_event, new_lock, run_in_thread, run_ready
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, JobServerError, OutcomeUnknown, Unavailable
 from jobserver.core.states import Event
@@ -23,7 +23,7 @@ from jobserver.store.transaction import NeedsAlone, RunEachAlone, Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
-Aside = Callable[[Callable[[], None]], None]
+BlockingRunner = Callable[[Callable[[], None]], None]
 
 MAX_TOGETHER = 128  # requests in one commit: limits the wait of the first one
 TRIES = 3  # attempts of a transaction that collides with another server process
@@ -38,7 +38,7 @@ class Entry(Generic[T]):
         self.work = work
         self.bulk = bulk or exclusive
         self.exclusive = exclusive
-        self.turn: Turn | None = None  # set when the entry is written, or is the next to write
+        self.turn: ThreadEvent | None = None  # set when the entry is written, or is the next to write
         self.done = False
         self.value: T
         self.error: BaseException | None = None
@@ -197,9 +197,9 @@ class _Writer:
                 if not more:
                     raise
 
-    def _transact(self, batch: list[Entry[Any]], alone: bool, aside: Aside) -> None:
-        """Runs one transaction for the batch. `aside` calls functions that may wait."""
-        connection = self._begun(aside, batch[0].exclusive)
+    def _transact(self, batch: list[Entry[Any]], alone: bool, run_blocking: BlockingRunner) -> None:
+        """Runs one transaction for the batch. `run_blocking` calls functions that may wait."""
+        connection = self._begin(run_blocking, batch[0].exclusive)
         connection.long = batch[0].bulk
         try:
             transaction = Transaction(connection, alone)
@@ -210,7 +210,7 @@ class _Writer:
                 next(entry for entry, kept in zip(batch, keep, strict=True) if kept).events[:0] = shared
             if any(keep) and transaction.changes:
                 transaction.flush()
-                self._end(connection, aside)
+                self._end(connection, run_blocking)
             else:
                 connection.rollback()
             self._ended = time.monotonic()  # before `long` is reset: waiting requests must not give up
@@ -223,29 +223,29 @@ class _Writer:
         finally:
             connection.long = False
 
-    def _begun(self, aside: Aside, exclusive: bool) -> Connection:
+    def _begin(self, run_blocking: BlockingRunner, exclusive: bool) -> Connection:
         """Begins a transaction and returns its connection; reconnects if the connection is lost."""
         previous, self._connection = self._connection, self._connection or self.database.connect()
         self._connection.long = False
         try:
             if not self._connection.try_begin():
-                aside(partial(self._connection.begin, exclusive))
+                run_blocking(partial(self._connection.begin, exclusive))
         except DATABASE_FAILS as error:
             self.drop()
             if previous is None or not previous.dialect.reconnects or isinstance(error, Silent):
                 raise
             self._connection = self.database.connect()
-            aside(partial(self._connection.begin, exclusive))
+            run_blocking(partial(self._connection.begin, exclusive))
         return self._connection
 
-    def _end(self, connection: Connection, aside: Aside) -> None:
+    def _end(self, connection: Connection, run_blocking: BlockingRunner) -> None:
         def commit() -> None:
             begun = time.perf_counter()
             connection.commit()
             self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
 
         try:
-            commit() if self._commit_s < QUICK_S or not self._has_event_loop else aside(commit)
+            commit() if self._commit_s < QUICK_S or not self._has_event_loop else run_blocking(commit)
         except (DatabaseLost, *DATABASE_FAILS) as error:
             if connection.dialect.may_be_committed(error):
                 raise OutcomeUnknown(

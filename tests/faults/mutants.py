@@ -77,8 +77,9 @@ MUTANTS = (
         (
             Edit(
                 f"{STORE}.group_commit", "_Writer._transact",
-                {"self._end(connection, aside)": "[(setattr(entry, 'done', True), entry.turn and entry.turn.set())"
-                 " for entry in batch]; time.sleep(0); self._end(connection, aside)"},
+                {"self._end(connection, run_blocking)":
+                 "[(setattr(entry, 'done', True), entry.turn and entry.turn.set())"
+                 " for entry in batch]; time.sleep(0); self._end(connection, run_blocking)"},
             ),
         ),
         _checker(586, "is lost", "is missing", "no end of that claim", faults=("commit",), styles=QUICK),
@@ -100,7 +101,8 @@ MUTANTS = (
         (
             Edit(
                 f"{STORE}.group_commit", "_Writer._transact",
-                {"transaction.flush()": "self._end(connection, aside); aside(connection.begin); transaction.flush()"},
+                {"transaction.flush()":
+                 "self._end(connection, run_blocking); run_blocking(connection.begin); transaction.flush()"},
             ),
         ),
         _checker(232, "the recount is", faults=("commit",)),

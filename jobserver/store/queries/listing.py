@@ -118,18 +118,18 @@ def at_work(rows: Rows, list_id: int, n: int) -> list[JobRow]:
     return [JobRow(*row) for row in rows(_AT_WORK, list=list_id, n=n)]
 
 
-def page(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> Page:
+def page(rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int) -> Page:
     """Returns up to n matching jobs with ids above `after`, in order of their ids. Searches the list in steps, and
     stops after SEARCH_TIMEOUT_S with an incomplete page."""
-    parts, values = _where(which, last_stage)
+    parts, values = _where(job_filter, last_stage)
     sql = _CHUNK.format(parts=parts)
     give_up = time.monotonic() + SEARCH_TIMEOUT_S
     jobs: list[JobRow] = []
-    if which.jobid is not None:
-        after = max(after, which.jobid - 1)
+    if job_filter.jobid is not None:
+        after = max(after, job_filter.jobid - 1)
     while True:
-        end = rows(_END, list=list_id, after=after, scan=SCAN) if which.jobid is None else []
-        until = end[0][0] if end else _LAST_ID if which.jobid is None else which.jobid
+        end = rows(_END, list=list_id, after=after, scan=SCAN) if job_filter.jobid is None else []
+        until = end[0][0] if end else _LAST_ID if job_filter.jobid is None else job_filter.jobid
         left = n + 1 - len(jobs)
         jobs += [JobRow(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
         if len(jobs) > n:
@@ -145,7 +145,7 @@ def sorted_page(
     connection: Connection,
     list_id: int,
     jobs: int,
-    which: Filter,
+    job_filter: Filter,
     last_stage: int,
     sort: Sort,
     after: tuple[Any, int] | None,
@@ -153,13 +153,13 @@ def sorted_page(
 ) -> Page:
     """Returns up to n matching jobs in that order, after (value, id) if given. `jobs`: the number of jobs in the
     list."""
-    parts, values = _where(which, last_stage)
+    parts, values = _where(job_filter, last_stage)
     column, way, beyond = _SORT_COLUMN[sort.by], "DESC" if sort.down else "ASC", "<" if sort.down else ">"
     if after is not None:
         parts += f" AND ({column}, jobid) {beyond} (:value, :after)"
         values |= {"value": after[0], "after": after[1]}
     listed, order = "list_id", ""
-    if connection.dialect.scan_order_matters and not _has_index(which, sort):
+    if connection.dialect.scan_order_matters and not _has_index(job_filter, sort):
         place = "jobid"
         if 3 * jobs > connection.all("SELECT COALESCE(MAX(id), 0) FROM job")[0][0]:
             listed, place = "+list_id", "id"  # most of the table: faster without the list's index
@@ -172,9 +172,9 @@ def sorted_page(
     return Page(page, page[-1].jobid if more else None, True, matches[n - 1][0] if more else None)
 
 
-def flagged_ids(rows: Rows, list_id: int, which: Filter, last_stage: int, after: int, n: int) -> list[int]:
+def flagged_ids(rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int) -> list[int]:
     """Returns the ids of up to n flagged jobs that match, above `after`."""
-    parts, values = _where(which, last_stage)
+    parts, values = _where(job_filter, last_stage)
     return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
 
 
@@ -187,20 +187,20 @@ def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
     return JobDetail(JobRow(*columns), filename, error, jobcmd, result, history(rows, row_id, n))
 
 
-def _where(which: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
+def _where(job_filter: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:
     """Returns the filter as SQL conditions, with AND before each, and their values."""
-    values: dict[str, Any] = {name: value for name, value in vars(which).items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in vars(job_filter).items() if value is not None}
     parts = [_PARTS[name] for name in values if name in _PARTS]
     state = values.pop("state", None)
     if state is not None:
         parts.append(_STATES[state])
         if ":last" in _STATES[state]:
             values["last"] = last_stage
-    if which.text is not None:
-        values["text"] = "%" + which.text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+    if job_filter.text is not None:
+        values["text"] = "%" + job_filter.text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
     return "".join(f" AND {part}" for part in parts), values
 
 
-def _has_index(which: Filter, sort: Sort) -> bool:
+def _has_index(job_filter: Filter, sort: Sort) -> bool:
     """Returns whether an index serves the filter or the order."""
-    return sort.by == "job" or which.jobid is not None or which.state == "working"
+    return sort.by == "job" or job_filter.jobid is not None or job_filter.state == "working"
