@@ -11,7 +11,18 @@ import zipapp
 from pathlib import Path
 
 OLDEST = "3.10"
-MAIN = "import sys\n\nfrom job_manager_client.__main__ import main\n\nsys.exit(main())\n"
+# In the syntax of every Python since 2.7: an older one, too, must be able to report that it is too old.
+MAIN = """import sys
+
+if sys.version_info < (3, 10):
+    version = ".".join(str(number) for number in sys.version_info[:3])
+    sys.stderr.write("error: jm needs Python 3.10 or newer; this is %s. Try: python3.11 jm.pyz\\n" % version)
+    sys.exit(2)
+
+from job_manager_client.__main__ import main
+
+sys.exit(main())
+"""
 PURE_PYTHON = (  # a compiled library runs on one version of Python and one kind of machine only
     "--only-binary=:all:", "--implementation=py", "--abi=none", "--platform=any", f"--python-version={OLDEST}",
 )  # fmt: skip

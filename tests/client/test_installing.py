@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import zipapp
 
 import pytest
 
+from deploy.build_jm_pyz import MAIN
 from tests.client.conftest import ROOT
 
 
@@ -43,3 +45,15 @@ def test_an_import_needs_requests_but_not_rich(copied, tmp_path):
     assert "ModuleNotFoundError: a library is missing: " in ended.stderr
     code = "import sys; sys.modules['rich'] = None; import client; client.Worker"
     assert python(copied, tmp_path, "-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 9, 18)])
+def test_jm_pyz_reports_a_python_that_is_too_old_before_it_imports_anything(tmp_path, version):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "__main__.py").write_text(MAIN)  # without the client: an import of it would fail
+    zipapp.create_archive(tmp_path / "files", tmp_path / "jm.pyz")
+    code = f"import runpy, sys; sys.version_info = {version}; runpy.run_path('jm.pyz')"
+    ended = python({}, tmp_path, "-c", code)
+    name = ".".join(map(str, version))
+    message = f"error: jm needs Python 3.10 or newer; this is {name}. Try: python3.11 jm.pyz\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
