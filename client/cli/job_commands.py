@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from ..api.job_client import JobClient
 from ..api.types import UNSET, Progress
@@ -16,6 +15,7 @@ from ..errors import AllFailed, ClaimLost, ClientError
 from ..worker.worker import Worker
 from .context import connect, require_list
 from .output import JSON, NEGATIVE, NO_LIST, OK, Hints, print_json, say, warn
+from .values import json_value, seconds, whole
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -23,22 +23,34 @@ SIGNAL_EXIT_CODE = 128
 HINT_TIMEOUT_S = 5.0  # a hint is not worth a longer wait
 
 
-def add_commands(add: Add) -> None:
-    """Adds the commands of this module."""
+def add_get(add: Add) -> None:
+    """Adds `get`."""
     command = add("get", "claim a job and print it", get, json=JSON)
-    command.add_argument("stage", type=int, help="the even stage to take the job from")
-    command.add_argument("working_stage", type=int, nargs="?", help="the odd stage to move it to (default: stage + 1)")
-    command.add_argument("--wait-s", type=float, default=0.0, metavar="S", help="wait for a job, up to 60 s")
+    command.add_argument("stage", type=whole, help="the even stage to take the job from")
+    command.add_argument(
+        "working_stage", type=whole, nargs="?", help="the odd stage to move it to (default: stage + 1)"
+    )
+    command.add_argument("--wait-s", type=seconds, default=0.0, metavar="S", help="wait for a job, up to 60 s")
 
+
+def add_update(add: Add) -> None:
+    """Adds `update`."""
     command = add("update", "end a claim: move a job to an even stage", update, json=JSON)
-    command.add_argument("jobid", type=int, help="the id of the job")
-    command.add_argument("next_stage", type=int, help="the even stage that it moves to")
+    command.add_argument("jobid", type=whole, help="the id of the job")
+    command.add_argument("next_stage", type=whole, help="the even stage that it moves to")
     command.add_argument("--claim", metavar="TOKEN", help="the claim that `get` printed")
     command.add_argument("--filename", help="path of the output")
-    command.add_argument("--result", type=_json, metavar="JSON", default=argparse.SUPPRESS, help="stored with the job")
-    command.add_argument("--jobcmd", type=_json, metavar="JSON", default=argparse.SUPPRESS, help="for the next stage")
+    command.add_argument(
+        "--result", type=json_value, metavar="JSON", default=argparse.SUPPRESS, help="stored with the job"
+    )
+    command.add_argument(
+        "--jobcmd", type=json_value, metavar="JSON", default=argparse.SUPPRESS, help="for the next stage"
+    )
     command.add_argument("--error", metavar="TEXT", help="why the attempt failed; with a lower stage")
 
+
+def add_work(add: Add) -> None:
+    """Adds `work`."""
     command = add(
         "work",
         "run a command for each job: jm work 0 -- fit '{jobcmd[file]}' --out '{jobid}.npy'",
@@ -46,18 +58,11 @@ def add_commands(add: Add) -> None:
         usage="%(prog)s [options] stage [working_stage] -- COMMAND …",
         json="print the counts at the end as one line of JSON",
     )
-    command.add_argument("stage", type=int, help="the even stage to take jobs from")
-    command.add_argument("working_stage", type=int, nargs="?", help="the odd stage to work in (default: stage + 1)")
-    command.add_argument("--wait-s", type=float, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
+    command.add_argument("stage", type=whole, help="the even stage to take jobs from")
+    command.add_argument("working_stage", type=whole, nargs="?", help="the odd stage to work in (default: stage + 1)")
+    command.add_argument("--wait-s", type=seconds, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
     command.add_argument("--forever", action="store_true", help="continue to wait if there is no job")
     command.add_argument("--filename", metavar="TEMPLATE", help="path of the output, with the same fields")
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise argparse.ArgumentTypeError(f"not JSON ({problem}); put text in double quotes: '\"text\"'") from problem
 
 
 def get(arguments: argparse.Namespace) -> int:

@@ -18,58 +18,62 @@ from ..errors import Refused
 from . import sources
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
+from .values import number, stage_or_none, whole
 from .watching import watch
 
 Add = Callable[..., argparse.ArgumentParser]
 
 
-def add_commands(add: Add) -> None:
-    """Adds the commands of this module."""
+def add_init(add: Add) -> None:
+    """Adds `init`."""
     command = add("init", "create a job list; creates the --jobix-file if it does not exist", init, json=JSON)
-    command.add_argument("minutes", nargs="*", type=float, help="lifetime of stage 0, 1, … in minutes; 0: no limit")
+    command.add_argument("minutes", nargs="*", type=number, help="lifetime of stage 0, 1, … in minutes; 0: no limit")
     command.add_argument("--name", help="public name of the list")
     command.add_argument(
         "--requeue", action="store_true", help="jobs that expire in an odd stage return to the even stage below"
     )
 
+
+def add_set(add: Add) -> None:
+    """Adds `set`."""
     command = add("set", "add jobs to the list; jobs whose id it has already are not changed", set_jobs, json=JSON)
     source = command.add_argument("source", nargs="?", metavar="FILE", help="a .json, .jsonl, .ndjson or .csv file")
     source.complete = shtab.FILE  # type: ignore[attr-defined]
     command.add_argument("--files", metavar="PATTERN", help="add a job for each file; in quotes: 'data/*.fits'")
 
-    command = add("check", "flag overdue jobs; with OLD and NEW also retry the flagged jobs of OLD", check, json=JSON)
-    command.add_argument("old", metavar="OLD", type=int, nargs="?", help="the stage whose flagged jobs move")
-    command.add_argument("new", metavar="NEW", type=int, nargs="?", help="the lower even stage that they move to")
 
+def add_check(add: Add) -> None:
+    """Adds `check`."""
+    command = add("check", "flag overdue jobs; with OLD and NEW also retry the flagged jobs of OLD", check, json=JSON)
+    command.add_argument("old", metavar="OLD", type=whole, nargs="?", help="the stage whose flagged jobs move")
+    command.add_argument("new", metavar="NEW", type=whole, nargs="?", help="the lower even stage that they move to")
+
+
+def add_lifetime(add: Add) -> None:
+    """Adds `lifetime`."""
     command = add("lifetime", "show the lifetime of a stage; with MINUTES or an option set it", lifetime, json=JSON)
-    command.add_argument("stage", type=int, help="the stage")
-    command.add_argument("minutes", metavar="MINUTES", type=float, nargs="?", help="0: no limit")
+    command.add_argument("stage", type=whole, help="the stage")
+    command.add_argument("minutes", metavar="MINUTES", type=number, nargs="?", help="0: no limit")
     command.add_argument(
         "--requeue",
-        type=_stage_or_none,
+        type=stage_or_none,
         metavar="STAGE",
         default=argparse.SUPPRESS,
         help="even stage that expired jobs return to; none: they are flagged and stay",
     )
     command.add_argument(
-        "--max-attempts", type=int, metavar="N", help="attempts before a job fails permanently; 0: no limit"
+        "--max-attempts", type=whole, metavar="N", help="attempts before a job fails permanently; 0: no limit"
     )
 
+
+def add_watch(add: Add) -> None:
+    """Adds `watch`."""
     add(
         "watch",
         "show the progress of the list until all jobs are done",
         watch_list,
         json="print a line of JSON per change",
     )
-
-
-def _stage_or_none(text: str) -> int | None:
-    if text == "none":
-        return None
-    try:
-        return int(text)
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a stage nor none") from problem
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -20,12 +20,24 @@ Add = Callable[..., argparse.ArgumentParser]
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add_commands(add: Add) -> None:
-    """Adds the commands of this module."""
+def add_login(add: Add) -> None:
+    """Adds `login`."""
     command = add("login", "save URL and secret key of a list, so that other commands need no options", login)
     command.add_argument("server", metavar="URL", help="URL of the server")
+
+
+def add_logout(add: Add) -> None:
+    """Adds `logout`."""
     add("logout", "delete what login saved", logout)
+
+
+def add_context(add: Add) -> None:
+    """Adds `context`."""
     add("context", "show which server and secret key are used, and where they come from", show, json="print JSON")
+
+
+def add_completion(add: Add) -> None:
+    """Adds `completion`."""
     command = add("completion", 'print the completion script of a shell: eval "$(jm completion bash)"', completion)
     command.add_argument("shell", choices=SHELLS, help="the shell")
 

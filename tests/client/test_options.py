@@ -8,6 +8,7 @@ import pytest
 
 import client.__main__
 from client import JobClient
+from client.cli.parser import parse
 from tests.client.conftest import ROOT, write_secret
 
 
@@ -67,6 +68,43 @@ def test_common_options_may_stand_before_the_command_and_between_its_words(run, 
     assert run(*before, "init", "0", "--url", url, "10", "--jobix-file", "s", "0", "20")[0] == 0
     assert JobClient(url, jobix).lifetime(3).minutes == 20
     assert run("--jobix-file", "s", "--url", url, "get", "0", "--json", "1")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        ("--json lifetime 2", '{"stage": 2, "minutes": 0.0, "requeue": null, "max_attempts": 5}'),
+        ("--requeue init 0 10", "stage 1: 10 minutes, then back to stage 0"),
+        ("--requeue 0 lifetime 1 20", "stage 1: 20 minutes, then back to stage 0"),
+        ("--wait-s 0 get 0", "jobid: 1"),
+        ("--wait-s=0 get 0", "jobid: 1"),
+        ("--forever --wait-s 1 work --help", "usage: jm "),
+        ("--help watch", "usage: jm [-h]"),
+        ("--version watch", "job_manager "),
+    ],
+)
+def test_the_options_of_a_command_may_stand_before_it(run, client, arguments, output):
+    client.set({1: {}})
+    code, out, err = run(*arguments.split())
+    assert (code, err) == (0, "")
+    assert output in out
+
+
+def test_a_word_that_is_a_command_may_be_the_value_of_an_option_before_the_command():
+    arguments = parse(["--name", "watch", "init", "0", "10"])
+    assert (arguments.command, arguments.name, arguments.minutes) == ("init", "watch", [0, 10])
+
+
+def test_the_help_of_a_command_names_the_connection_options_in_one_line(run):
+    help_of_get = run("get", "--help")[1]
+    assert help_of_get.endswith("\nconnection options: see `jm --help`\n")
+    assert "--ca-file" not in help_of_get
+    assert "--ca-file" in run("--help")[1]
+
+
+def test_the_help_lists_the_commands_in_the_order_of_their_use(run):
+    commands = re.findall(r"^    (\w+) ", run("--help")[1], re.M)
+    assert commands[:5] == ["init", "login", "set", "work", "watch"]
 
 
 @pytest.mark.parametrize("arguments", [["set"], ["set", "a.csv", "--files", "*"]])

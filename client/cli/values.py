@@ -1,0 +1,53 @@
+"""Values of arguments, parsed from text. Each error says what is expected."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import Any
+
+
+def whole(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from problem
+
+
+def number(text: str) -> float:
+    """A number."""
+    try:
+        value = float(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from problem
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds, 0 or more."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative: give a number of seconds, 0 or more")
+    return value
+
+
+def stage_or_none(text: str) -> int | None:
+    """A stage, or None for the word none."""
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a stage nor none") from problem
+
+
+def json_value(text: str) -> Any:
+    """Any value of JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise argparse.ArgumentTypeError(f"not JSON ({problem}); put text in double quotes: '\"text\"'") from problem
