@@ -19,7 +19,7 @@ from ..http.transport import without_password
 
 OK, NEGATIVE = 0, 1  # exit codes; NEGATIVE: the request succeeded, with a negative result
 JSON = "print the response as one line of JSON"
-NO_LIST = "this server has no list with this jobix. Check the key, or create a list with `init`"
+NO_LIST = "this server has no list with this jobix. Check the key, or create a list with `jm init`"
 
 
 class _Formatter(logging.Formatter):

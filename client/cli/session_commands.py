@@ -43,7 +43,7 @@ def add_completion(add: Add) -> None:
 
 
 def login(arguments: argparse.Namespace) -> int:
-    """Checks the key with the server, then saves both."""
+    """Checks that the server has a list with the key, then saves both."""
     if arguments.jobix is not None or arguments.jobix_file is not None:
         jobix = context.find_context(arguments).jobix
     else:
@@ -51,13 +51,9 @@ def login(arguments: argparse.Namespace) -> int:
     assert jobix is not None
     url, ca_file = arguments.server, arguments.ca_file and os.path.abspath(arguments.ca_file)
     retry_for_s = context.BRIEF_RETRY_S if arguments.retry_for_s is None else arguments.retry_for_s
-    progress = JobClient(url, jobix, ca_file=ca_file, retry_for_s=retry_for_s).progress()
+    progress = context.require_list(JobClient(url, jobix, ca_file=ca_file, retry_for_s=retry_for_s))
     path = context.save(context.Saved(url, jobix, ca_file))
-    if progress.name:
-        output.say(f"saved in {path}: list {progress.name} at {without_password(url)}")
-    else:
-        output.say(f"saved in {path}: {without_password(url)}")
-        output.warn(output.NO_LIST)
+    output.say(f"saved in {path}: list {progress.name} at {without_password(url)}")
     return 0
 
 

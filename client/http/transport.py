@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import requests
 
 from ..errors import BadAddress, BadJobix, ResponseLost, UntrustedServer
-from .failures import CONNECTION_FAILURES, describe, never_sent, root_cause, speaks_no_tls
+from .failures import CONNECTION_FAILURES, describe, never_sent, printable, root_cause, speaks_no_tls
 from .limits import LimitedSession
 from .response import Decoded, Response
 from .retries import Retries
 
 LARGEST_ID = 2**63 - 1
 CONNECT_TIMEOUT_S = 10.0
+PAGES = "get|lifetime|workers"  # a person may copy the address of a page instead of that of the server
 SECRET_DIGITS = 8  # a shorter one, such as 5, would be removed from "job 5"
 NOT_HANDLED = {429, 503}  # the server states that it did nothing
 RETRIED = NOT_HANDLED | {502, 504}  # a proxy does not know whether the server handled the request
@@ -46,11 +48,14 @@ class Transport:
     ) -> None:
         try:
             parts = urlsplit(url)
-            valid = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+            valid = parts.scheme in ("http", "https") and parts.hostname
         except ValueError:  # [ without ]
             valid = False
         if not valid:
             raise BadAddress("the URL must look like http://127.0.0.1:5000 or https://host/path")
+        of_page = re.search(f"/({PAGES})/?([?#].*)?$|[?#].*$", url)
+        if of_page:
+            raise BadAddress(f"give the URL of the server, without {printable(of_page[0], keep='')}")
         if ca_file is not None and not os.path.exists(ca_file):
             raise BadAddress(f"the CA file {ca_file} does not exist: name a PEM file or a folder of them")
         self._url = url.rstrip("/")

@@ -65,11 +65,20 @@ def test_a_wrong_url_or_key_saves_nothing(jm, tmp_path, url):
     assert not (tmp_path / "config").exists()
 
 
-def test_login_warns_if_the_server_has_no_list_with_the_key(jm, tmp_path, url):
+def test_login_with_a_key_of_no_list_is_an_error_and_keeps_the_saved_key(jm, saved, tmp_path, url):
+    before = saved.read_text()
     write_secret(tmp_path / "secret", 918273645546)
-    code, _, err = jm("login", url, "--jobix-file", "secret")
-    assert code == 0
-    assert err.startswith("warning: this server has no list with this jobix.")
+    code, out, err = jm("login", url, "--jobix-file", "secret")
+    assert (code, out) == (4, "")
+    assert err.startswith("error: this server has no list with this jobix.")
+    assert saved.read_text() == before
+
+
+@pytest.mark.parametrize("rest", ["/get", "/get/", "/get?list=first", "?list=first", "/lifetime?list=first#top"])
+def test_the_address_of_a_page_is_an_error_that_names_the_part_to_remove(jm, tmp_path, url, jobix, rest):
+    write_secret(tmp_path / "secret", jobix)
+    code, out, err = jm("login", url + rest, "--jobix-file", "secret")
+    assert (code, out, err) == (2, "", f"error: give the URL of the server, without {rest}\n")
 
 
 def test_options_override_the_environment_and_it_the_saved_context(jm, saved, url, jobix, tmp_path, monkeypatch):

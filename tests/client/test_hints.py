@@ -103,7 +103,7 @@ def test_a_lifetime_that_the_server_rounds_is_not_reported_as_different(bare_ter
 def test_a_jobix_of_no_list_is_an_error(terminal, arguments):
     code, out, err = terminal.run(*arguments)
     assert (code, out) == (4, "")
-    assert err == "error: this server has no list with this jobix. Check the key, or create a list with `init`\n"
+    assert err == "error: this server has no list with this jobix. Check the key, or create a list with `jm init`\n"
 
 
 def test_work_warns_about_a_jobix_of_no_list_before_it_waits(terminal):
