@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from ..api.job_client import JobClient
 from ..api.types import UNSET, Progress
-from ..errors import AllFailed, ClaimLost, ClientError
+from ..errors import AllFailed, ClaimLost, ClientError, NoSuchJob
 from ..worker.worker import Worker
 from .context import connect, require_list
 from .output import JSON, NEGATIVE, NO_LIST, OK, Hints, print_json, say, warn
@@ -90,8 +90,9 @@ def get(arguments: argparse.Namespace) -> int:
 
 def update(arguments: argparse.Namespace) -> int:
     """Ends a claim."""
+    client = connect(arguments)
     try:
-        response = connect(arguments).update(
+        response = client.update(
             arguments.jobid,
             arguments.next_stage,
             claim=arguments.claim,
@@ -100,6 +101,9 @@ def update(arguments: argparse.Namespace) -> int:
             result=getattr(arguments, "result", UNSET),
             error=arguments.error,
         )
+    except NoSuchJob:
+        require_list(client)
+        raise
     except ClaimLost as problem:
         if arguments.claim is not None:
             raise

@@ -119,14 +119,23 @@ def set_jobs(arguments: argparse.Namespace) -> int:
             for response in client.set_batches(bars.track(jobs, total=None, update_period=0.2)):
                 new, known = new + response.new, known + response.known
     except BaseException:  # also Ctrl-C
-        say(f"stopped: {new} new, {known} known jobs were accepted before. It is safe to send all again", sys.stderr)
+        if new or known:
+            accepted = f"{new} new, {known} known jobs were accepted before"
+            say(f"stopped: {accepted}. It is safe to send all again", sys.stderr)
         raise
     if arguments.json:
         print_json({"new": new, "known": known})
     else:
         say(f"{new} new, {known} known")
-    if known:
-        warn(f"{known} ids exist already: these jobs were skipped. Check that the ids still belong to the same inputs")
+    if known == 1:
+        warn("1 job was already in the list and was skipped. Check that its id still belongs to the same input")
+    elif known:
+        warn(
+            f"{known} jobs were already in the list and were skipped. "
+            "Check that their ids still belong to the same inputs"
+        )
+    elif not new:
+        warn(f"{arguments.source} contains no jobs")
     return OK
 
 
@@ -146,12 +155,11 @@ def check(arguments: argparse.Namespace) -> int:
 
 def lifetime(arguments: argparse.Namespace) -> int:
     """Shows or sets a lifetime."""
-    response = connect(arguments).lifetime(
-        arguments.stage,
-        arguments.minutes,
-        requeue=getattr(arguments, "requeue", UNSET),
-        max_attempts=arguments.max_attempts,
-    )
+    client = connect(arguments)
+    requeue = getattr(arguments, "requeue", UNSET)
+    if arguments.minutes is None and requeue is UNSET and arguments.max_attempts is None:
+        require_list(client)
+    response = client.lifetime(arguments.stage, arguments.minutes, requeue=requeue, max_attempts=arguments.max_attempts)
     if arguments.json:
         print_json(asdict(response))
     else:

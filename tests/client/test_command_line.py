@@ -84,7 +84,7 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
     (tmp_path / "a.fits").touch()
     code, out, err = run("set", "--files", "*.fits")
     assert (code, out) == (0, "1 new, 2 known\n")
-    assert err.startswith("warning: 2 ids exist already: these jobs were skipped")
+    assert err.startswith("warning: 2 jobs were already in the list and were skipped")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
         (["login", "http://127.0.0.1:9", "--url", "http://127.0.0.1:9"], 2, "without --url"),
         (["set", "--files", "a.csv", "b.csv", "c.csv"], 2, "Put the pattern in quotes"),
         (["get", "1"], 3, "even"),
-        (["update", "9", "2"], 3, "no job"),
+        (["update", "9", "2"], 4, "no list with this jobix"),
         (["init", "--", "-5"], 2, "only `work` takes words after --"),
         (["get", "0", "--jobix", "-1"], 4, "whole number"),
         (["get", "0", "--jobix", "x12345"], 4, "whole number"),

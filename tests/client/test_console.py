@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import client
+import client as job_manager_client
 from client.http.failures import printable
 
 
@@ -146,9 +146,10 @@ def test_work_prints_its_counts_as_json_after_the_output_of_the_commands(termina
     assert json.loads(counts) == {"done": 2, "failed": 0, "given_back": 0, "lost": 0, "signum": None}
 
 
-def test_the_folder_works_under_the_name_of_the_installed_package(terminal, tmp_path):
+def test_the_folder_works_under_the_name_of_the_installed_package(terminal, client, tmp_path):
     """The installed package has another name, so every import within it must be relative."""
-    os.symlink(Path(client.__file__).parent, tmp_path / "job_manager_client")
+    client.init()
+    os.symlink(Path(job_manager_client.__file__).parent, tmp_path / "job_manager_client")
     terminal.environment["PYTHONPATH"] = str(tmp_path)
     process = terminal.start_python("-m", "job_manager_client", "lifetime", "1", "--json")
     out, err = process.communicate(timeout=10)

@@ -99,11 +99,19 @@ def test_a_lifetime_that_the_server_rounds_is_not_reported_as_different(bare_ter
     assert "was set before" not in out
 
 
-@pytest.mark.parametrize("arguments", [("watch",), ("get", "0"), ("get", "0", "--json"), ("check",)])
+@pytest.mark.parametrize(
+    "arguments", [("watch",), ("get", "0"), ("get", "0", "--json"), ("check",), ("lifetime", "1"), ("update", "0", "2")]
+)
 def test_a_jobix_of_no_list_is_an_error(terminal, arguments):
     code, out, err = terminal.run(*arguments)
     assert (code, out) == (4, "")
     assert err == "error: this server has no list with this jobix. Check the key, or create a list with `jm init`\n"
+
+
+def test_an_update_of_a_job_that_the_list_lacks_is_refused(terminal, client):
+    client.init()
+    code, _, err = terminal.run("update", "1", "2")
+    assert (code, "no job 1" in err) == (3, True)
 
 
 def test_work_warns_about_a_jobix_of_no_list_before_it_waits(terminal):

@@ -42,7 +42,8 @@ def test_requeue_none_flags_expired_jobs(run, client):
     assert client.lifetime(1).requeue is None
 
 
-def test_a_stage_without_a_lifetime_is_described_as_no_limit(run):
+def test_a_stage_without_a_lifetime_is_described_as_no_limit(run, client):
+    client.init()
     assert run("lifetime", "99")[1] == "stage 99: no limit, at most 5 attempts\n"
     assert run("lifetime", "2")[1] == "stage 2: no limit\n"
     assert run("lifetime", "99", "0", "--max-attempts", "0")[1] == "stage 99: no limit, unlimited attempts\n"

@@ -45,4 +45,21 @@ def test_a_set_of_known_ids_causes_a_warning(run, tmp_path):
     assert run("set", "jobs.json") == (0, "2 new, 0 known\n", "")
     code, out, err = run("set", "jobs.json")
     assert (code, out) == (0, "0 new, 2 known\n")
-    assert "ids exist already: these jobs were skipped" in err
+    assert err.startswith("warning: 2 jobs were already in the list and were skipped. Check that their ids still ")
+    (tmp_path / "jobs.json").write_text("[1]")
+    assert run("set", "jobs.json")[2].startswith("warning: 1 job was already in the list and was skipped. Check that ")
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "damaged.json"])
+def test_a_set_that_sent_nothing_prints_only_the_error(run, tmp_path, name):
+    (tmp_path / "damaged.json").write_text("[1")
+    code, out, err = run("set", name)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {name} ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.csv", "id,file\n"), ("b.csv", ""), ("c.jsonl", "\n"), ("d.json", "[]")])
+def test_a_file_without_jobs_causes_a_warning(run, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert run("set", name) == (0, "0 new, 0 known\n", f"warning: {name} contains no jobs\n")
