@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from ..http.transport import Transport, identity
 from . import codec
@@ -42,6 +43,10 @@ class ListClient:
             retry_for_s=self.retry_for_s if retry_for_s is None else retry_for_s,
         )
         return copy
+
+    def page_url(self, name: str) -> str:
+        """The address of the page of the list with this name."""
+        return f"{self._transport.shown_url.rstrip('/')}/get?list={quote(name)}"
 
     @property
     def retry_for_s(self) -> float:

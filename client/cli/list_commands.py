@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from ..api.job_client import JobClient
 from ..api.types import UNSET, Lifetime
-from ..errors import Refused
+from ..errors import Refused, WrongSecret
 from . import sources
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
@@ -84,6 +85,7 @@ def init(arguments: argparse.Namespace) -> int:
         create_jobix(path)
     try:
         client = connect(arguments)
+        name_before = "" if created or arguments.name is None else _name(client)
         minutes = client.init(arguments.minutes, name=arguments.name, requeue=arguments.requeue)
     except Refused:
         if created:
@@ -92,6 +94,9 @@ def init(arguments: argparse.Namespace) -> int:
     if created:
         say(f"created {path} with a new secret key. Keep it private: it grants full access to the list", sys.stderr)
     lifetimes = [client.lifetime(stage) for stage in minutes]
+    name = client.progress().name
+    if name_before not in ("", name):
+        warn(f"list {name_before} is now named {name}. Links to its page by the old name are no longer valid")
     if arguments.json:
         print_json([asdict(one) for one in lifetimes])
         return OK
@@ -102,7 +107,16 @@ def init(arguments: argparse.Namespace) -> int:
             change = Hints(arguments).command("lifetime", one.stage, f"{requested[one.stage]:g}")
             line += f" (was set before: `{change}` changes it)"
         say(line)
+    say(f"list {name}: {client.page_url(name)}")
     return OK
+
+
+def _name(client: JobClient) -> str:
+    """The name of the list; empty if there is none yet, which a closed server refuses."""
+    try:
+        return client.progress().name
+    except WrongSecret:
+        return ""
 
 
 def set_jobs(arguments: argparse.Namespace) -> int:
@@ -174,12 +188,22 @@ def watch_list(arguments: argparse.Namespace) -> int:
 
 
 def _describe(lifetime: Lifetime) -> str:
-    words = [f"stage {lifetime.stage}: {f'{lifetime.minutes:g} minutes' if lifetime.minutes else 'no limit'}"]
+    words = [f"stage {lifetime.stage}: {_duration(lifetime.minutes)}"]
     if lifetime.minutes:
         words.append("then flagged" if lifetime.requeue is None else f"then back to stage {lifetime.requeue}")
     if lifetime.stage % 2:
-        words.append(f"at most {lifetime.max_attempts} attempts" if lifetime.max_attempts else "unlimited attempts")
+        attempts = "1 attempt" if lifetime.max_attempts == 1 else f"{lifetime.max_attempts} attempts"
+        words.append(f"at most {attempts}" if lifetime.max_attempts else "unlimited attempts")
     return ", ".join(words)
+
+
+def _duration(minutes: float) -> str:
+    """Less than a minute in seconds."""
+    if not minutes:
+        return "no limit"
+    if minutes < 1:
+        return f"{minutes * 60:g} s"
+    return "1 minute" if minutes == 1 else f"{minutes:g} minutes"
 
 
 def _same(requested_minutes: float, minutes: float) -> bool:

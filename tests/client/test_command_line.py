@@ -10,17 +10,20 @@ import subprocess
 import sys
 
 import pytest
+import requests
 
 from client import JobClient
 from tests.client.conftest import ROOT, write_secret
 
 
 def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
-    assert run("init", "0", "10", "0", "0.5") == (
-        0,
+    code, out, err = run("init", "0", "10", "0", "0.5")
+    name = JobClient(url, jobix).progress().name
+    assert (code, err) == (0, "")
+    assert out == (
         "stage 0: no limit\nstage 1: 10 minutes, then flagged, at most 5 attempts\nstage 2: no limit\n"
-        "stage 3: 0.5 minutes, then flagged, at most 5 attempts\nstage 4: no limit\n",
-        "",
+        "stage 3: 30 s, then flagged, at most 5 attempts\nstage 4: no limit\n"
+        f"list {name}: {url}/get?list={name}\n"
     )
     (tmp_path / "jobs.csv").write_text("id,file\n3,a.fits\n4,b.fits\n")
     assert run("set", "jobs.csv") == (0, "2 new, 0 known\n", "")
@@ -75,6 +78,19 @@ def test_init_creates_a_private_key_file_that_set_and_get_use(run, tmp_path, mon
     (tmp_path / "jobs.json").write_text("[1, 2]")
     assert run("set", "jobs.json", "--jobix-file", "secret")[1] == "2 new, 0 known\n"
     assert run("--jobix-file", "secret", "get", "0")[0] == 0
+
+
+def test_init_with_another_name_prints_that_the_list_was_renamed(run, url, jobix, client):
+    first, second = f"a {jobix}", f"b&c {jobix}"
+    assert run("init", "--name", first)[2] == ""
+    code, out, err = run("init", "--name", second)
+    assert (code, out) == (0, f"list {second}: {url}/get?list=b%26c%20{jobix}\n")
+    assert err.startswith(f"warning: list {first} is now named {second}. Links to its page by the old name")
+    assert (
+        requests.get(f"{url}/get?list=b%26c%20{jobix}", headers={"Accept": "text/html"}, timeout=10).status_code == 200
+    )
+    assert run("init", "--name", second)[2] == run("init")[2] == ""
+    assert client.progress().name == second
 
 
 def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):

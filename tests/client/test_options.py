@@ -15,7 +15,7 @@ from tests.client.conftest import ROOT, write_secret
 def test_init_with_requeue_returns_the_job_of_a_killed_worker(run, client, until):
     code, out, _ = run("init", "--requeue", "0", "0.0001", "0.5", "40", "0", "0")
     assert code == 0
-    assert out.splitlines()[1] == "stage 1: 0.0001 minutes, then back to stage 0, at most 5 attempts"
+    assert out.splitlines()[1] == "stage 1: 0.006 s, then back to stage 0, at most 5 attempts"
     assert [client.lifetime(stage).requeue for stage in range(6)] == [None, 0, None, 2, None, None]
     client.set({1: {}})
     assert client.get(0).attempt == 1
@@ -34,6 +34,12 @@ def test_setting_only_requeue_or_attempts_keeps_the_minutes(run):
     assert run("lifetime", "1", "--requeue", "0") == (0, line, "")
     assert run("lifetime", "1", "--max-attempts", "2")[1] == line.replace("5", "2")
     assert run("lifetime", "1", "30")[1] == line.replace("5", "2").replace("20", "30")
+
+
+@pytest.mark.parametrize(("minutes", "shown"), [("0.1", "6 s"), ("1", "1 minute"), ("1.5", "1.5 minutes")])
+def test_a_lifetime_is_shown_in_minutes_or_seconds(run, minutes, shown):
+    output = run("lifetime", "1", minutes, "--max-attempts", "1")[1]
+    assert output == f"stage 1: {shown}, then flagged, at most 1 attempt\n"
 
 
 def test_requeue_none_flags_expired_jobs(run, client):
