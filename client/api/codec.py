@@ -47,7 +47,8 @@ def encode_set(jobs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[bytes]
     """Bodies for `/set`, gzip: at most 10,000 jobs, and 1 MiB before compression unless a single job is larger."""
     entries: list[bytes] = []
     size = 0
-    for jobid, fields in jobs:
+    for job in jobs:
+        jobid, fields = _checked(job)
         try:
             entry = b'"%d":%b' % (jobid, as_json(dict(fields)))
         except (TypeError, ValueError, RecursionError) as problem:
@@ -59,6 +60,18 @@ def encode_set(jobs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[bytes]
         size += len(entry) + 1
     if entries:
         yield _compressed(entries)
+
+
+def _checked(job: Any) -> tuple[int, Mapping[str, Any]]:
+    """A job of `set`. Raises BadSource if it is not a pair of a whole number and an object."""
+    if not (isinstance(job, tuple | list) and len(job) == 2):
+        raise BadSource(f"{job!r} is not a job: give pairs such as (1, {{'jobcmd': …}}), or a dict of them")
+    jobid, fields = job
+    if not hasattr(jobid, "__index__"):  # the integers of numpy have it too
+        raise BadSource(f"the jobid must be a whole number: int({jobid!r})")
+    if not isinstance(fields, Mapping):
+        raise BadSource(f"job {jobid}: give an object such as {{'jobcmd': …, 'priority': 0}}, not {fields!r}")
+    return jobid, fields
 
 
 def _compressed(entries: list[bytes]) -> bytes:

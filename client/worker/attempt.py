@@ -43,6 +43,8 @@ class Attempt:
     """Runs `work`, a function or a command line, for one job after another. filename: a template, or None."""
 
     def __init__(self, work: Work, filename: str | None, stopping: Stopping) -> None:
+        if not callable(work) and not isinstance(work, str | Sequence):
+            raise BadTemplate(f"work must be a function or a command line, not {work!r}")
         self._function = work if callable(work) else None
         self._command = None if callable(work) else Command(work)
         self._filename = None if filename is None else Template(filename)

@@ -185,3 +185,20 @@ def test_claims_of_many_threads_do_not_overlap(client):
     for thread in threads:
         thread.join()
     assert sorted(claimed) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ({"1": {"jobcmd": "a"}}, r"^the jobid must be a whole number: int\('1'\)$"),
+        ({1.5: {}}, r"^the jobid must be a whole number: int\(1.5\)$"),
+        ([1, 2], r"^1 is not a job: give pairs"),
+        ([(1, {}, 0)], r"is not a job: give pairs"),
+        ({1: "a.fits"}, r"^job 1: give an object such as .*, not 'a.fits'$"),
+    ],
+)
+def test_a_set_of_something_else_than_jobs_is_an_error_that_says_what_to_give(client, jobs, expected):
+    client.init()
+    with pytest.raises(BadSource, match=expected):
+        client.set(jobs)
+    assert client.progress().jobs == 0

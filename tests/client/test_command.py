@@ -102,6 +102,8 @@ def test_a_missing_program_is_an_error_before_any_job_is_claimed(client):
         Worker(client, 0, "nixda {jobid}")
     with pytest.raises(BadTemplate, match="empty"):
         Worker(client, 0, "")
+    with pytest.raises(BadTemplate, match="a function or a command line, not 5"):
+        Worker(client, 0, 5)
     with pytest.raises(BadTemplate, match="split"):
         Worker(client, 0, "echo 'open")
 
