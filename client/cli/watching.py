@@ -134,7 +134,7 @@ def watch(
     with display:
         while True:
             finished = progress.jobs > 0 and progress.done + progress.failed >= progress.jobs
-            display.show(progress, summarize(progress, rate), [list_stages(progress), *hints(progress)], finished)
+            display.show(progress, summarize(progress, rate), _below(progress, hints), finished)
             if finished:
                 return 1 if progress.failed else 0
             time.sleep(POLL_S)
@@ -142,8 +142,14 @@ def watch(
             rate.sample(time.monotonic(), progress.done)
 
 
+def _below(progress: Progress, hints: Callable[[Progress], list[str]]) -> list[str]:
+    return [list_stages(progress), *hints(progress)] if progress.jobs else []
+
+
 def summarize(progress: Progress, rate: Rate) -> str:
     """`12/40 done, 4 working, 3 jobs/s, 0:00:08 left`."""
+    if not progress.jobs:
+        return "no jobs yet: `jm set` adds them"
     counts = {"working": progress.working, "expired": progress.flagged - progress.failed, "failed": progress.failed}
     words = [f"{progress.done}/{progress.jobs} done"]
     words += [f"{count} {name}" for name, count in counts.items() if count > 0]

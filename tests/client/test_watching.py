@@ -22,6 +22,16 @@ def test_watch_prints_lines_to_a_pipe_until_all_is_done(terminal, client):
     assert err == ""
 
 
+def test_watch_of_an_empty_list_says_how_to_add_jobs(terminal, client):
+    client.init()
+    process = terminal.start("watch")
+    assert re.fullmatch(r"list-\d+:   0.0% no jobs yet: `jm set` adds them\n", process.stdout.readline())
+    client.set({1: {}})
+    client.update(client.get(0), 2)
+    out, _ = process.communicate(timeout=20)
+    assert re.search(r"^list-\d+: 100.0% 1/1 done.*\n    2: 1\n$", out)
+
+
 def test_watch_exits_with_1_if_the_remaining_jobs_failed(run, client):
     client.lifetime(1, 0, max_attempts=1)
     client.set({1: {}, 2: {}})
