@@ -74,8 +74,8 @@ def connect(arguments: argparse.Namespace) -> JobClient:
     if context.jobix is None:
         reason = f" ({context.jobix_source})" if context.jobix_source else ""
         raise BadJobix(
-            f"no secret key (jobix) was given{reason}: use --jobix-file FILE (`init` creates it), JOBSERVER_JOBIX_FILE "
-            "or JOBSERVER_JOBIX in the environment, or `jm login`"
+            f"no secret key (jobix) was given{reason}: use --jobix-file FILE (`jm init` creates it), "
+            "JOBSERVER_JOBIX_FILE or JOBSERVER_JOBIX in the environment, or `jm login`"
         )
     return JobClient(context.url, context.jobix, ca_file=context.ca_file, retry_for_s=retry_for_s(arguments))
 
@@ -111,11 +111,11 @@ def _find_jobix(
     arguments: argparse.Namespace, environment: Mapping[str, str], saved: Saved | None
 ) -> tuple[int | None, str]:
     if arguments.jobix is not None:
-        return _parse(arguments.jobix, "--jobix"), "--jobix"
+        return _parse(arguments.jobix, "--jobix must be"), "--jobix"
     if arguments.jobix_file is not None:
         return read_jobix(arguments.jobix_file), f"--jobix-file {arguments.jobix_file}"
     if "JOBSERVER_JOBIX" in environment:
-        return _parse(environment["JOBSERVER_JOBIX"], "JOBSERVER_JOBIX"), "JOBSERVER_JOBIX"
+        return _parse(environment["JOBSERVER_JOBIX"], "JOBSERVER_JOBIX must be"), "JOBSERVER_JOBIX"
     if "JOBSERVER_JOBIX_FILE" in environment:
         path = environment["JOBSERVER_JOBIX_FILE"]
         return read_jobix(path), f"JOBSERVER_JOBIX_FILE {path}"
@@ -127,9 +127,11 @@ def read_jobix(path: str) -> int:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             _check_private(file.fileno(), path)
-            return _parse(file.read(100), f"the file {path}")
+            return _parse(file.read(100), f"the file {path} must contain only")
     except FileNotFoundError as problem:
-        raise BadJobix(f"there is no file {path}: `init --jobix-file {path}` creates it, with a new list") from problem
+        raise BadJobix(
+            f"there is no file {path}: `jm init --jobix-file {path}` creates it, with a new list"
+        ) from problem
     except OSError as problem:
         raise BadJobix(f"the secret key cannot be read from {path} ({problem.strerror})") from problem
 
@@ -153,16 +155,17 @@ def _check_private(descriptor: int, path: str) -> None:
         raise BadJobix(f"other users may read or change the secret key in {path} (mode {mode:o}): run chmod 600 {path}")
 
 
-def _parse(text: str, source: str) -> int:
+def _parse(text: str, required: str) -> int:
+    """required: the start of the error message, such as "--jobix must be"."""
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 19):
-        raise BadJobix(f"{source} must contain a whole number from 0 to 2^63-1, and nothing else")
+        raise BadJobix(f"{required} a whole number from 0 to 2^63-1")
     return int(text)
 
 
 def parse_jobix(text: str) -> int:
     """The key that a person typed."""
-    return _parse(text, "the secret key")
+    return _parse(text, "the secret key must be")
 
 
 def context_path(environment: Mapping[str, str] = os.environ) -> str:

@@ -105,9 +105,9 @@ def update(arguments: argparse.Namespace) -> int:
         require_list(client)
         raise
     except ClaimLost as problem:
-        if arguments.claim is not None:
+        if arguments.claim is not None or "is held" not in str(problem):
             raise
-        message = f"{problem} Give it as --claim TOKEN; `get` printed it"
+        message = f"job {arguments.jobid} is held by a worker. Give its claim: --claim TOKEN (printed by `jm get`)"
         raise ClaimLost(message, problem.status, problem.code) from problem
     if arguments.json:
         fields = asdict(response)

@@ -162,7 +162,7 @@ def check(arguments: argparse.Namespace) -> int:
         print_json(asdict(response))
     else:
         moved = f", {response.degraded} moved back to stage {arguments.new}" if arguments.new is not None else ""
-        say(("ok" if response.ok else f"{response.flagged} flagged") + moved)
+        say(("no job is overdue or failed" if response.ok else f"{response.flagged} flagged") + moved)
         Hints(arguments).say_retries(progress)
     return OK if response.ok else NEGATIVE
 

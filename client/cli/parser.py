@@ -11,6 +11,7 @@ from typing import NoReturn
 import shtab
 
 from ..version import version
+from ..worker.worker import LONGEST_WAIT_S
 from . import job_commands, list_commands, output, session_commands, values, words
 from .context import DEFAULT_URL
 
@@ -192,6 +193,8 @@ def _check(arguments: argparse.Namespace, command: _Parser) -> None:
         command.error("set takes a file, or --files PATTERN in quotes")
     if arguments.command == "check" and (arguments.old is None) != (arguments.new is None):
         command.error("check takes both OLD and NEW, or neither")
+    if arguments.command == "work" and arguments.wait_s > LONGEST_WAIT_S:
+        command.error("--wait-s must be from 0 to 60; use --forever to wait without end")
     if arguments.command == "login" and arguments.url is not None:
         command.error("login takes the URL as its argument: jm login URL, without --url")
     if arguments.command == "completion":

@@ -84,16 +84,20 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.print_json(fields)
         return 0
-    output.say(f"server:     {fields['url']} (from {used.url_source})")
+    output.say(f"server:     {fields['url']} ({_origin(used.url_source)})")
     key = (
-        f"given (from {used.jobix_source})"
+        _origin(used.jobix_source)
         if used.jobix is not None
         else f"none {used.jobix_source and f'({used.jobix_source})'}"
     )
     output.say(f"secret key: {key}".rstrip())
     if used.ca_file:
-        output.say(f"CA file:    {used.ca_file} (from {used.ca_source})")
+        output.say(f"CA file:    {used.ca_file} ({_origin(used.ca_source)})")
     return 0
+
+
+def _origin(source: str) -> str:
+    return {"default": "the default", "jm login": "saved by jm login"}.get(source, f"from {source}")
 
 
 def completion(arguments: argparse.Namespace) -> int:

@@ -41,10 +41,7 @@ class FailureGuard:
             self._done = True
         elif isinstance(ending, Failed) and ending is not CANCELLED:
             self._failed.append(job.jobid)
-            self._last = (
-                f"The last, of job {job.jobid}: {first_line(ending.error)}. Fix it and restart. "
-                f"`check {job.working_stage} {job.stage}` retries jobs that failed permanently"
-            )
+            self._last = f"The last, of job {job.jobid}: {first_line(ending.error)}. Fix it and restart"
 
     @property
     def must_stop(self) -> bool:

@@ -123,7 +123,7 @@ class Reporter:
                 self._tally.done += 1
             elif isinstance(ending, Failed):
                 self._tally.failed += 1
-                what = "failed permanently" if outcome.failed else "given back"
+                what = "failed permanently" if outcome.failed else f"failed (attempt {job.attempt}), will be retried"
                 log.warning("job %d %s: %s", job.jobid, what, self._delivery.without_secret(first_line(ending.error)))
             elif ending is not NOT_STARTED:
                 self._tally.given_back += 1

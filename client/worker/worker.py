@@ -45,7 +45,7 @@ class Worker:
         filename: str | None = None,
     ) -> None:
         if not 0 <= wait_s <= LONGEST_WAIT_S:
-            raise ValueError("wait_s must be from 0 to 60; forever=True continues to wait")
+            raise ValueError("wait_s must be from 0 to 60; use forever=True to wait without end")
         self.client = client
         self.stage = stage
         self.working_stage = working_stage

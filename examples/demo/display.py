@@ -148,6 +148,9 @@ class Display:
 
     def longest(self, duplicates: Sequence[Duplicate]) -> None:
         """Prints the table of the longest duplicates."""
+        if not duplicates:
+            self._print("\nNo duplicates found", "bold")
+            return
         table = _table(f"The ten longest of {len(duplicates)} duplicates (names, numbers and strings aside)")
         table.add_column("tokens", justify="right")
         table.add_column("lines", justify="right")

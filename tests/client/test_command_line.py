@@ -45,7 +45,7 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
 def test_check_says_by_its_exit_code_whether_jobs_are_flagged(run, client, until):
     run("init", "0", "0.0001")
     client.set({1: {}})
-    assert run("check") == (0, "ok\n", "")
+    assert run("check") == (0, "no job is overdue or failed\n", "")
     client.get(0)
     until(lambda: run("check")[:2] == (1, "1 flagged\n"))
     code, out, _ = run("check", "1", "0", "--json")
@@ -118,7 +118,11 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
         (["get", "0", "--ca-file", "nowhere.pem"], 2, "does not exist"),
         (["work", "0", "--", "nixda"], 2, "no program"),
         (["work", "0", "--", "echo", "{secret}"], 2, "unknown field"),
-        (["work", "0", "--wait-s", "99", "--", "true"], 2, "from 0 to 60"),
+        (
+            ["work", "0", "--wait-s", "99", "--", "true"],
+            2,
+            "--wait-s must be from 0 to 60; use --forever to wait without end",
+        ),
         (["work", "0", "echo", "hi"], 2, "put -- before the command"),
         (["check", "--retry-for-s", "-1"], 2, "-1 is negative"),
         (["check", "--retry-for-s", "nan"], 2, "'nan' is not a number"),
@@ -127,9 +131,9 @@ def test_known_ids_among_new_ones_cause_a_warning(run, tmp_path):
         (["get", "1"], 3, "even"),
         (["update", "9", "2"], 4, "no list with this jobix"),
         (["init", "--", "-5"], 2, "only `work` takes words after --"),
-        (["get", "0", "--jobix", "-1"], 4, "whole number"),
+        (["get", "0", "--jobix", "-1"], 4, "--jobix must be a whole number from 0 to 2^63-1"),
         (["get", "0", "--jobix", "x12345"], 4, "whole number"),
-        (["get", "0", "--jobix-file", "nowhere"], 4, "there is no file nowhere: `init"),
+        (["get", "0", "--jobix-file", "nowhere"], 4, "there is no file nowhere: `jm init"),
         (["get", "0", "--url", "http://127.0.0.1:9", "--retry-for-s", "0.1"], 5, "could not be reached"),
     ],
 )
@@ -156,7 +160,9 @@ def test_the_error_for_an_invalid_jobix_file_does_not_suggest_init(run, tmp_path
     else:
         write_secret(tmp_path / "s", holds)
     code, _, err = run(*command, "--jobix-file", "s")
-    message = "cannot be read from s (Is a directory)" if holds is None else "the file s must contain a whole number"
+    message = (
+        "cannot be read from s (Is a directory)" if holds is None else "the file s must contain only a whole number"
+    )
     assert (code, message in err, "creates" in err) == (4, True, False)
 
 

@@ -107,7 +107,15 @@ def test_a_saved_key_is_sent_only_to_the_server_that_it_was_saved_for(jm, saved,
 
 
 def test_context_without_a_key_prints_none(jm):
-    assert jm("context") == (0, "server:     http://127.0.0.1:5000 (from default)\nsecret key: none\n", "")
+    assert jm("context") == (0, "server:     http://127.0.0.1:5000 (the default)\nsecret key: none\n", "")
+
+
+def test_context_prints_the_source_of_each_value(jm, saved, url, jobix, tmp_path):
+    saved_by_login = f"server:     {url} (saved by jm login)\nsecret key: saved by jm login\n"
+    assert jm("context") == (0, saved_by_login, "")
+    write_secret(tmp_path / "secret", jobix)
+    given = f"server:     {url} (from --url)\nsecret key: from --jobix-file secret\n"
+    assert jm("context", "--url", url, "--jobix-file", "secret") == (0, given, "")
 
 
 def test_a_password_in_the_url_is_not_shown(jm, saved, url, jobix, tmp_path):

@@ -14,14 +14,15 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     client.set({jobid: {} for jobid in range(20)})
     code, _, err = terminal.run("work", "0", "--", "sh", "-c", "echo mistyped >&2; exit 2")
     assert code == 1
-    assert "job 0 given back: exit code 2: mistyped\n" in err
+    assert "job 0 failed (attempt 1), will be retried: exit code 2: mistyped\n" in err
     assert "job 0 failed permanently: exit code 2: mistyped\n" in err
     hint, error = err.splitlines()[-2:]
     assert hint.startswith("1 failed permanently: `")
     assert hint.endswith(" check 1 0` retries them")
     assert error.startswith(
-        "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix it"
+        "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix"
     )
+    assert err.count("check 1 0") == 1
     progress = client.progress()
     assert (progress.failed, progress.available, progress.working) == (1, 19, 0)
 

@@ -55,7 +55,7 @@ def test_check_prints_the_command_that_retries_expired_jobs(bare_terminal, clien
     code, out, err = bare_terminal.run("check", *bare_terminal.options)
     assert (code, out) == (1, "1 flagged\n")
     assert err.startswith("1 expired: `")
-    assert run_pasted(bare_terminal, err).stdout == "ok, 1 moved back to stage 0\n"
+    assert run_pasted(bare_terminal, err).stdout == "no job is overdue or failed, 1 moved back to stage 0\n"
     assert client.progress().available == 1
 
 
@@ -125,6 +125,6 @@ def test_an_update_without_its_claim_is_an_error_that_names_the_option(terminal,
     client.get(0)
     code, _, err = terminal.run("update", "1", "2")
     assert code == 3
-    assert "Give it as --claim TOKEN; `get` printed it" in err
+    assert err == "error: job 1 is held by a worker. Give its claim: --claim TOKEN (printed by `jm get`)\n"
     _, _, err = terminal.run("update", "1", "2", "--claim", "0" * 32)
     assert "--claim" not in err
