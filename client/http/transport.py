@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -40,6 +41,20 @@ def identity(jobix: int, worker: str) -> dict[str, str]:
     return {"jobix": str(jobix), "worker": worker.strip()}
 
 
+def _check_ca_file(path: str) -> None:
+    """Raises BadAddress for a file without certificates. A folder of them is read by the TLS library only."""
+    if not os.path.exists(path):
+        raise BadAddress(f"the CA file {path} does not exist: name a PEM file or a folder of them")
+    if os.path.isdir(path):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError as problem:
+        raise BadAddress(f"the CA file {path} contains no PEM certificate") from problem
+    except OSError as problem:
+        raise BadAddress(f"the CA file {path} cannot be read ({problem.strerror})") from problem
+
+
 class Transport:
     """Sends requests to one server, with one secret key, over connections that stay open."""
 
@@ -56,8 +71,8 @@ class Transport:
         of_page = re.search(f"/({PAGES})/?([?#].*)?$|[?#].*$", url)
         if of_page:
             raise BadAddress(f"give the URL of the server, without {printable(of_page[0], keep='')}")
-        if ca_file is not None and not os.path.exists(ca_file):
-            raise BadAddress(f"the CA file {ca_file} does not exist: name a PEM file or a folder of them")
+        if ca_file is not None:
+            _check_ca_file(ca_file)
         self._url = url.rstrip("/")
         self.shown_url = without_password(url)
         self._headers = dict(headers)

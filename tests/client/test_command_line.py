@@ -145,6 +145,13 @@ def test_an_error_is_one_line_and_an_exit_code(run, arguments, code, expected):
     assert "x12345" not in err
 
 
+@pytest.mark.parametrize("holds", ["", "some text\n", "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"])
+def test_a_ca_file_without_a_certificate_is_an_error_that_names_the_file(run, tmp_path, holds):
+    (tmp_path / "x.txt").write_text(holds)
+    error = "error: the CA file x.txt contains no PEM certificate\n"
+    assert run("get", "0", "--ca-file", "x.txt", "--url", "https://127.0.0.1:9") == (2, "", error)
+
+
 def test_a_missing_secret_key_is_an_error_that_names_the_options(run, monkeypatch):
     monkeypatch.delenv("JOBSERVER_JOBIX")
     code, _, err = run("get", "0")
