@@ -21,7 +21,7 @@ from jobserver.jobs.clock import now_ms
 from jobserver.server.settings import key_file, secret_key
 from jobserver.store import backup, schema
 from jobserver.store.database_file import create_file, make_file
-from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
+from jobserver.store.location import exists, refuse_missing, refuse_unfit, sqlite_file
 from jobserver.store.queries import listing, lists, statistics
 from jobserver.store.queries.checking import problems
 from jobserver.web.services import NAME, Services
@@ -50,6 +50,7 @@ def run(options: argparse.Namespace, settings: Settings, create_app: Callable[[S
 
 
 def _upgrade(options: argparse.Namespace, settings: Settings) -> int:
+    refuse_missing(settings)
     refuse_unfit(settings)
     make_file(settings, key_file(settings))
     before, head = schema.revision(settings)
@@ -63,7 +64,7 @@ def _create(options: argparse.Namespace, settings: Settings) -> int:
     refuse_unfit(settings)
     file = sqlite_file(settings)
     if file is not None:
-        if file.exists():
+        if exists(file):
             raise CannotStart(f"There is a database at {file} already. Nothing was changed.")
         create_file(file)
     elif schema.revision(settings)[0] is not None:
@@ -83,7 +84,7 @@ def _back_up(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restore(options: argparse.Namespace, settings: Settings) -> int:
-    if sqlite_file(settings) and not settings.secret_key and not key_file(settings).exists():
+    if sqlite_file(settings) and not settings.secret_key and not exists(key_file(settings)):
         raise CannotStart(
             f"There is no secret key at {key_file(settings)}. Put the key of the backed-up server there, or name it in"
             " JOBSERVER_SECRET_KEY, then restore. Nothing was changed."

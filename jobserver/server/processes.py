@@ -1,5 +1,6 @@
 """Runs the server, or its push service for open pages, until a signal."""
 
+import errno
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.core.version import __version__
 from jobserver.server import async_modes, hosting, waiting
-from jobserver.store.location import describe
+from jobserver.store.location import describe, refuse_missing
 
 if TYPE_CHECKING:  # Flask must not be imported before the server patches the standard library
     from flask import Flask
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # Flask must not be imported before the server patches the st
     CreateApp = Callable[[Settings], Flask]
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+MAX_PORT = 65535
 SOCKET_IO = "/socket.io/"
 BACKGROUND_DRAIN_S = 0.5  # for background reads and writes
 PUSH_DRAIN_S = 0.5  # push connections never end; pages reconnect
@@ -31,6 +33,7 @@ def serve(settings: Settings, create_app: "CreateApp") -> int:
 
 def push(settings: Settings, create_app: "CreateApp") -> int:
     """Runs only Socket.IO, for the pages of a server behind Apache (docs/apache.md); returns the exit code."""
+    refuse_missing(settings)
     return _run(settings, create_app, "PUSH_PORT", settings.push_port, SOCKET_IO, _only_socket_io, PUSH_DRAIN_S)
 
 
@@ -60,6 +63,11 @@ def _run(
     try:
         listener = async_modes.listen(settings.host, port)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"Port {port} of {settings.host} is in use. Stop the other program, or choose another port:"
+                f" JOBSERVER_{name}={port + 1 if port < MAX_PORT else port - 1}."
+            ) from error
         raise CannotStart(
             f"Cannot bind to JOBSERVER_HOST={settings.host}, JOBSERVER_{name}={port}: {error.strerror}."
         ) from error

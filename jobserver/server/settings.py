@@ -4,7 +4,9 @@ The environment overrides the settings file, and the file overrides the defaults
 generated once, in a file that only its user can read.
 """
 
+import difflib
 import os
+import re
 import runpy
 import typing
 from collections.abc import Mapping
@@ -17,13 +19,14 @@ from jobserver.core.errors import CannotStart
 from jobserver.core.hosts import split
 from jobserver.core.resources import CHECKOUT
 from jobserver.core.settings import Settings
-from jobserver.store.location import check_location
+from jobserver.store.location import check_location, exists
 
 PREFIX = "JOBSERVER_"
 FILE_VARIABLE = "JOBSERVER_CONFIG"
 CLIENT_VARIABLES = {"JOBSERVER_URL", "JOBSERVER_JOBIX", "JOBSERVER_JOBIX_FILE"}
 SECRET = {"secret_key", "database_uri"}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+BOUNDS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
 FILE = CHECKOUT / "settings.py" if CHECKOUT else None  # read if JOBSERVER_CONFIG is not set
 
 
@@ -58,6 +61,8 @@ def secret_key(settings: Settings) -> str:
     if settings.secret_key:
         return settings.secret_key
     path = key_file(settings)
+    if not exists(path):
+        _refuse_new_key(settings, path)
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
         if not path.exists():
@@ -77,7 +82,7 @@ def secret_key(settings: Settings) -> str:
         key = path.read_text().strip()
     except OSError as error:
         raise CannotStart(
-            f"The secret key cannot be stored in {path}: {error.strerror}. Check JOBSERVER_INSTANCE, or set"
+            f"The secret key {path} cannot be read or written: {error.strerror}. Check JOBSERVER_INSTANCE, or set"
             " JOBSERVER_SECRET_KEY to the key of the database."
         ) from error
     if not key:
@@ -85,11 +90,23 @@ def secret_key(settings: Settings) -> str:
     return key
 
 
+def _refuse_new_key(settings: Settings, path: Path) -> None:
+    """Raises CannotStart if the database belongs to a key, which may be created by another server at the same time."""
+    from jobserver.store import schema  # here: `jobserver --help` needs no database
+
+    if schema.has_key(settings) and not exists(path):
+        raise CannotStart(
+            f"{path} is missing. Put the file back: it belongs to the backup. If the key of this database is kept"
+            " elsewhere, set JOBSERVER_SECRET_KEY. Nothing was changed."
+        )
+
+
 def _file(path: str) -> dict[str, Any]:
     try:
         names = runpy.run_path(path)
     except Exception as error:
-        raise CannotStart(f"{FILE_VARIABLE}={path} cannot be read: {type(error).__name__}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise CannotStart(f"{FILE_VARIABLE}={path} cannot be read: {reason}.") from error
     for name in names:
         if not name.isupper() and name.lower() in Settings.__struct_fields__:
             raise CannotStart(f"{name} in {path}: write settings in capitals: {name.upper()}.")
@@ -101,8 +118,11 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Settings:
     for name, value in values.items():
         where = origin.get(name, name)
         if name not in known:
+            prefix = PREFIX if where.startswith(PREFIX) else ""
+            close = difflib.get_close_matches(name, known, n=1)
             names = ", ".join(sorted(field.upper() for field in known))
-            raise CannotStart(f"{where} is not a setting of this server. Settings are: {names}.")
+            hint = f"Did you mean {prefix}{close[0].upper()}?" if close else f"Settings are: {names}."
+            raise CannotStart(f"{where} is not a setting of this server. {hint}")
         if isinstance(value, str) and not value.isascii():
             try:
                 value.encode()
@@ -124,7 +144,9 @@ def _in_words(name: str, error: msgspec.ValidationError) -> str:
     reason = str(error).split(" - at")[0]
     hint = typing.get_type_hints(Settings)[name]
     if typing.get_origin(hint) is Literal:
-        return f"it is one of {', '.join(typing.get_args(hint))}"
-    if "got" in reason or "Invalid" in reason:
-        return f"it is {KINDS[hint]}"
-    return reason[:1].lower() + reason[1:].replace("`", "")
+        return f"it must be one of {', '.join(typing.get_args(hint))}"
+    if "length" in reason:
+        return "it must not be empty"
+    if bound := re.search(r"(>=|<=|>|<) (-?[\d.]+)$", reason.replace("`", "")):
+        return f"it must be {BOUNDS[bound[1]]} {float(bound[2]):g}"
+    return f"it must be {KINDS[hint]}"

@@ -12,14 +12,14 @@ from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
 from jobserver.store import schema
 from jobserver.store.database_file import OWNER_ONLY, ServerLock, create_file, damage
-from jobserver.store.location import refuse_missing, refuse_unfit, sqlite_file
+from jobserver.store.location import exists, refuse_missing, refuse_unfit, sqlite_file
 
 
 def back_up(settings: Settings, target: Path) -> None:
     """Copies the database to a new file, also while a server runs. Raises CannotStart with the reason on failure."""
     source = _sqlite(settings, "pg_dump")
     refuse_missing(settings)
-    if target.exists():
+    if exists(target):
         raise CannotStart(f"{target} exists already. Name a new file.")
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
@@ -47,7 +47,7 @@ def restore(settings: Settings, source: Path, secret_key: str) -> Path | None:
     refuse_unfit(settings)
     if not source.is_file():
         raise CannotStart(f"There is no file {source}.")
-    created = not file.exists()
+    created = not exists(file)
     if created:
         file.parent.mkdir(0o700, parents=True, exist_ok=True)
     lock = ServerLock(file)

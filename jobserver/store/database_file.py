@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobserver.core.errors import CannotStart
 from jobserver.core.settings import Settings
-from jobserver.store.location import sqlite_file
+from jobserver.store.location import exists, sqlite_file
 
 OWNER_ONLY = 0o600
 FOLDER_MODE = 0o700
@@ -24,8 +24,13 @@ def make_file(settings: Settings, secret_key_file: Path) -> None:
     file = sqlite_file(settings)
     if file is None:
         return
-    left = next((path for path in (secret_key_file, lock_file(file)) if path.exists()), None)
-    if not file.exists() and left is not None:
+    left = next((path for path in (secret_key_file, lock_file(file)) if exists(path)), None)
+    if not exists(file) and left is not None:
+        if not exists(file.parent):
+            raise CannotStart(
+                f"The folder {file.parent} of JOBSERVER_DATABASE_URI does not exist, but {left} shows that a server has"
+                " run here. Correct the path, or create the folder and run: jobserver db create."
+            )
         raise CannotStart(
             f"The database {file} is missing, but {left} shows that it existed before. Put the file back, or restore a"
             " backup: jobserver restore FILE. To start with an empty database: jobserver db create."

@@ -37,10 +37,15 @@ def check_location(settings: Settings) -> None:
     uri = database_uri(settings)
     if not uri.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise CannotStart(
-            "DATABASE_URI is wrong: it starts with sqlite:/// or postgresql://; nothing else is supported."
+            "JOBSERVER_DATABASE_URI is wrong: it must start with sqlite:/// or postgresql://, for example"
+            " sqlite:////srv/jobs.sqlite."
         )
+    if uri.startswith("sqlite:///") and uri.endswith("/") and uri != "sqlite:///":
+        raise CannotStart("JOBSERVER_DATABASE_URI names a folder. Name a file in it.")
     if uri == "sqlite:///" or ":memory:" in uri:
-        raise CannotStart("DATABASE_URI names an SQLite database in memory, which would lose every job. Name a file.")
+        raise CannotStart(
+            "JOBSERVER_DATABASE_URI names an SQLite database in memory, which would lose every job. Name a file."
+        )
 
 
 def describe(settings: Settings) -> str:
@@ -48,16 +53,35 @@ def describe(settings: Settings) -> str:
     file = sqlite_file(settings)
     if file is None:
         return f"PostgreSQL {database_uri(settings).rpartition('/')[2].partition('?')[0]}"
-    return f"SQLite {file}" + ("" if file.exists() else ", a new file")
+    return f"SQLite {file}" + ("" if exists(file) else ", a new file")
+
+
+def exists(file: Path) -> bool:
+    """Returns whether the file exists. CannotStart if this user has no access to its folder."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _no_access(file, error.strerror or "no access") from error
+    return True
 
 
 def refuse_missing(settings: Settings) -> None:
-    """Raises CannotStart if the database does not exist: a command must not create an empty one."""
+    """Raises CannotStart if the database does not exist or cannot be read: a command must not create an empty one."""
     file = sqlite_file(settings)
-    if file is not None and not file.exists():
+    if file is None:
+        return
+    if not exists(file):
         raise CannotStart(
             f"There is no database at {file}. Are JOBSERVER_INSTANCE and JOBSERVER_DATABASE_URI those of the server?"
         )
+    if not os.access(file, os.R_OK):
+        raise _no_access(file, "Permission denied")
+
+
+def _no_access(file: Path, reason: str) -> CannotStart:
+    return CannotStart(f"{file} cannot be read: {reason}. Run this command as the user of the server.")
 
 
 def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None = None) -> None:
@@ -70,8 +94,8 @@ def refuse_unfit(settings: Settings, mounts: Callable[[], dict[str, str]] | None
 
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CannotStart(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer, or PostgreSQL, is needed.")
-    if file.exists() and not os.access(file, os.W_OK):
-        raise CannotStart(f"The database {file} cannot be written by this user.")
+    if exists(file) and not os.access(file, os.W_OK):
+        raise CannotStart(f"The database {file} cannot be written by this user. Run this as the user of the server.")
     path = str(file.resolve())  # without links, absolute
     kind = _filesystem(path, (mounts or _mounts)())
     if kind in NETWORK_FILESYSTEMS and not settings.allow_network_filesystem:

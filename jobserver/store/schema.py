@@ -17,7 +17,7 @@ from jobserver.core.resources import resource
 from jobserver.core.settings import Settings
 from jobserver.store.connection import DRIVER_ERRORS
 from jobserver.store.database import dialect_of, engine_options
-from jobserver.store.location import database_uri, sqlite_file
+from jobserver.store.location import database_uri, exists, sqlite_file
 
 UPGRADE = "python -m jobserver db upgrade"
 
@@ -30,7 +30,9 @@ def prepare(settings: Settings, secret_key: str, upgrade: bool = False) -> str:
     """
     try:
         with _transaction(settings) as connection:
-            return _prepared(connection, secret_key, upgrade)
+            head = _prepared(connection, upgrade)
+            _check_key(connection, secret_key, settings)
+            return head
     except (DBAPIError, *DRIVER_ERRORS) as error:
         raise _cannot_open(settings, getattr(error, "orig", error)) from error
 
@@ -44,7 +46,19 @@ def revision(settings: Settings) -> tuple[str | None, str]:
         raise _cannot_open(settings, getattr(error, "orig", error)) from error
 
 
-def _prepared(connection: Connection, secret_key: str, upgrade: bool) -> str:
+def has_key(settings: Settings) -> bool:
+    """Returns whether the database already belongs to a secret key."""
+    file = sqlite_file(settings)
+    if file is not None and not exists(file):
+        return False
+    try:
+        with _transaction(settings) as connection:
+            return "metadata" in inspect(connection).get_table_names() and _stored_key(connection) is not None
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        raise _cannot_open(settings, getattr(error, "orig", error)) from error
+
+
+def _prepared(connection: Connection, upgrade: bool) -> str:
     current, head = _current(connection), _head()
     if current is None:
         tables = set(inspect(connection).get_table_names())
@@ -62,22 +76,27 @@ def _prepared(connection: Connection, secret_key: str, upgrade: bool) -> str:
                 f"The database is older ({current}) than this server ({head}). Back it up, then: {UPGRADE}"
             )
         _upgrade(connection)
-    _check_key(connection, secret_key)
     return head
 
 
-def _check_key(connection: Connection, secret_key: str) -> None:
+def _stored_key(connection: Connection) -> str | None:
+    stored: str | None = connection.execute(text("SELECT value FROM metadata WHERE name = 'secret_key'")).scalar()
+    return stored
+
+
+def _check_key(connection: Connection, secret_key: str, settings: Settings) -> None:
     """Raises CannotStart for another key than that of the stored hashes: no list would be found with it."""
     check_value = hmac.digest(hashlib.sha256(secret_key.encode()).digest(), b"job_manager database", "sha256").hex()
-    stored = connection.execute(text("SELECT value FROM metadata WHERE name = 'secret_key'")).scalar()
+    stored = _stored_key(connection)
     if stored is None:
         connection.execute(
             text("INSERT INTO metadata (name, value) VALUES ('secret_key', :check_value)"), {"check_value": check_value}
         )
     elif not hmac.compare_digest(stored, check_value):
+        source = "JOBSERVER_SECRET_KEY" if settings.secret_key else f"The key in {settings.instance_path}/secret_key"
         raise CannotStart(
-            "JOBSERVER_SECRET_KEY is not the key of this database, so no jobix would be accepted."
-            " Set the key of this database. A generated key is in the file secret_key of the instance folder."
+            f"{source} is not the key of this database, so no jobix would be accepted. Put the key of this database"
+            " there: it belongs to the backup."
         )
 
 

@@ -119,31 +119,33 @@ def test_check_reads_the_whole_file(server: Server) -> None:
     assert "job_available" in problems[0]
 
 
-def test_upgrade_creates_empty_tables_once(
-    new_server: Callable[..., Server],
-) -> None:
+def test_an_upgrade_of_new_tables_changes_nothing(new_server: Callable[..., Server]) -> None:
     server = new_server()
-    upgrade, again = run_here(server, "db", "upgrade", "--json"), run_here(server, "db", "upgrade")
+    create, upgrade, again = (
+        run_here(server, "db", *action.split()) for action in ("create", "upgrade --json", "upgrade")
+    )
     names = json.loads(upgrade.stdout)
-    assert (upgrade.returncode, names["before"]) == (0, None)
+    assert (create.returncode, upgrade.returncode, names["before"]) == (0, 0, names["now"])
     assert (again.returncode, again.stdout) == (0, f"The tables are up to date ({names['now']}).\n")
     assert found_by_check(server) == []
     assert json.loads(run_here(server, "lists", "--json").stdout) == []
     assert run_here(server, "lists").stdout == "No lists yet.\n"
-    assert run_here(server, "status", "gaia").stderr == "job_manager: No list is named 'gaia'. Lists: none yet.\n"
+    assert run_here(server, "status", "gaia").stderr == "jobserver: No list is named 'gaia'. Lists: none yet.\n"
     with opened(server) as database:
         database.run("UPDATE alembic_version SET version_num = '9999'")
         for arguments in (("db", "upgrade"), ("db", "check"), ("lists",)):
             result = run_here(server, *arguments)
             assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-            assert result.stderr.startswith("job_manager: The database is newer (9999)")
+            assert result.stderr.startswith("jobserver: The database is newer (9999)")
         database.run("DROP TABLE alembic_version")
         result = run_here(server, "db", "upgrade")
         assert (result.returncode, result.stderr.count("\n")) == (2, 1)
         assert "holds tables that are not job_manager's" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["db check", "lists", "status gaia", "sweep", "cancel gaia 1"])
+@pytest.mark.parametrize(
+    "command", ["db check", "db upgrade", "push", "lists", "status gaia", "sweep", "cancel gaia 1"]
+)
 def test_a_command_does_not_create_a_missing_database(new_server: Callable[..., Server], command: str) -> None:
     """In a wrong folder, or without a setting, a new empty database would hide the mistake."""
     server = new_server()

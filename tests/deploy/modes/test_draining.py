@@ -144,7 +144,7 @@ def test_a_second_server_on_one_address_fails_with_one_line(new_server, jobix):
     )
     assert second.returncode == 2
     assert second.stdout == ""
-    assert second.stderr.startswith("job_manager: ")
-    assert f"JOBSERVER_PORT={first.port}" in second.stderr
+    assert second.stderr.startswith("jobserver: ")
+    assert f"Port {first.port} of 127.0.0.1 is in use" in second.stderr
     assert second.stderr.count("\n") == 1
     assert api("/get/0").json()["jobid"] == 1

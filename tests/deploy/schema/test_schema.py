@@ -92,7 +92,7 @@ def test_a_database_made_with_another_secret_key_is_refused(new_server: Callable
     """With the wrong key no jobix would match, and every list would seem to be missing."""
     place = {"instance": str(tmp_path / "instance")}
     first, second = new_server(secret_key=KEY, **place), new_server(secret_key="another", **place)
-    assert run_here(first, "db", "upgrade").returncode == 0
+    assert run_here(first, "db", "create").returncode == 0
     before = contents(first)
     for arguments in (("lists",), ("db", "check"), ("db", "upgrade")):
         result = run_here(second, *arguments)

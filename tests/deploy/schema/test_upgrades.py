@@ -36,7 +36,7 @@ A_LIST = [
 def refused(result: "subprocess.CompletedProcess[str]") -> str:
     """Checks that a program refused to start. Returns its one line."""
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("job_manager: ")
+    assert result.stderr.startswith("jobserver: ")
     assert result.stderr.count("\n") == 1, result.stderr
     return result.stderr
 
@@ -78,7 +78,7 @@ def test_an_earlier_database_is_refused_and_keeps_its_lists_on_upgrade(
 
 def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_server: Servers, tmp_path: Path) -> None:
     server, newer_version = new_server(secret_key=KEY), NewerVersion(tmp_path / "tomorrow", HEAD)
-    assert run_here(server, "db", "upgrade").returncode == 0
+    assert run_here(server, "db", "create").returncode == 0
     before = contents(server)
     message = refused(newer_version.run(server, "app.py"))
     assert f"older ({HEAD})" in message
@@ -92,7 +92,7 @@ def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_serve
 
     for arguments in (["lists"], ["db", "upgrade"], ["db", "check"]):  # now the current code is the older one
         assert "newer (tomorrow)" in refused(run_here(server, *arguments))
-    with pytest.raises(RuntimeError, match="ended with 2: job_manager: The database is newer"):
+    with pytest.raises(RuntimeError, match="ended with 2: jobserver: The database is newer"):
         server.start()
     assert contents(server) == after
 
@@ -106,7 +106,7 @@ def test_an_interrupted_upgrade_changes_nothing(new_server: Servers, tmp_path: P
     server = new_server(secret_key=KEY)
     server.folder.joinpath("instance").mkdir()
     if tables == "older":
-        assert run_here(server, "db", "upgrade").returncode == 0
+        assert run_here(server, "db", "create").returncode == 0
     before = contents(server)
     failed = broken.run(server, "-m", "jobserver", "db", "upgrade")
     assert failed.returncode == (-signal.SIGKILL if "kill" in end else 1)

@@ -42,5 +42,5 @@ def make_environment(folder: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"JOBSERVER_INSTANCE": str(folder / "unused")}
     subprocess.run(
-        [python, "-m", "jobserver", "db", "upgrade"], cwd=folder, env=environment, check=True, capture_output=True
+        [python, "-m", "jobserver", "db", "create"], cwd=folder, env=environment, check=True, capture_output=True
     )
