@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import AXE, do_jobs, name_of, save_screenshot, sign_in, wait_for, wait_until_true
-from tests.support.server import ApiClient
+from tests.support.server import ApiClient, Server
+from tests.support.snapshot import opened
 
 PATHS = ("/get", "/lifetime", "/workers", "/job/0", "/signin")
 WIDER = "document.documentElement.scrollWidth > innerWidth"
@@ -52,6 +53,20 @@ def test_every_page_fits_and_axe_reports_nothing_serious(busy: ApiClient, visit:
         assert not bad, f"{path}: {bad}"
     if not AXE.is_file():
         pytest.skip("axe-core is not installed (make setup-dev, where there is npm): accessibility was not tested")
+
+
+def test_times_and_boxes_of_a_table_are_complete_on_a_desktop(busy: ApiClient, visit: Any, shared: Server) -> None:
+    with opened(shared) as database:
+        shift = "datecommitted = datecommitted - 130000, renewed = renewed - 130000, deadline = deadline - 130000"
+        database.run(f"UPDATE job SET {shift} WHERE jobstage = 1")
+    page = visit(busy, viewport={"width": 1280, "height": 900})
+    sign_in(page, busy)
+    wait_until_true(page, "document.querySelector('#rows').innerText.match(/7 min \\d+ s left/)")
+    cells = "[...document.querySelectorAll('.jobs td:not(.cut)')]"
+    cut = page.evaluate(
+        f"{cells}.filter(one => one.scrollWidth > one.clientWidth).map(one => one.className + one.innerText)"
+    )
+    assert cut == []
 
 
 def test_an_open_page_follows_the_colour_scheme_of_the_system(busy: ApiClient, visit: Any) -> None:
