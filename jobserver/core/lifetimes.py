@@ -29,7 +29,8 @@ Counts = Mapping[int, int]  # bucket -> jobs
 
 @dataclass(frozen=True)
 class Lifetime:
-    """The time limit of one stage. `lifetime_ms` 0: no limit; `requeue` None: expired jobs are flagged and stay."""
+    """The longest time that jobs may stay in one stage. `lifetime_ms` 0: no limit; `requeue` None: expired jobs are
+    flagged and stay."""
 
     stage: int
     lifetime_ms: int = 0

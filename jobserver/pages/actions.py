@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_PRIORITY
-from jobserver.core.errors import BadRequest, NotFound
+from jobserver.core.errors import BadRequest, Conflict, NotFound
 from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
 from jobserver.pages import signin, view
@@ -31,7 +31,13 @@ def act(verb: str) -> Response | str:
     back = return_path(request.form.get("back", ""), here)
     if request.form.get("ask") and not request.form.get("confirmed"):
         return _confirm_page(job_list, verb, back)
-    message = VERBS[verb](job_list, by)
+    try:
+        message = VERBS[verb](job_list, by)
+    except (BadRequest, Conflict) as error:
+        if not wants_html():
+            raise
+        flash(str(error), "bad")
+        return redirect(back, 303)
     if not wants_html():
         return jsonify({"message": message})
     flash(message)

@@ -80,9 +80,14 @@ def job_page(jobid: str) -> Response:
 
 
 @blueprint.get("/workers")
-def workers_page() -> Response:
-    """The workers of a list, last seen first."""
-    job_list, seen = view.job_list(), request.args.get("heard", "")
+def workers_page() -> AnyResponse:
+    """The workers of a list."""
+    return _page_or_lists(_workers_html)
+
+
+def _workers_html(job_list: JobList) -> Response:
+    """The workers, last seen first."""
+    seen = request.args.get("heard", "")
     after = (parsing.whole_number(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
     workers, held = services().database.look(
         lambda connection: (
@@ -107,6 +112,11 @@ def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[C
     """Returns the page of the list in the URL, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
         return json_response(for_programs(Call(request.environ, services())))
+    return _page_or_lists(page)
+
+
+def _page_or_lists(page: Callable[[JobList], Response]) -> AnyResponse:
+    """Returns the page of the list in the URL, or of all lists."""
     if request.args.get("list") is not None:
         return page(view.job_list())
     database, endpoint = services().database, request.endpoint or "pages.progress_page"

@@ -47,6 +47,11 @@ class Segment:
         return self.flagged - self.failed
 
     @property
+    def regular(self) -> int:
+        """The number of jobs that are neither expired nor failed; all in a stage of done jobs, where none can be."""
+        return self.jobs if self.kind == "done" else self.jobs - self.flagged
+
+    @property
     def word(self) -> str:
         """The kind in words."""
         return KINDS[self.kind]
@@ -103,6 +108,8 @@ def time_left(overview: Overview) -> str:
         return "paused"
     if progress.done == progress.jobs:
         return "all done"
+    if progress.available + progress.working == 0:
+        return f"{number(progress.failed)} failed: retry them"
     if left.stalled:
         return "stalled"
     if left.least_ms is None or left.most_ms is None:

@@ -23,10 +23,16 @@ JOBS_PER_PAGE = 50
 def job_list() -> JobList:
     """Returns the list that `list=` names; raises NoSuchList."""
     name = request.values.get("list", "").replace("\x00", "\ufffd")
+    if not name:
+        raise NoSuchList(f"Name a list in the parameter list, as in {request.path}?list=NAME. {_where()}")
     job_list = lists.by_name(services().database.read, name)
     if job_list is None:
-        raise NoSuchList(f"No list is named {name[:100]!r}. The lists are at {url_for('pages.progress_page')}.")
+        raise NoSuchList(f"No list is named {name[:100]!r}. {_where()}")
     return job_list
+
+
+def _where() -> str:
+    return f"The lists are at {url_for('pages.progress_page')}."
 
 
 def which(source: Any = None) -> Filter:

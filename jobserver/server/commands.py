@@ -148,7 +148,7 @@ def _status(options: argparse.Namespace, services: Services) -> int:
         meaning = "working" if stage % 2 else "done" if stage >= progress.last_stage else "waiting"
         lifetime = minutes(stored.get(stage, Lifetime(stage)).lifetime_ms) or "no limit"
         rows.append([stage, meaning, count.jobs, count.flagged - count.failed, count.failed, lifetime])
-    _print(options, None, _table(["stage", "", "jobs", "expired", "failed", "limit (min)"], rows))
+    _print(options, None, _table(["stage", "", "jobs", "expired", "failed", "lifetime (min)"], rows))
     if flagged:
         late_rows = [
             [

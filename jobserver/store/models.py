@@ -53,7 +53,7 @@ class JobList(Model):
 
 
 class StageLifetime(Model):
-    """The time limit of jobs in one stage of a list, and the action after a timeout."""
+    """The longest time that jobs may stay in one stage of a list, and the action when it is over."""
 
     __tablename__ = "lifetime"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)

@@ -63,12 +63,16 @@ def _unknown(error: Exception) -> Response:
     return _response(500, "internal_error", "The server has an internal error; see its log.", {"Connection": "close"})
 
 
+def _list_name(code: str) -> str:
+    """Returns the name of the list in the address, or in the form of a page."""
+    is_form = request.method == "POST" and request.blueprint in ("actions", "signin") and code != "too_large"
+    return (request.values if is_form else request.args).get("list", "")[:100]
+
+
 def _response(number: int, code: str, message: str, headers: dict[str, str]) -> Response:
     if wants_html():
         title = f"{number} {HTTP_STATUS_CODES.get(number, 'Error')}"
-        page = render_template(
-            "error.html", title=title, message=message, code=code, list=request.args.get("list", "")[:100]
-        )
+        page = render_template("error.html", title=title, message=message, code=code, list=_list_name(code))
         return Response(page, number, headers | {"Cache-Control": "no-store"})
     body: shapes.Error = {"error": code, "message": message}
     return json_response(body, number, headers)
