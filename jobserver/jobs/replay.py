@@ -2,9 +2,9 @@
 
 from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import BadRequest, ClaimLost, NoSuchJob, WrongStage
-from jobserver.core.stages import choices, is_available
+from jobserver.core.stages import choices, is_available, last_stage
 from jobserver.core.states import EventKind, Outcome
-from jobserver.store.queries import completing, events
+from jobserver.store.queries import completing, events, lists
 from jobserver.store.queries.events import ClaimEnd
 from jobserver.store.transaction import Transaction
 
@@ -26,12 +26,15 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
                 " claimed it. Discard the result and claim a new job."
             )
     if is_available(stage):
+        if stage >= last_stage(list(lists.lifetimes(tx.all, list_id)), list(lists.counts(tx.all, list_id))):
+            raise WrongStage(f"Job {job} is done (stage {stage}). Drop the result and claim a new job.")
         raise WrongStage(f"Job {job} is in stage {stage}: no worker holds it. Claim it first with /get/{stage}.")
     if target > stage + 1:
         raise WrongStage(f"Job {job} is in stage {stage}; from there it goes to {choices(stage)}, not {target}.")
     if report.error is not None and target > stage:
         raise BadRequest(
-            f"A report with an error must name a lower stage; {target} means that job {job} has completed {stage}."
+            f"With an error, return job {job} to a lower stage (for example {stage - 1}); stage {target} would mean"
+            " that it succeeded."
         )
     if place.outcome != Outcome.NONE.value:
         raise WrongStage(f"Job {job} has failed in stage {stage}: it can only return to a lower even stage.")
@@ -39,8 +42,8 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
         raise ClaimLost(
             f"No worker holds job {job}, and this server requires a claim: it can only return to a lower stage."
         )
-    reason = "its worker chose the claim's token" if place.client_token else "this server requires it"
-    raise ClaimLost(f"Job {job} is held. Send the claim token in the header claim: {reason}.")
+    reason = "its worker chose the token itself" if place.client_token else "this server requires it"
+    raise ClaimLost(f"Job {job} is held by a worker. Send the token of its claim in the header claim: {reason}.")
 
 
 def _same(report: Report, end: ClaimEnd) -> Completion:

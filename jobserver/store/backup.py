@@ -33,7 +33,8 @@ def back_up(settings: Settings, target: Path) -> None:
         unfinished.rename(target)
         _flush(target.parent)
     except (OSError, sqlite3.Error) as error:
-        raise CannotStart(f"The backup {target} cannot be written: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CannotStart(f"The backup {target} cannot be written: {reason}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -56,7 +57,8 @@ def restore(settings: Settings, source: Path, secret_key: str) -> Path | None:
             raise CannotStart("A server is running on this database. Stop it, then restore.")
         return _replace(settings, source, file, secret_key)
     except (OSError, sqlite3.Error) as error:
-        raise CannotStart(f"{source} cannot be restored: {error}. Nothing was changed.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CannotStart(f"{source} cannot be restored: {reason}. Nothing was changed.") from error
     finally:
         lock.close()
 

@@ -102,7 +102,7 @@ def _check_key(connection: Connection, secret_key: str, settings: Settings) -> N
 
 def _cannot_open(settings: Settings, why: object) -> CannotStart:
     variable = "JOBSERVER_DATABASE_URI" if settings.database_uri else "JOBSERVER_INSTANCE"
-    reason = " ".join(str(why).split())[:300].rstrip(".")
+    reason = " ".join(str(why).split())[:300].rstrip(".?")
     return CannotStart(f"The database of {variable} cannot be opened: {reason}.")
 
 

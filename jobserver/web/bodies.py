@@ -128,7 +128,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
             if not inflater.eof:
                 raise BadRequest("The body is incomplete gzip or zlib data.")
     except zlib.error as error:
-        raise BadRequest(f"The body is malformed gzip or zlib data: {error}.") from error
+        raise BadRequest("The body starts like gzip or zlib data, but is malformed.") from error
 
 
 def _is_deflated(start: bytes) -> bool:

@@ -3,7 +3,7 @@
 import logging
 
 from flask import Flask, Response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from job_manager_wire import shapes
@@ -53,9 +53,14 @@ def respond(error: JobServerError) -> Response:
 def _http(error: HTTPException) -> Response:
     code = (error.name or "error").lower().replace(" ", "_")
     methods = getattr(error, "valid_methods", None)
-    return _response(
-        error.code or 500, code, error.description or error.name, {"Allow": ", ".join(methods)} if methods else {}
-    )
+    message, path = error.description or error.name, request.path[:100]
+    if isinstance(error, NotFound) and message == NotFound.description:
+        message = f"There is no page {path}." if wants_html() else f"There is no route {path}: see docs/protocol.md."
+    elif isinstance(error, MethodNotAllowed) and methods:
+        hint = ": with curl, add -d '{…}'" if "POST" in methods and request.method == "GET" else ""
+        usable = " or ".join(sorted(set(methods) & {"GET", "POST"}))
+        message = f"{path} needs {usable}, not {request.method}{hint}."
+    return _response(error.code or 500, code, message, {"Allow": ", ".join(methods)} if methods else {})
 
 
 def _unknown(error: Exception) -> Response:

@@ -4,12 +4,13 @@ from functools import lru_cache
 
 from jobserver.core.bounds import HIGHEST_NUMBER
 from jobserver.core.errors import BadRequest, JobixMissing
+from jobserver.core.stages import MAX_STAGE
 
 
-def whole_number(text: str, name: str, highest: int = HIGHEST_NUMBER) -> int:
-    """Parses a whole number from 0 to `highest`; `name` is its name in the error."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 40 or int(text) > highest:
-        raise BadRequest(f"{name} is a whole number from 0 to {highest}, not {text[:40]!r}.")
+def whole_number(text: str, name: str, highest: int = HIGHEST_NUMBER, lowest: int = 0) -> int:
+    """Parses a whole number from `lowest` to `highest`; `name` is its name in the error."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 40 or not lowest <= int(text) <= highest:
+        raise BadRequest(f"{name} is a whole number from {lowest} to {highest}, not {text[:40]!r}.")
     return int(text)
 
 
@@ -20,8 +21,8 @@ def signed_number(text: str, name: str, highest: int = HIGHEST_NUMBER) -> int:
 
 
 def stage(text: str) -> int:
-    """Parses the number of a stage; core.stages checks its range."""
-    return whole_number(text, "A stage", 10**9)
+    """Parses the number of a stage."""
+    return whole_number(text, "A stage", MAX_STAGE)
 
 
 @lru_cache(1024)  # a worker sends the same header with each request

@@ -33,6 +33,11 @@ T = TypeVar("T")
 
 _TOKEN = re.compile(r"[0-9A-Za-z]{16,64}", re.ASCII)
 
+_KINDS = {
+    "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list",
+    "object": "an object",
+}  # fmt: skip
+
 Id = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
 RawJson = msgspec.Raw | msgspec.UnsetType
 
@@ -113,12 +118,7 @@ def following(call: Call) -> ClaimRequest | None:
 def together(call: Call) -> int | None:
     """Parses `?n=`; None if absent."""
     text = call.args.get("n")
-    if text is None:
-        return None
-    n = whole_number(text, "n", MAX_TOGETHER)
-    if n == 0:
-        raise BadRequest(f"n is a whole number from 1 to {MAX_TOGETHER}, not 0.")
-    return n
+    return None if text is None else whole_number(text, "n", MAX_TOGETHER, lowest=1)
 
 
 def wait_s(call: Call) -> float:
@@ -157,11 +157,31 @@ def _decoded(raw: bytes, kind: type[T]) -> T:
         raw.decode("utf-8")
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The body does not have the expected form: {error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from error
+        raise BadRequest(f"The body is wrong: {_in_words(str(error))}.") from error
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"The body is not JSON: {str(error).removeprefix('JSON is malformed: ')}.") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not UTF-8: byte {error.start} is wrong.") from error
     except RecursionError as error:
         raise BadRequest("The body is nested too deeply.") from error
+
+
+def _in_words(reason: str) -> str:
+    """Rewrites an error of msgspec in the words of docs/protocol.md."""
+    reason, _, path = reason.partition(" - at `$")
+    place = path.rstrip("`").lstrip(".") or "the body"
+    if found := re.fullmatch("Expected `(.*)`, got `(.*)`", reason):
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in found[1].split(" | "))
+        return f"{place} must be {wanted}, not {_KINDS.get(found[2], found[2])}"
+    if found := re.fullmatch("Object missing required field `(.*)`", reason):
+        return f"the key {found[1]!r} is missing in {place}"
+    if found := re.fullmatch("Object contains unknown field `(.*)`", reason):
+        return f"the key {found[1][:40]!r} in {place} is unknown"
+    if found := re.fullmatch("Expected `array` of length <= ([0-9]+)", reason):
+        return f"it has more than {found[1]} entries"
+    if found := re.fullmatch("Expected `int` (>=|<=) (-?[0-9]+)", reason):
+        return f"{place} must be at {'least' if found[1] == '>=' else 'most'} {found[2]}"
+    return f"{place}: {reason[:1].lower()}{reason[1:]}".replace("`", "")
 
 
 def reports(entries: list[ReportEntry]) -> list[Report | BadRequest]:

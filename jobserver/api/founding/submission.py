@@ -135,4 +135,7 @@ def _reason(error: Exception) -> str:
     text = error.args[0] if error.args else "it ends too early"
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return str(text).strip().partition("\n")[0][:200] or "it ends too early"
+    reason = str(text).strip().partition("\n")[0][:200].rstrip(".")
+    for prefix in ("lexical error: ", "parse error: "):  # of yajl
+        reason = reason.removeprefix(prefix)
+    return "it ends too early" if not reason or "premature" in reason else reason
