@@ -66,7 +66,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, Meta(description="Whether an unknown jobix creates a list. False: only known ones are accepted.")
     ] = True
     wrong_secrets_per_minute: Annotated[
-        int, Meta(ge=1, description="Wrong keys accepted from one address within a minute, before 429.")
+        int,
+        Meta(
+            ge=1,
+            description="On a closed server and at the sign-in of a page: wrong keys accepted from one"
+            " address within a minute, before 429.",
+        ),
     ] = 20
     busy_timeout_s: Annotated[
         float, Meta(ge=0, le=600, description="Seconds to wait for a locked database, before 503.")
