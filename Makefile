@@ -21,7 +21,7 @@ help:
 	@echo "make clean      delete the files that these targets created, except dist/ and the data in instance/"
 
 setup: .venv/installed .venv/page
-	@:
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Next: . .venv/bin/activate; jobserver serve",:)
 
 setup-dev: .venv/installed-dev .venv/page .venv/page-dev
 	@:
@@ -43,11 +43,13 @@ PROJECT = pyproject.toml setup.py jobserver/core/version.py
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .venv/installed: requirements.txt examples/demo/requirements.txt $(PROJECT) | .venv/made
+	@echo "installing the requirements; this takes about a minute …"
 	@$(INSTALL) -r requirements.txt -r examples/demo/requirements.txt
 	@$(INSTALL) --no-deps --editable .
 	@touch $@
 
 .venv/installed-dev: requirements-dev.lock $(PROJECT) | .venv/made
+	@echo "installing the requirements of tests and lint; this takes a few minutes …"
 	@$(INSTALL) -r requirements-dev.lock
 	@$(INSTALL) --no-deps --editable .
 	@touch .venv/installed $@
