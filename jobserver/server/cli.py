@@ -71,6 +71,10 @@ def _run(arguments: Sequence[str], create_app: "CreateApp") -> int:
 class _Parser(argparse.ArgumentParser):
     """A parser that suggests the nearest command, and the variable of a setting that was given as an option."""
 
+    def format_help(self) -> str:
+        """Returns the help; that of `serve` lists the settings, because a wheel does not contain docs/settings.md."""
+        return super().format_help() + (_settings_help() if self.prog.endswith(" serve") else "")
+
     def error(self, message: str) -> NoReturn:
         """Prints the usage and the message, and exits with code 2. Without a command it prints the help instead."""
         if "arguments are required: COMMAND" in message or "arguments are required: ACTION" in message:
@@ -86,6 +90,19 @@ class _Parser(argparse.ArgumentParser):
                 message += f". Set the variable {PREFIX}{name.upper()} instead"
         self.print_usage(sys.stderr)
         self.exit(CANNOT, f"jobserver: {message}\n")
+
+
+def _settings_help() -> str:
+    import textwrap
+    import typing
+
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    lines = ["", "settings:"]
+    for name, hint in hints.items():
+        meaning = next(meta.description for meta in hint.__metadata__ if meta.description)
+        lines.append(f"  {PREFIX}{name.upper()}")
+        lines += textwrap.wrap(meaning, 76, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines) + "\n"
 
 
 def _whole_number(text: str) -> int:
@@ -115,8 +132,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands.add_parser(
         "serve",
         help="serve until Ctrl-C",
-        description="Serve until Ctrl-C (SIGINT) or SIGTERM. Settings are JOBSERVER_* variables, for example"
-        " JOBSERVER_PORT=8000 and JOBSERVER_HOST=0.0.0.0; the documentation (docs/settings.md) lists all of them.",
+        description="Serve until Ctrl-C (SIGINT) or SIGTERM. Settings are variables, for example"
+        " JOBSERVER_PORT=8000 jobserver serve.",
     )
 
     commands.add_parser(

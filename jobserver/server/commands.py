@@ -204,7 +204,9 @@ def _print(options: argparse.Namespace, for_programs: Any, for_people: Any) -> N
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(for_programs)).decode())
     else:
-        _Terminal(highlight=False, emoji=False).print(for_people, markup=False)
+        terminal = _Terminal(highlight=False, emoji=False)
+        keep_lines = isinstance(for_people, str) and not terminal.is_terminal  # a pipe or a file has no width
+        terminal.print(for_people, markup=False, soft_wrap=keep_lines)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -80,7 +80,12 @@ def _run(
         flush=True,
     )
     services.start()
-    async_modes.serve(part(app.wsgi_app), listener, services.drain, end_s)
+
+    def drain() -> None:
+        print(f"job_manager stops: running requests may take {end_s:g} s; a second signal ends them", file=sys.stderr)
+        services.drain()
+
+    async_modes.serve(part(app.wsgi_app), listener, drain, end_s)
     give_up = time.monotonic() + BACKGROUND_DRAIN_S
     while (stuck := services.commit_queue.busy or services.database.busy) and time.monotonic() < give_up:
         time.sleep(0.01)  # for example the sweeper

@@ -66,6 +66,9 @@ class CheckedHeads:
     request_version: str
     close_connection: bool
 
+    def log_message(self, *_values: Any) -> None:
+        """Does nothing: a malformed request line, of TLS for example, would write binary data to the log."""
+
     def parse_request(self) -> bool:
         """Parses the request line and the headers. Returns False after it has refused them."""
         stream = self.rfile

@@ -1,6 +1,8 @@
 """The log has one line for each change of state; it has no secret, no token and no data of a job."""
 
 import re
+import socket
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -103,3 +105,14 @@ def test_an_internal_error_logs_no_data_of_the_job(server: Server) -> None:
     text = server.log.read_text()
     assert "a request failed" in text
     without(text, [str(JOBIX), *CLIENT_TOKENS.values(), KEY, *JOB_TEXTS], "the log")
+
+
+@pytest.mark.parametrize("async_mode", ["eventlet", "gevent", "threading"])
+def test_the_log_shows_a_stop_and_no_binary_data_of_tls(new_server: Callable[..., Server], async_mode: str) -> None:
+    server = new_server(async_mode=async_mode).start()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=9) as connection, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(connection, server_hostname="localhost")
+    assert server.stop() == 0
+    first, *others = server.log.read_text().splitlines()
+    assert " serves " in first
+    assert others == ["job_manager stops: running requests may take 30 s; a second signal ends them"]
