@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed (on Debian, apt install curl)")
 def test_the_examples_of_the_protocol_work(new_server: Callable[..., Server]) -> None:
-    server = new_server(database_uri="").start()
+    server = new_server().start()
     (block,) = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/protocol.md").read_text(), re.DOTALL)
     script = block.replace("http://127.0.0.1:5000", server.url).replace("curl ", "curl --fail-with-body -sS ")
     done = subprocess.run(["bash", "-e", "-c", script], capture_output=True, text=True, timeout=30, check=False)
