@@ -27,7 +27,7 @@ def packed(start: bytes, middle: bytes, times: int, end: bytes) -> bytes:
 ATTACKS = {
     "a text of 250 MB": ("/update_job/1/2", packed(b'{"filename": "', b"x", 250, b'"}'), 413),
     "a result of 250 MB": ("/update_job/1/2", packed(b'{"result": "', b"x", 250, b'"}'), 413),
-    "a jobcmd of 250 MB": ("/set", packed(b'{"7": {"jobcmd": "', b'\\"', 250, b'"}}'), 400),
+    "a jobcmd of 40 MB": ("/set", packed(b'{"7": {"jobcmd": "', b'\\"', 40, b'"}}'), 400),
     "reports of 250 MB": ("/update_jobs", packed(b"[", b'{"jobid":1,"jobstage":2},', 250, b"{}]"), 413),
     "5.8 million claims": ("/heartbeat", packed(b"[", ENTRY, 133, ENTRY[:-1] + b"]"), 413),
     "40,000 claims": ("/heartbeat", b"[" + ENTRY * 40_000 + ENTRY[:-1] + b"]", 400),
