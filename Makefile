@@ -89,17 +89,17 @@ demo: setup
 
 # Three processes: tests wait for a third of their time. Without Chromium, Apache or a compiler some tests are skipped,
 # and the last line reports that; with REQUIRE_ALL=1 they fail.
-LOAD = tests/deploy/apache/test_load.py
+LONG = tests/deploy/apache/test_load.py tests/faults/test_crashes.py
 test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --ignore $(LOAD)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(LONG:%=--ignore %)
 endif
 
-# The load tests need an otherwise idle machine.
+# The long tests run one after the other: those of load need an otherwise idle machine.
 check: setup-dev lint
-	@$(BIN)/python -m pytest $(LOAD)
+	@$(BIN)/python -m pytest $(LONG)
 	@$(BIN)/python -W ignore -m tests.faults.mutation
 	@$(BIN)/python -m tests.versions
 	@$(MAKE) --no-print-directory coverage
