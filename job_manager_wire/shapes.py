@@ -10,7 +10,7 @@ NoJob = Literal["nada"]
 
 
 class Error(TypedDict):
-    """The body of a response that is not 200. error: a code; message: what is wrong and what to do."""
+    """The body of an error response. error: the code of the problem; message: the problem and its remedy."""
 
     error: str
     message: str

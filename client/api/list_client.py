@@ -114,7 +114,7 @@ class ListClient:
         requeue: int | Unset | None = UNSET,
         max_attempts: int | None = None,
     ) -> Lifetime:
-        """The lifetime of that stage; with other arguments sets it. Omitted values keep what is stored.
+        """Returns the lifetime of that stage. Other arguments change it first; an omitted one changes nothing.
 
         minutes: 0 is no limit. requeue: the even stage that expired jobs return to; None: they are flagged and stay.
         """

@@ -1,4 +1,4 @@
-"""Values of arguments, parsed from text. Each error says what is expected."""
+"""Parsers for the values of command line arguments. Each error names the expected form."""
 
 from __future__ import annotations
 

@@ -69,9 +69,8 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
 @bodies
 def test_a_value_that_is_not_json_is_a_bad_request(body: str) -> None:
     for value in NOT_JSON:
-        with pytest.raises(BadRequest):  # noqa: PT012
+        with pytest.raises(BadRequest):
             parse(value, body)
-            pytest.fail(f"accepted: {value[:40]!r}")
 
 
 @bodies

@@ -7,9 +7,9 @@ claim. All other requests, and all errors, go through Flask.
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
@@ -226,7 +226,7 @@ def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLi
 class FastPath:
     """WSGI middleware: serves the most frequent routes without Flask."""
 
-    _ROUTES = {  # noqa: RUF012
+    _ROUTES: ClassVar[dict[str, tuple[re.Pattern[str], Callable[..., Any], Sequence[str]]]] = {
         "get": (re.compile("/get/([0-9]+)(?:/([0-9]+))?"), get, BOTH),
         "update_job": (re.compile("/update_job/([0-9]+)/([0-9]+)"), update_job, BOTH),
         "update_jobs": (re.compile("/update_jobs"), update_jobs, ["POST"]),

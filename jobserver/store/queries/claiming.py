@@ -54,7 +54,7 @@ def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str,
     """Moves up to request.n available jobs to the working stage, all under one token; the best job first.
 
     Jobs that another transaction has locked are skipped. NeedsAlone if no other job is left but the counters show some:
-    the transaction is then retried alone, without locks of its own, and waits for them."""
+    the commit queue then repeats this request in a transaction of its own, which waits for the locked jobs."""
     rows = tx.all(
         _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING, list=list_id, stage=request.stage, work=request.working_stage,
         n=request.n, claim=token, client_token=int(request.token is not None), worker=request.worker, now=now,

@@ -7,25 +7,23 @@ from http.client import HTTPConnection
 
 import pytest
 
+from tests.support.bare_server import SERVE
 from tests.support.paths import ROOT
 
-SERVER = """
+SERVER = (
+    """
 from jobserver.server import async_modes
 
 async_modes.patch("eventlet")
 import socket
-from jobserver.server import waiting
 
 def app(environ, start_response):
     FAULT
     start_response("200 OK", [("Content-Length", "0")])
     return []
-
-listener = async_modes.listen("127.0.0.1", 0)
-waiting.catch_signals()
-print(listener.getsockname()[1], flush=True)
-async_modes.serve(app, listener, drain=lambda: None, drain_s=1)
 """
+    + SERVE
+)
 FAULTS = {
     "a broken listener": ("listener.shutdown(socket.SHUT_RDWR)", "OSError"),
 }

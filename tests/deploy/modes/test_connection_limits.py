@@ -9,10 +9,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.bare_server import SERVE
+from tests.support.paths import ROOT
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-SERVER = """
+SERVER = (
+    """
 import sys, time
 from jobserver.server import async_modes
 
@@ -20,7 +22,6 @@ async_modes.patch(sys.argv[1])
 from jobserver.server import connection_limits
 connection_limits.IDLE_S, connection_limits.HEAD_S, connection_limits.BODY_S = 1.5, 2, 2
 connection_limits.MAX_PER_ADDRESS = 20
-from jobserver.server import waiting
 
 def app(environ, start_response):
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -28,12 +29,9 @@ def app(environ, start_response):
         time.sleep(3.5)
     start_response("200 OK", [("Content-Length", "0")])
     return []
-
-listener = async_modes.listen("127.0.0.1", 0)
-waiting.catch_signals()
-print(listener.getsockname()[1], flush=True)
-async_modes.serve(app, listener, drain=lambda: None, drain_s=1)
 """
+    + SERVE
+)
 
 
 @pytest.fixture(params=["eventlet", "gevent", "threading"])
