@@ -32,9 +32,19 @@ class SetResponse(TypedDict):
     known: int
 
 
-class ClaimedJob(TypedDict):
-    """A claimed job. jobstage: the stage that it was taken from; deadline: ISO 8601 in UTC, None without a lifetime."""
+class _RequiredOutput(TypedDict):
+    path: str
+    bytes: int
+    sha256: str
 
+
+class Output(_RequiredOutput, total=False):
+    """A declared output file. staged: where the file is until its worker has published it under `path`."""
+
+    staged: str
+
+
+class _RequiredClaimedJob(TypedDict):
     jobid: int
     jobcmd: JsonValue
     jobstage: int
@@ -44,16 +54,32 @@ class ClaimedJob(TypedDict):
     deadline: str | None
 
 
+class ClaimedJob(_RequiredClaimedJob, total=False):
+    """A claimed job. jobstage: the stage that it was taken from; deadline: the end of the lease or of the lifetime,
+    ISO 8601 in UTC, None without both. name: the user's name of the job. outputs: the files of the stage before.
+    time_limit: the end of the lifetime of a claim with a lease; renewals do not extend it."""
+
+    name: str
+    outputs: JsonValue  # a list of Output
+    time_limit: str | None
+
+
 ClaimResponse = ClaimedJob | list[ClaimedJob] | NoJob  # of /get/<stage>; a list if the request has n
 
 
 class UpdateBody(TypedDict, total=False):
-    """The body of /update_job."""
+    """The body of /update_job. condition: why the attempt did not succeed. retry: False if another attempt would fail
+    too. passed: the verdict of the stage's check. agrees_with: the number of an earlier result that is the same."""
 
     filename: str | None
     jobcmd: JsonValue
     result: JsonValue
     error: str | None
+    outputs: list[Output]
+    condition: Literal["error", "timeout", "interrupted", "invalid"]
+    retry: bool
+    passed: bool
+    agrees_with: int
 
 
 class _RequiredUpdatedJob(TypedDict):

@@ -2,20 +2,25 @@
 
 from typing import NamedTuple
 
+from jobserver.core.states import Condition
+
 
 class ClaimRequest(NamedTuple):
-    """A worker's request for `n` jobs of a stage. `token`: the claim token; None: the server chooses it."""
+    """A worker's request for `n` jobs of a stage. `token`: the claim token; None: the server chooses it. `lease_ms`:
+    the worker promises to renew the claim within this time; None: it promises nothing."""
 
     stage: int
     working_stage: int
     n: int = 1
     token: str | None = None
     worker: str | None = None
+    lease_ms: int | None = None
 
 
 class ClaimedJob(NamedTuple):
     """A job that a worker holds. `jobcmd` is JSON text; `deadline` in ms, None: no limit. `stage`: the stage before the
-    claim."""
+    claim. `outputs`: the files that the stage before declared, as JSON text. `time_limit`: the end of the lifetime of a
+    claim with a lease, in ms."""
 
     row_id: int
     jobid: int
@@ -24,6 +29,9 @@ class ClaimedJob(NamedTuple):
     deadline: int | None
     token: str
     stage: int
+    name: str | None = None
+    outputs: str | None = None
+    time_limit: int | None = None
 
 
 class Completion(NamedTuple):
@@ -43,7 +51,9 @@ class Renewal(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A worker's report at the end of a claim. `token` None: a founding worker. JSON is text; None: not given."""
+    """A worker's report at the end of a claim. `token` None: a founding worker. JSON is text; None: not given.
+    `condition`: why the attempt did not succeed; `retry` False: another attempt would fail too. `outputs`: the declared
+    files. `passed`: the verdict of the stage's check; None: there was none."""
 
     jobid: int
     target: int
@@ -52,3 +62,8 @@ class Report(NamedTuple):
     jobcmd: str | None = None
     result: str | None = None
     error: str | None = None
+    outputs: str | None = None
+    condition: Condition | None = None
+    retry: bool = True
+    passed: bool | None = None
+    agrees_with: int | None = None

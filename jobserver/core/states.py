@@ -46,6 +46,9 @@ class Condition(str, Enum):
     NONE = "none"
     ERROR = "error"  # its worker reported an error
     TIMEOUT = "timeout"  # its lifetime in the stage ended
+    LOST = "lost"  # its worker did not renew the lease
+    INVALID = "invalid"  # its result did not pass the check of the stage
+    INTERRUPTED = "interrupted"  # its worker had to end; not a failure
     CANCELLED_BY_USER = "cancelled_by_user"
     FAILED_BY_USER = "failed_by_user"
 

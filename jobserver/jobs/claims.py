@@ -37,13 +37,14 @@ class ClaimJobs:
     def together(tx: Transaction, works: Sequence["ClaimJobs"]) -> None:
         """Claims for all requests of a transaction that ask for one job without a token, in one UPDATE for each stage.
         The commit queue calls it before the works themselves, in every transaction."""
-        stages: dict[tuple[int, int, int], list[tuple[ClaimJobs, str | None]]] = defaultdict(list)
+        stages: dict[tuple[int, int, int, int | None], list[tuple[ClaimJobs, str | None]]] = defaultdict(list)
         for work in works:
             work.claimed, request = None, work._request
             if request is not None and request.n == 1 and request.token is None:
-                stages[work._list_id, request.stage, request.working_stage].append((work, request.worker))
+                place = work._list_id, request.stage, request.working_stage, request.lease_ms
+                stages[place].append((work, request.worker))
         now = now_ms()
-        for stage, several in sorted(stages.items()):
+        for stage, several in sorted(stages.items(), key=lambda item: (item[0][:3], item[0][3] or 0)):
             if len(several) > 1:
                 tokens = {new_token(now): work for work, _worker in several}
                 workers = dict(zip(tokens, (worker for _work, worker in several), strict=True))

@@ -25,10 +25,11 @@ else:
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
-AVAILABLE = text("jobstage % 2 = 0")
+AVAILABLE = text("jobstage % 2 = 0 AND hold = 'none'")
 WORKING = text("jobstage % 2 = 1")
 CLAIMED = text("claim IS NOT NULL")
 CAN_EXPIRE = text("deadline IS NOT NULL AND overdue = 0 AND outcome = 'none'")
+NAMED = text("name IS NOT NULL")
 FLAGGED = text("(overdue = 1 OR outcome <> 'none')")
 CLAIM_ENDED = text("claim IS NOT NULL")
 
@@ -42,7 +43,8 @@ class Metadata(Model):
 
 
 class JobList(Model):
-    """A job list. Only a keyed hash of its jobix is stored."""
+    """A job list. Only a keyed hash of its jobix is stored. `archived`: 1 if it is read-only and hidden. `deleted`: 1
+    if its jobs are being deleted; the row remains, without its name and hash, because ids are never used again."""
 
     __tablename__ = "job_list"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -50,10 +52,13 @@ class JobList(Model):
     jobix_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created: Mapped[int] = mapped_column(BigInteger)
     paused: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    archived: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    deleted: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class StageLifetime(Model):
-    """The longest time that jobs may stay in one stage of a list, and the action when it is over."""
+    """The rules of one stage of a list: the longest time that jobs may stay in it, and the action when it is over; the
+    pauses between attempts; `rules`: checks and replication as JSON (core/rules.py), NULL without any."""
 
     __tablename__ = "lifetime"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -61,6 +66,9 @@ class StageLifetime(Model):
     lifetime_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     requeue: Mapped[int | None] = mapped_column(Integer)
     max_attempts: Mapped[int] = mapped_column(Integer)
+    backoff_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    retry_for_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    rules: Mapped[str | None] = mapped_column(Text)
 
 
 class StageCount(Model):
@@ -80,11 +88,16 @@ class Job(Model):
 
     `overdue`: 1 if its lifetime in the stage has ended. `previous_…`: the values before the last change; RETURNING
     shows only new values, and the counters need the old ones. `client_token`: 1 if the worker chose the claim's token.
-    `failures`: the number of timeouts and reported errors. `cancel`: 1 if its worker must stop."""
+    `failures`: the number of timeouts and reported errors. `failing_since`: the time of the first of them. `cancel`: 1
+    if its worker must stop. `name`: the user's key of the job, unique in the list. `content`: a checksum of the
+    submitted jobcmd. `lease_ms`: NULL if the worker of the claim does not renew it. `deadline`: the end of the lease or
+    of the lifetime, whichever is earlier. `lifetime_end`: of a claim with a lease. `outputs`: the files that the last
+    completed stage declared, as JSON."""
 
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("list_id", "jobid", name="job_known"),
+        Index("job_named", "list_id", "name", unique=True, sqlite_where=NAMED, postgresql_where=NAMED),
         Index(
             "job_available", "list_id", "jobstage", text("priority DESC"), "jobid",
             sqlite_where=AVAILABLE, postgresql_where=AVAILABLE,
@@ -97,6 +110,8 @@ class Job(Model):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"))
     jobid: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str | None] = mapped_column(Text)
+    content: Mapped[int | None] = mapped_column(BigInteger)
     jobstage: Mapped[int] = mapped_column(Integer)
     previous_stage: Mapped[int | None] = mapped_column(Integer)
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -109,6 +124,7 @@ class Job(Model):
     previous_outcome: Mapped[str] = mapped_column(String(20), server_default=Outcome.NONE.value)
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    failing_since: Mapped[int | None] = mapped_column(BigInteger)
     cancel: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     client_token: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     claim: Mapped[str | None] = mapped_column(String(64))
@@ -118,6 +134,9 @@ class Job(Model):
     datecommitted: Mapped[int] = mapped_column(BigInteger)
     renewed: Mapped[int] = mapped_column(BigInteger)
     deadline: Mapped[int | None] = mapped_column(BigInteger)
+    lease_ms: Mapped[int | None] = mapped_column(BigInteger)
+    lifetime_end: Mapped[int | None] = mapped_column(BigInteger)
+    outputs: Mapped[str | None] = mapped_column(Text)
     filename: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     result: Mapped[str | None] = mapped_column(Text)
@@ -147,6 +166,56 @@ class Event(Model):
     actor: Mapped[str | None] = mapped_column(Text)
     jobs: Mapped[int] = mapped_column(BigInteger)
     message: Mapped[str | None] = mapped_column(Text)
+
+
+class LateResult(Model):
+    """A result whose claim was lost, and whose job another worker had claimed by then. It is kept for comparison."""
+
+    __tablename__ = "late_result"
+    __table_args__ = (Index("late_result_job", "job_id"),)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    claim: Mapped[str] = mapped_column(String(64), unique=True)
+    worker: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[int] = mapped_column(BigInteger)
+    filename: Mapped[str | None] = mapped_column(Text)
+    outputs: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+
+
+class Replica(Model):
+    """The result of one host for a job in a stage with replication. `same_as`: results with the same value agree."""
+
+    __tablename__ = "replica"
+    __table_args__ = (UniqueConstraint("job_id", "host", name="replica_of_host"),)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    host: Mapped[str] = mapped_column(Text)
+    worker: Mapped[str | None] = mapped_column(Text)
+    claim: Mapped[str] = mapped_column(String(64))
+    same_as: Mapped[str] = mapped_column(String(64))
+    at: Mapped[int] = mapped_column(BigInteger)
+    filename: Mapped[str | None] = mapped_column(Text)
+    outputs: Mapped[str | None] = mapped_column(Text)
+    jobcmd: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+
+
+class HostRecord(Model):
+    """What the server knows of a host in a stage with replication or with set-aside hosts. `agreed`, `failed` and
+    `fast`: results in a row; `disagreed`: results in total. `set_aside`: the time in ms, NULL if it gets jobs."""
+
+    __tablename__ = "host_record"
+    list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
+    stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(Text, primary_key=True)
+    agreed: Mapped[int] = mapped_column(Integer, server_default="0")
+    disagreed: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    fast: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_heard: Mapped[int] = mapped_column(BigInteger)
+    set_aside: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(Text)
 
 
 class Throughput(Model):

@@ -47,7 +47,7 @@ def test_every_number_equals_the_database_in_the_end(shared: Server, api: ApiCli
         for stage, jobs, flagged in rows(
             shared,
             "SELECT jobstage, COUNT(*), SUM(overdue) FROM job JOIN job_list"
-            f" ON job_list.id = list_id WHERE name = '{name_of(api)}' GROUP BY jobstage",
+            f" ON job_list.id = list_id WHERE job_list.name = '{name_of(api)}' GROUP BY jobstage",
         )
     }
     assert stored == {4: (JOBS, 0)}

@@ -140,7 +140,7 @@ def test_actions_on_one_job_name_the_operator_in_its_history(shared: Server, api
     assert "Ada" in page.inner_text("main table")
     save_screenshot(page, "job", full_page=True)
     query = f"""SELECT priority, jobstage, overdue + 2 * (outcome <> 'none') FROM job
-        JOIN job_list ON job_list.id = list_id WHERE jobid = 0 AND name = '{name_of(api)}'"""
+        JOIN job_list ON job_list.id = list_id WHERE jobid = 0 AND job_list.name = '{name_of(api)}'"""
     assert rows(shared, query) == [(7, 1, 2)]
     page.click("text=Retry")
     assert "Retry job 0?" in page.inner_text("dialog")

@@ -48,7 +48,7 @@ def job_row(shared, client):
     def read_row(jobid: int) -> dict[str, Any]:
         with contextlib.closing(sqlite3.connect(shared.folder / "instance" / "jobs.sqlite")) as database:
             database.row_factory = sqlite3.Row
-            query = "SELECT job.* FROM job JOIN job_list ON job_list.id = list_id WHERE name = ? AND jobid = ?"
+            query = "SELECT job.* FROM job JOIN job_list ON job_list.id = list_id WHERE job_list.name = ? AND jobid = ?"
             return dict(database.execute(query, (client.progress().name, jobid)).fetchone())
 
     return read_row

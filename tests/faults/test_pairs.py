@@ -15,9 +15,8 @@ RESPONSE_S = 5  # a long poll queries every 0.25 s, and once more at its end
 INSERT_LIST = "INSERT INTO job_list (name, jobix_hash, created) VALUES ('{}', 'x', 0)"
 INSERT_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, max_attempts)
     SELECT id, 0, 0, 5 FROM job_list WHERE name = '{}'"""
-LOCK_JOB_3 = (
-    "SELECT * FROM job JOIN job_list ON job_list.id = list_id WHERE name = '{}' AND jobid = 3 FOR UPDATE OF job"
-)
+LOCK_JOB_3 = """SELECT * FROM job JOIN job_list ON job_list.id = list_id
+    WHERE job_list.name = '{}' AND jobid = 3 FOR UPDATE OF job"""
 
 
 @pytest.fixture(scope="module")

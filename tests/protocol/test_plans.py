@@ -39,7 +39,7 @@ def verbs(n: int) -> dict[str, Verb]:
 
     def take_one_each(tx: Transaction) -> object:
         workers = {f"token-{number}": "w" for number in range(16)}
-        return len(claiming.claim_one_each(tx, LIST, 0, 1, workers, NOW)) == 16
+        return len(claiming.claim_one_each(tx, LIST, 0, 1, None, workers, NOW)) == 16
 
     def end(target: int, claim: str | None, error: str | None = None) -> Verb:
         return lambda tx: completing.end_claim(tx, LIST, Report(jobid, target, claim, "f", "1", "2", error), False, NOW)

@@ -13,7 +13,7 @@ from tests.support.server import Server
 _JOBS = """SELECT job.jobid, job.* FROM job JOIN job_list ON job_list.id = job.list_id WHERE job_list.name = ?"""
 _RECOUNT = """SELECT jobstage, COUNT(*), SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
     SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END)
-    FROM job JOIN job_list ON job_list.id = job.list_id WHERE name = ? GROUP BY jobstage"""
+    FROM job JOIN job_list ON job_list.id = job.list_id WHERE job_list.name = ? GROUP BY jobstage"""
 _COUNTERS = """SELECT stage, jobs, flagged, failed FROM stage_count JOIN job_list ON job_list.id = list_id
     WHERE name = ? AND (jobs <> 0 OR flagged <> 0 OR failed <> 0)"""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -16,15 +16,18 @@ from jobserver.core.bounds import (
     MAX_ENTRIES,
     MAX_ERROR,
     MAX_FILENAME,
+    MAX_LEASE_S,
     MAX_LIST_NAME,
     MAX_TOGETHER,
     MAX_WAIT_S,
     MAX_WORKER_NAME,
+    MIN_LEASE_S,
 )
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Renewal, Report
 from jobserver.core.errors import BadRequest, JobServerError
 from jobserver.core.lifetimes import timestamp
 from jobserver.core.stages import require_available, require_target, working_stage
+from jobserver.core.states import Condition
 from jobserver.web import bodies
 from jobserver.web.parsing import stage, whole_number
 from jobserver.web.request import Call
@@ -39,10 +42,21 @@ _KINDS = {
 }  # fmt: skip
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
+Path = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FILENAME)]
+ReportedCondition = Literal["error", "timeout", "interrupted", "invalid"]
 RawJson = msgspec.Raw | msgspec.UnsetType
 
 
 # These structs have the keys of the shapes, and refuse unknown keys, which a TypedDict cannot.
+
+
+class Output(msgspec.Struct, forbid_unknown_fields=True):
+    """A declared output file. staged: where the file is until its worker has published it under `path`."""
+
+    path: Path
+    bytes: Id
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    staged: Path | None = None
 
 
 class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,6 +66,11 @@ class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
     jobcmd: RawJson = msgspec.UNSET
     result: RawJson = msgspec.UNSET
     error: str | None = None
+    outputs: list[Output] | None = None
+    condition: ReportedCondition | None = None
+    retry: bool = True
+    passed: bool | None = None
+    agrees_with: Id | None = None
 
 
 class ReportEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,6 +83,11 @@ class ReportEntry(msgspec.Struct, forbid_unknown_fields=True):
     jobcmd: RawJson = msgspec.UNSET
     result: RawJson = msgspec.UNSET
     error: str | None = None
+    outputs: list[Output] | None = None
+    condition: ReportedCondition | None = None
+    retry: bool = True
+    passed: bool | None = None
+    agrees_with: Id | None = None
 
 
 class HeldClaim(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,7 +124,7 @@ def worker(call: Call) -> str | None:
 def claim_request(call: Call, stage_text: str, working_stage_text: str | None, token: str | None) -> ClaimRequest:
     """Parses a claim request from the path, query and headers."""
     from_stage, to_stage = _stages(stage_text, working_stage_text)
-    return ClaimRequest(from_stage, to_stage, together(call) or 1, token, worker(call))
+    return ClaimRequest(from_stage, to_stage, together(call) or 1, token, worker(call), lease_ms(call))
 
 
 @lru_cache(256)  # few stages occur in practice
@@ -121,16 +145,31 @@ def together(call: Call) -> int | None:
     return None if text is None else whole_number(text, "n", MAX_TOGETHER, lowest=1)
 
 
+def lease_ms(call: Call) -> int | None:
+    """Parses `?lease_s=`, in seconds; returns ms, None if absent."""
+    text = call.args.get("lease_s")
+    if text is None:
+        return None
+    value = _seconds(text)
+    if not MIN_LEASE_S <= value <= MAX_LEASE_S:
+        raise BadRequest(f"lease_s is a number of seconds from {MIN_LEASE_S} to {MAX_LEASE_S}, not {text[:40]!r}.")
+    return round(value * 1000)
+
+
 def wait_s(call: Call) -> float:
     """Parses `?wait=`, in seconds."""
     text = call.args.get("wait", "0")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _seconds(text)
     if not 0 <= value <= MAX_WAIT_S:
         raise BadRequest(f"wait is a number of seconds from 0 to {MAX_WAIT_S}, not {text[:40]!r}.")
     return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def name(call: Call) -> str | None:
@@ -219,6 +258,11 @@ def report(body: ReportBody | ReportEntry, jobid: int, target: int, token: str |
         _text(body.jobcmd),
         _text(body.result),
         None if body.error is None else body.error[:MAX_ERROR],
+        None if body.outputs is None else msgspec.json.encode(body.outputs).decode(),
+        None if body.condition is None else Condition(body.condition),
+        body.retry,
+        body.passed,
+        body.agrees_with,
     )
 
 
@@ -227,8 +271,9 @@ def _text(value: RawJson) -> str | None:
 
 
 def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
-    """Renders a claimed job: the keys of the founding protocol, and claim, attempt and deadline."""
-    return {
+    """Renders a claimed job: the keys of the founding protocol, and claim, attempt and deadline; and the others if they
+    have a value."""
+    rendered: shapes.ClaimedJob = {
         "jobid": claimed.jobid,
         "jobcmd": msgspec.Raw(claimed.jobcmd.encode()),
         "jobstage": claimed.stage,
@@ -237,6 +282,13 @@ def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
         "attempt": claimed.attempt,
         "deadline": timestamp(claimed.deadline),
     }
+    if claimed.name is not None:
+        rendered["name"] = claimed.name
+    if claimed.outputs is not None:
+        rendered["outputs"] = msgspec.Raw(claimed.outputs.encode())
+    if claimed.time_limit is not None:
+        rendered["time_limit"] = timestamp(claimed.time_limit)
+    return rendered
 
 
 def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> shapes.ClaimedJob | shapes.NoJob:

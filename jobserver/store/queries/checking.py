@@ -36,7 +36,8 @@ _RECOUNT = """SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
 _ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 INDEXES = {
-    "job_available", "job_claimed", "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
+    "job_available", "job_claimed", "job_named", "late_result_job",
+    "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
     "page_session_expires",
     "worker_heard",
 }  # fmt: skip

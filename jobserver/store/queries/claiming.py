@@ -15,12 +15,15 @@ _PICK = """SELECT id FROM job
         AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
     AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)
     ORDER BY priority DESC, jobid LIMIT :n"""
+_LIFETIME = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)"
 _ACCEPT = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work,
     client_token = :client_token, attempt = attempt + 1, claimed = :now, datecommitted = :now,
     renewed = :now, cancel = 0, overdue = 0, phase = '{Phase.ACCEPTED.value}',
-    deadline = :now + (SELECT lifetime_ms FROM lifetime
-                       WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)"""
-_CLAIMED = "RETURNING id, jobid, jobcmd, attempt, deadline, claim, previous_stage, priority, previous_overdue"
+    lease_ms = CAST(:lease AS BIGINT), lifetime_end = :now + CASE WHEN CAST(:lease AS BIGINT) > 0 THEN {_LIFETIME} END,
+    deadline = :now + CASE WHEN {_LIFETIME} > CAST(:lease AS BIGINT) THEN CAST(:lease AS BIGINT)
+        ELSE COALESCE({_LIFETIME}, CAST(:lease AS BIGINT)) END"""
+_COLUMNS = "id, jobid, jobcmd, attempt, deadline, claim, previous_stage, name, outputs, lifetime_end"
+_CLAIMED = f"RETURNING {_COLUMNS}, priority, previous_overdue"
 _CLAIM = f"""{_ACCEPT}, claim = :claim, worker = :worker
     WHERE id {{any_of}}{_PICK}{{lock}}{{end_any}} {_CLAIMED}"""
 _CLAIM_SKIPPING = _CLAIM.replace("{lock}", "{skip_locked}")
@@ -30,7 +33,7 @@ _CLAIM_ONE_EACH = f"""WITH picked AS MATERIALIZED ({_PICK}{{skip_locked}}),
     numbered AS MATERIALIZED (SELECT id AS picked_id, row_number() OVER () - 1 AS number FROM picked)
     {_ACCEPT}, claim = {{numbered_text0}}, worker = {{numbered_text1}}
     FROM numbered WHERE id = picked_id {_CLAIMED}"""
-_HELD_UNDER = """SELECT id, jobid, jobcmd, attempt, deadline, claim, previous_stage FROM job
+_HELD_UNDER = f"""SELECT {_COLUMNS} FROM job
     WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not the list's index
 _SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
 _OWN_TOKEN = "UPDATE job SET claim = :own WHERE id = :id AND claim = :claim"
@@ -58,34 +61,41 @@ def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str,
     rows = tx.all(
         _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING, list=list_id, stage=request.stage, work=request.working_stage,
         n=request.n, claim=token, client_token=int(request.token is not None), worker=request.worker, now=now,
+        lease=request.lease_ms,
     )  # fmt: skip
     if not rows:
         if tx.shares_rows and not tx.alone and tx.jobs_in(list_id, request.stage) > 0:
             raise NeedsAlone
         return []
     if len(rows) > 1:
-        rows.sort(key=lambda row: (-row[7], row[1]))
-    claimed = [ClaimedJob(*row[:7]) for row in rows]
-    flagged = sum(row[8] for row in rows)
+        rows.sort(key=lambda row: (-row[10], row[1]))
+    claimed = [ClaimedJob(*row[:10]) for row in rows]
+    flagged = sum(row[11] for row in rows)
     tx.record_claims(list_id, request.stage, request.working_stage, {request.worker: claimed}, flagged, now)
     return claimed
 
 
 def claim_one_each(
-    tx: Transaction, list_id: int, stage: int, working_stage: int, workers: Mapping[str, str | None], now: int
+    tx: Transaction,
+    list_id: int,
+    stage: int,
+    working_stage: int,
+    lease_ms: int | None,
+    workers: Mapping[str, str | None],
+    now: int,
 ) -> dict[str, ClaimedJob]:
     """Moves one available job to the working stage for each of the new tokens, as far as there are unlocked jobs;
     returns the jobs by their tokens. `workers`: the name of the worker of each token."""
     rows = tx.all(
         _CLAIM_ONE_EACH, list=list_id, stage=stage, work=working_stage, n=len(workers), client_token=0, now=now,
-        rows=array(workers.items()),
+        lease=lease_ms, rows=array(workers.items()),
     )  # fmt: skip
-    claimed = {row[5]: ClaimedJob(*row[:7]) for row in rows}
+    claimed = {row[5]: ClaimedJob(*row[:10]) for row in rows}
     if claimed:
         by_worker: dict[str | None, list[ClaimedJob]] = defaultdict(list)
         for token, job in claimed.items():
             by_worker[workers[token]].append(job)
-        tx.record_claims(list_id, stage, working_stage, by_worker, sum(row[8] for row in rows), now)
+        tx.record_claims(list_id, stage, working_stage, by_worker, sum(row[11] for row in rows), now)
     return claimed
 
 

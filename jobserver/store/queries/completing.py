@@ -25,8 +25,8 @@ def moving(to: str, failures: str, error: str) -> str:
     """Returns the SET part of a statement that moves jobs to the even stage `to`. All arguments are SQL expressions."""
     return f"""UPDATE job SET {PREVIOUS}, jobstage = {to}, {_NO_CLAIM}, overdue = 0, outcome = 'none',
     condition = 'none', attempt = CASE WHEN {to} = previous_stage AND outcome = 'none' THEN attempt ELSE 0 END,
-    failures = {failures}, error = {error}, datecommitted = :now, renewed = :now,
-    deadline = :now + {_LIFETIME.format(to=to)}"""
+    failures = {failures}, error = {error}, datecommitted = :now, renewed = :now, lease_ms = NULL, lifetime_end = NULL,
+    outputs = CASE WHEN jobstage = {to} + 1 THEN outputs END, deadline = :now + {_LIFETIME.format(to=to)}"""
 
 
 def failing(outcome: str, condition: str, failure: str, error: str) -> str:
@@ -44,6 +44,7 @@ _RETURNED = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
 _TO_FAIL = f"jobstage > :to AND outcome = 'none' AND (cancel = 1 OR CAST(:error AS TEXT) IS NOT NULL) AND {GIVES_UP}"
 _REPORTED = """filename = COALESCE(CAST(:filename AS TEXT), filename),
     jobcmd = COALESCE(CAST(:jobcmd AS TEXT), jobcmd), result = COALESCE(CAST(:result AS TEXT), result)"""
+_OUTPUTS = "outputs = COALESCE(CAST(:outputs AS TEXT), outputs)"
 _MOVE = moving(
     to=":to",
     failures="CASE WHEN jobstage + 1 = :to OR outcome <> 'none' THEN 0 ELSE failures + :failure END",
@@ -74,7 +75,8 @@ def _ends(proof: str) -> _Ends:
 _WITH_CLAIM, _WITHOUT_CLAIM, _ONLY_RETURNED = _ends(_BY_CLAIM), _ends(_WITHOUT_TOKEN), _ends(_RETURNED)
 # Completes several jobs, each proved by its own claim.
 _ALL_DONE = f"{_MOVE} WHERE id {{any_of}}{{proved_reports}}{{end_any}} AND jobstage + 1 = :to {RETURNING}"
-_STORE_REPORT = f"UPDATE job SET {_REPORTED} WHERE id = :id"
+_STORE_REPORT = f"UPDATE job SET {_REPORTED}, {_OUTPUTS} WHERE id = :id"
+_STORE_OUTPUTS = f"UPDATE job SET {_OUTPUTS} WHERE id = :id"
 _WHERE = "SELECT id, jobstage, claim, client_token, outcome FROM job WHERE list_id = :list AND jobid = :jobid"
 
 
@@ -101,6 +103,8 @@ def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool
     rows = tx.all(ends.move, **values, filename=report.filename, jobcmd=report.jobcmd, result=report.result)
     if rows:
         move = Move(*rows[0])
+        if report.outputs is not None and move.from_stage < report.target:
+            tx.run(_STORE_OUTPUTS, id=move.row_id, outputs=report.outputs)
         kind = EventKind.RELEASED if move.claim is not None else EventKind.REQUEUED
         kind = EventKind.COMPLETED if move.from_stage < report.target else kind
         tx.record_moves(kind, [move], now, error=report.error)
@@ -127,10 +131,16 @@ def end_done(tx: Transaction, list_id: int, target: int, reports: Sequence[Repor
     tx.many(
         _STORE_REPORT,
         (
-            {"id": ids.pop(proof), "filename": report.filename, "jobcmd": report.jobcmd, "result": report.result}
+            {
+                "id": ids.pop(proof),
+                "filename": report.filename,
+                "jobcmd": report.jobcmd,
+                "result": report.result,
+                "outputs": report.outputs,
+            }
             for report in reports
             if (proof := (report.jobid, report.token)) in ids
-            and (report.filename is not None or report.jobcmd is not None or report.result is not None)
+            and not (report.filename is report.jobcmd is report.result is report.outputs is None)
         ),
     )
     return moves
