@@ -168,14 +168,20 @@ class CheckStagesResponse(TypedDict):
     degraded: int
 
 
-class StageLifetime(TypedDict):
-    """The response of /lifetime/<stage>. minutes: 0 is no limit; requeue: the even stage that expired jobs return to;
-    max_attempts: 0 is no limit."""
-
+class _RequiredStageLifetime(TypedDict):
     stage: int
     minutes: float
     requeue: int | None
     max_attempts: int
+
+
+class StageLifetime(_RequiredStageLifetime, total=False):
+    """The response of /lifetime/<stage>. minutes: 0 is no limit; requeue: the even stage that expired jobs return to;
+    max_attempts: 0 is no limit. backoff_s: the pause after the first failure of a job; retry_for_s: the time after the
+    first failure in which a job is retried; both only if set."""
+
+    backoff_s: float
+    retry_for_s: float
 
 
 class StageCounts(TypedDict):

@@ -67,3 +67,13 @@ class Report(NamedTuple):
     retry: bool = True
     passed: bool | None = None
     agrees_with: int | None = None
+
+    @property
+    def cause(self) -> Condition | None:
+        """Why the attempt did not succeed; None: it succeeded, or was returned without a reason."""
+        return Condition.ERROR if self.condition is None and self.error is not None else self.condition
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the attempt counts as failed."""
+        return self.cause not in (None, Condition.INTERRUPTED)

@@ -15,10 +15,14 @@ from jobserver.core.errors import BadRequest
 from jobserver.core.stages import require_lower
 
 MS_PER_MINUTE = 60_000
+MS_PER_S = 1000
+MAX_BACKOFF_MS = 300_000
+MAX_RETRY_S = 365 * 24 * 3600
 _EPOCH = datetime(1970, 1, 1)
 MAX_MINUTES = 100 * 365 * 24 * 60
 DEFAULT_MAX_ATTEMPTS = 5
 MAX_ATTEMPTS = 1_000_000
+UNCHANGED = -1
 
 BUCKETS_PER_DOUBLING = 4  # each bucket is 19 % wider than the last one: the largest error of a quantile
 LEAST_MINUTES = 1  # a worker can still renew its claim after a short network failure
@@ -30,21 +34,51 @@ Counts = Mapping[int, int]  # bucket -> jobs
 @dataclass(frozen=True)
 class Lifetime:
     """The longest time that jobs may stay in one stage. `lifetime_ms` 0: no limit; `requeue` None: expired jobs are
-    flagged and stay."""
+    flagged and stay. `backoff_ms`: the pause after the first failure of a job. `retry_for_ms`: the time after the first
+    failure in which a job is retried, 0: no limit."""
 
     stage: int
     lifetime_ms: int = 0
     requeue: int | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    backoff_ms: int = 0
+    retry_for_ms: int = 0
 
     def as_response(self) -> shapes.StageLifetime:
-        """Returns the response of `/lifetime/<stage>`."""
-        return {
+        """Returns the response of `/lifetime/<stage>`; the settings of retries only if they are set."""
+        response: shapes.StageLifetime = {
             "stage": self.stage,
             "minutes": minutes(self.lifetime_ms),
             "requeue": self.requeue,
             "max_attempts": self.max_attempts,
         }
+        if self.backoff_ms:
+            response["backoff_s"] = self.backoff_ms / MS_PER_S
+        if self.retry_for_ms:
+            response["retry_for_s"] = self.retry_for_ms / MS_PER_S
+        return response
+
+
+@dataclass(frozen=True)
+class LifetimeChange:
+    """New values of a lifetime. UNCHANGED and None keep the stored value."""
+
+    lifetime_ms: int
+    requeue: int | None = UNCHANGED
+    max_attempts: int | None = None
+    backoff_ms: int | None = None
+    retry_for_ms: int | None = None
+
+    def apply(self, before: Lifetime) -> Lifetime:
+        """Returns the lifetime after the change."""
+        return Lifetime(
+            before.stage,
+            self.lifetime_ms,
+            before.requeue if self.requeue == UNCHANGED else self.requeue,
+            before.max_attempts if self.max_attempts is None else self.max_attempts,
+            before.backoff_ms if self.backoff_ms is None else self.backoff_ms,
+            before.retry_for_ms if self.retry_for_ms is None else self.retry_for_ms,
+        )
 
 
 def minutes(lifetime_ms: int) -> int | float:
@@ -62,6 +96,24 @@ def milliseconds(text: str) -> int:
     if not 0 <= value <= MAX_MINUTES or "_" in text:
         raise BadRequest(f"A lifetime is a number of minutes from 0 (no limit) to {MAX_MINUTES}, not {text[:40]!r}.")
     return max(1, round(value * MS_PER_MINUTE)) if value else 0
+
+
+def pause_ms(backoff_ms: int, failures: int, jitter: float) -> int:
+    """Returns the pause before the next attempt of a job that failed so often: `backoff_ms`, doubled with each further
+    failure, at most MAX_BACKOFF_MS or ten times the first pause. `jitter`, 0 to 1, shortens it by up to a half."""
+    longest = max(MAX_BACKOFF_MS, 10 * backoff_ms)
+    return round(min(backoff_ms << min(failures - 1, 30), longest) * (1 - jitter / 2))
+
+
+def seconds(text: str, name: str) -> int:
+    """Parses a number of seconds from a URL; returns ms. `name`: of the parameter, for the error."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= MAX_RETRY_S or "_" in text:
+        raise BadRequest(f"{name} is a number of seconds from 0 to {MAX_RETRY_S}, not {text[:40]!r}.")
+    return round(value * MS_PER_S)
 
 
 def from_init(values: list[str]) -> list[Lifetime]:

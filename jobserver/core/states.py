@@ -61,6 +61,7 @@ class EventKind(str, Enum):
     CLAIMED = "claimed"
     COMPLETED = "completed"
     RELEASED = "released"  # returned by its worker
+    PAUSE_ENDED = "pause_ended"  # available again, after a failure
     RENEWED = "renewed"  # no longer overdue: by a heartbeat, or by a longer lifetime
     EXPIRED = "expired"  # overdue, in the same stage
     REQUEUED = "requeued"
@@ -92,7 +93,7 @@ class Transition(NamedTuple):
     after: Status
 
 
-CHANGES_NO_STATUS = frozenset({EventKind.PRIORITY, EventKind.CANCEL_REQUESTED})
+CHANGES_NO_STATUS = frozenset({EventKind.PRIORITY, EventKind.CANCEL_REQUESTED, EventKind.PAUSE_ENDED})
 _WORKING = (Status.WORKING, Status.WORKING_OVERDUE)
 _ENDED = (Status.FAILED, Status.CANCELLED)
 

@@ -7,7 +7,13 @@ from jobserver.core.states import Event, EventKind
 from jobserver.feed.long_poll import LongPolls
 
 NAMED = 5  # jobs that a log line names
-MAKES_AVAILABLE = {EventKind.SUBMITTED, EventKind.COMPLETED, EventKind.RELEASED, EventKind.REQUEUED}
+MAKES_AVAILABLE = {
+    EventKind.SUBMITTED,
+    EventKind.COMPLETED,
+    EventKind.RELEASED,
+    EventKind.REQUEUED,
+    EventKind.PAUSE_ENDED,
+}
 log = logging.getLogger("jobserver")
 
 

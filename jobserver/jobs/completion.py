@@ -1,10 +1,12 @@
 """Completes claims: a single report, or several reports."""
 
+import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import JobServerError
+from jobserver.core.stages import is_available
 from jobserver.core.states import Move
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.replay import replay_or_reject
@@ -16,10 +18,14 @@ ParsedReport = Report | JobServerError  # a report, or the error of its parser
 
 def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
     """Ends one claim; raises the error if it cannot."""
-    move = completing.end_claim(tx, list_id, report, require_claim, now_ms())
+    now = now_ms()
+    move = completing.end_claim(tx, list_id, report, require_claim, now)
     if move is None:
         return replay_or_reject(tx, list_id, report)
-    return Completion(report.jobid, move.to_stage, failed=bool(move.is_ended))
+    stays = not is_available(move.to_stage)  # failed, or flagged
+    if report.is_failure and not stays:
+        completing.delay(tx, move, random.random(), now)
+    return Completion(report.jobid, move.to_stage, failed=stays)
 
 
 def complete_each(
@@ -50,7 +56,7 @@ def complete_done(tx: Transaction, list_id: int, reports: Sequence[ParsedReport]
     for number, report in enumerate(reports):
         if isinstance(report, JobServerError) or indexes.setdefault(report.jobid, number) != number:
             continue
-        if report.token is not None and report.error is None and report.target > 0:
+        if report.token is not None and report.cause is None and report.target > 0:
             stages[report.target].append(report)
     for target, several in sorted(stages.items()):
         several.sort(key=lambda report: report.jobid)  # see _by_jobid

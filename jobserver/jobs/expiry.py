@@ -30,7 +30,7 @@ class Expiry:
     def sweep(self) -> int:
         """Marks, fails or requeues every job whose lifetime in its stage has ended; returns their number."""
         total = 0
-        while self._database.read(requeuing.ANY_OVERDUE, now=(now := now_ms())):
+        while self._database.read(requeuing.ANY_DUE, now=(now := now_ms())):
             # The time of queuing, not of execution: a heartbeat that is earlier in the queue is in time.
             total += self._commit_queue.run(partial(_expire, now=now))
         return total
@@ -85,6 +85,8 @@ class Retention:
 
 
 def _expire(tx: Transaction, now: int) -> int:
+    available = requeuing.end_pauses(tx, now, TOGETHER)
     failed = requeuing.fail_overdue(tx, now, TOGETHER)
+    lost = requeuing.requeue_lost(tx, now, TOGETHER)
     requeued = requeuing.requeue_overdue(tx, now, TOGETHER)
-    return failed + requeued + requeuing.mark_overdue(tx, now, TOGETHER)
+    return available + failed + len(lost) + requeued + requeuing.mark_overdue(tx, now, TOGETHER)

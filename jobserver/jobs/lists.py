@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from jobserver.core.bounds import MAX_STAGES
 from jobserver.core.errors import BadRequest, NameTaken
-from jobserver.core.lifetimes import Lifetime, minutes
+from jobserver.core.lifetimes import Lifetime, LifetimeChange, minutes
 from jobserver.core.lists import JobList
 from jobserver.core.states import Event, EventKind
 from jobserver.jobs.access import Keys
@@ -13,8 +13,6 @@ from jobserver.jobs.clock import now_ms
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import lists, requeuing
 from jobserver.store.transaction import Transaction
-
-UNCHANGED = -1
 
 
 class Lists:
@@ -64,22 +62,19 @@ class Lists:
         new = self._commit_queue.run(work, bulk=large or jobs > 500)
         return new, jobs - new
 
-    def set_lifetime(
-        self, jobix: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
-    ) -> Lifetime:
-        """Sets the lifetime of a stage, also for the jobs in it. UNCHANGED and None keep the stored value."""
+    def set_lifetime(self, jobix: int, stage: int, change: LifetimeChange) -> Lifetime:
+        """Sets the lifetime of a stage, also for the jobs in it."""
 
         def work(tx: Transaction) -> Lifetime:
-            list_id = self._get_or_create(tx, jobix, None).id
-            return _set_lifetime(tx, list_id, stage, lifetime_ms, requeue, max_attempts)
+            return _set_lifetime(tx, self._get_or_create(tx, jobix, None).id, stage, change)
 
         return self._commit_queue.run(work, exclusive=True)
 
     def change_lifetime(self, job_list: JobList, stage: int, lifetime_ms: int, actor: str) -> Lifetime:
-        """Sets the lifetime of a stage by a signed-in person; keeps requeue and max_attempts."""
+        """Sets the lifetime of a stage by a signed-in person; keeps its other settings."""
 
         def work(tx: Transaction) -> Lifetime:
-            lifetime = _set_lifetime(tx, job_list.id, stage, lifetime_ms, UNCHANGED, None)
+            lifetime = _set_lifetime(tx, job_list.id, stage, LifetimeChange(lifetime_ms))
             message = f"{minutes(lifetime_ms)} min"
             tx.record(Event(job_list.id, EventKind.LIFETIME, (), 0, stage, stage, None, actor, message), now_ms())
             return lifetime
@@ -99,17 +94,9 @@ class Lists:
         return job_list
 
 
-def _set_lifetime(
-    tx: Transaction, list_id: int, stage: int, lifetime_ms: int, requeue: int | None, max_attempts: int | None
-) -> Lifetime:
+def _set_lifetime(tx: Transaction, list_id: int, stage: int, change: LifetimeChange) -> Lifetime:
     now = now_ms()
-    before = lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage))
-    lifetime = Lifetime(
-        stage,
-        lifetime_ms,
-        before.requeue if requeue == UNCHANGED else requeue,
-        before.max_attempts if max_attempts is None else max_attempts,
-    )
+    lifetime = change.apply(lists.lifetimes(tx.all, list_id).get(stage, Lifetime(stage)))
     lists.store_lifetime(tx, list_id, lifetime)
     lists.apply_lifetime(tx, list_id, lifetime, now)
     if lifetime.requeue is not None:

@@ -31,9 +31,10 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
         raise WrongStage(f"Job {job} is in stage {stage}: no worker holds it. Claim it first with /get/{stage}.")
     if target > stage + 1:
         raise WrongStage(f"Job {job} is in stage {stage}; from there it goes to {choices(stage)}, not {target}.")
-    if report.error is not None and target > stage:
+    if report.cause is not None and target > stage:
+        given = "an error" if report.error is not None else "this condition"
         raise BadRequest(
-            f"With an error, return job {job} to a lower stage (for example {stage - 1}); stage {target} would mean"
+            f"With {given}, return job {job} to a lower stage (for example {stage - 1}); stage {target} would mean"
             " that it succeeded."
         )
     if place.outcome != Outcome.NONE.value:

@@ -68,7 +68,7 @@ def _checker(seed: int, *sentences: str, **options: object) -> Checker:
 
 
 _SQLITE = ("-k", "not postgresql")
-_LATE = "deadline < :now AND overdue = 0 AND outcome = 'none'"
+_LATE = "deadline < :now AND overdue = 0 AND outcome = 'none' AND hold <> 'delayed'"
 _CLAIMING, _COMPLETING, _REQUEUING = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.requeuing"
 
 MUTANTS = (
@@ -121,7 +121,7 @@ MUTANTS = (
     Mutant(
         "sweep without recheck",
         (
-            Edit(_REQUEUING, "ANY_OVERDUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
+            Edit(_REQUEUING, "ANY_DUE", {"SELECT 1": "SELECT id", "LIMIT 1": "LIMIT 500"}),
             Edit(
                 "jobserver.jobs.expiry", "Expiry.sweep",
                 {"while self": "while found := self",

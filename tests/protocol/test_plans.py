@@ -55,7 +55,7 @@ def verbs(n: int) -> dict[str, Verb]:
         return events.claim_end(tx, row.row_id, f"ended-{ended}")
 
     def sweep(tx: Transaction) -> object:
-        assert tx.all(requeuing.ANY_OVERDUE, now=NOW)
+        assert tx.all(requeuing.ANY_DUE, now=NOW)
         failed, requeued = requeuing.fail_overdue(tx, NOW, 500), requeuing.requeue_overdue(tx, NOW, 500)
         flagged = requeuing.mark_overdue(tx, NOW, 500)
         assert (failed, requeued, flagged) == (10, 10, 20)  # of two lists
@@ -98,7 +98,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
         "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
         "sweep": sweep,
-        "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_OVERDUE, now=NOW - 9 * DAY) == [],
+        "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_DUE, now=NOW - 9 * DAY) == [],
         "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),
         "retention": retain,
         "retention that finds nothing": lambda tx: (

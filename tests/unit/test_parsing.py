@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobserver.api.founding import messages
+from jobserver.api.founding import reports
 from jobserver.api.founding.submission import Submission
 from jobserver.core.errors import BadRequest, JobixMissing
 from jobserver.core.settings import Settings
@@ -35,8 +35,8 @@ def parse(value: bytes, body: str) -> None:
     }[body]
     environ = {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw))}
     call = Call(environ, SimpleNamespace(settings=Settings()))
-    kind = list[messages.ReportEntry] if body == "reports" else messages.ReportBody
-    with messages.parsed_body(call, kind, 1_000_000):
+    kind = list[reports.ReportEntry] if body == "reports" else reports.ReportBody
+    with reports.parsed_body(call, kind, 1_000_000):
         pass
 
 

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from job_manager_wire import shapes
-from jobserver.api.founding import messages, submission
+from jobserver.api.founding import reports, submission
 
 
 @pytest.mark.parametrize(
     ("struct", "shape"),
     [
-        (messages.ReportBody, shapes.UpdateBody),
-        (messages.ReportEntry, shapes.ReportEntry),
-        (messages.HeldClaim, shapes.HeldClaim),
+        (reports.ReportBody, shapes.UpdateBody),
+        (reports.ReportEntry, shapes.ReportEntry),
+        (reports.HeldClaim, shapes.HeldClaim),
     ],
 )
 def test_a_strict_struct_has_the_keys_of_its_shape(struct: type[msgspec.Struct], shape: Any) -> None:

@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from job_manager_wire import shapes
-from jobserver.api.founding import messages
+from jobserver.api.founding import messages, reports
 from jobserver.api.founding.submission import Submission
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
@@ -24,7 +24,6 @@ from jobserver.core.concurrency import run_in_thread
 from jobserver.core.errors import BadRequest, JobServerError, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
-from jobserver.jobs.lists import UNCHANGED
 from jobserver.store.queries import lists
 from jobserver.web import bodies, parsing
 from jobserver.web.errors import status
@@ -35,6 +34,7 @@ from jobserver.web.services import NAME, Services, services
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
+LIFETIME_PARAMETERS = {"requeue", "max_attempts", "backoff_s", "retry_for_s"}
 HEADERS = (
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),
@@ -132,9 +132,9 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
 def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | shapes.UpdateResponse:
     """Ends a claim."""
     number, job = jobix_of(call), parsing.whole_number(jobid, "A job's id")
-    with messages.parsed_body(call, messages.ReportBody, MAX_REPORT_BYTES) as body:
-        report = messages.report(
-            body or messages.ReportBody(), job, parsing.stage(next_stage), messages.token(call, "claim")
+    with reports.parsed_body(call, reports.ReportBody, MAX_REPORT_BYTES) as body:
+        report = reports.report(
+            body or reports.ReportBody(), job, parsing.stage(next_stage), messages.token(call, "claim")
         )
     following = messages.following(call)
     if messages.together(call) is not None:
@@ -148,18 +148,18 @@ def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | s
 def update_jobs(call: Call) -> shapes.UpdateJobsResponse:
     """Ends many claims, each independent of the others."""
     number = jobix_of(call)
-    with messages.parsed_body(call, messages.ReportEntries, MAX_REPORTS_BYTES) as body:
+    with reports.parsed_body(call, reports.ReportEntries, MAX_REPORTS_BYTES) as body:
         return _complete_each(call, number, body or [])
 
 
-def _complete_each(call: Call, number: int, entries: list[messages.ReportEntry]) -> shapes.UpdateJobsResponse:
+def _complete_each(call: Call, number: int, entries: list[reports.ReportEntry]) -> shapes.UpdateJobsResponse:
     following = messages.following(call)
     job_list = job_list_of(call, number)
     claimed: list[ClaimedJob] = []
     if job_list is None:
         responses = [_unknown(entry.jobid) for entry in entries]
     else:
-        outcomes, claimed = call.services.claims.complete_each(job_list, messages.reports(entries), following)
+        outcomes, claimed = call.services.claims.complete_each(job_list, reports.reports(entries), following)
         responses = [_outcome(entry.jobid, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
     if following is None:
         return {"jobs": responses}
@@ -180,8 +180,8 @@ def _unknown(jobid: int) -> shapes.ReportOutcome:
 def heartbeat(call: Call) -> shapes.HeartbeatResponse:
     """Renews claims."""
     number = jobix_of(call)
-    with messages.parsed_body(call, messages.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
-        held = messages.held(body or [])
+    with reports.parsed_body(call, reports.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
+        held = reports.held(body or [])
     outcomes = call.services.claims.renew(job_list_of(call, number), held)
     return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
 
@@ -205,22 +205,13 @@ def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLi
     """Returns or sets the lifetime of a stage."""
     number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     if value is None:
-        if {"requeue", "max_attempts"} & set(call.args):
-            raise BadRequest(
-                f"requeue and max_attempts are set together with a lifetime: /lifetime/{stage_number}/<minutes>?…"
-            )
+        if given := sorted(LIFETIME_PARAMETERS & set(call.args)):
+            raise BadRequest(f"{given[0]} is set together with a lifetime: /lifetime/{stage_number}/<minutes>?…")
         job_list = job_list_of(call, number)
         current = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
         return current.get(stage_number, Lifetime(stage_number)).as_response()
-    text, attempts = call.args.get("requeue"), call.args.get("max_attempts")
-    stored = call.services.lists.set_lifetime(
-        number,
-        stage_number,
-        lifetimes.milliseconds(value),
-        UNCHANGED if text is None else lifetimes.requeue_stage(stage_number, text),
-        None if attempts is None else parsing.whole_number(attempts, "max_attempts", lifetimes.MAX_ATTEMPTS),
-    )
-    return stored.as_response()
+    change = messages.lifetime_change(call, stage_number, value)
+    return call.services.lists.set_lifetime(number, stage_number, change).as_response()
 
 
 class FastPath:

@@ -38,9 +38,11 @@ _HELD_UNDER = f"""SELECT {_COLUMNS} FROM job
 _SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
 _OWN_TOKEN = "UPDATE job SET claim = :own WHERE id = :id AND claim = :claim"
 _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previous_overdue = overdue, overdue = 0,
-    deadline = :now + (SELECT lifetime_ms FROM lifetime
-                       WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0)
+    deadline = CASE WHEN lease_ms IS NULL THEN :now + (SELECT lifetime_ms FROM lifetime
+            WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0)
+        WHEN lifetime_end < :now + lease_ms THEN lifetime_end ELSE :now + lease_ms END
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
+    AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)
     RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
 _CANCEL = """UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL
     RETURNING id, jobstage"""
@@ -122,7 +124,8 @@ def is_spent(tx: Transaction, list_id: int, token: str) -> bool:
 
 
 def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Renewed | None:
-    """Sets a new deadline; returns None if the claim does not hold the job."""
+    """Sets a new deadline; returns None if the claim does not hold the job. A claim with a lease cannot be renewed
+    beyond its lifetime."""
     rows = tx.all(_RENEW, list=list_id, jobid=jobid, claim=token, now=now)
     if not rows:
         return None

@@ -32,18 +32,26 @@ _LIFETIME_MS = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stag
 _ADD_JOBS = f"""INSERT INTO job {_JOB_COLUMNS}
     SELECT :list, {{int0}}, {{int1}}, {{int2}}, {{text3}}, :now, :now, :now + {_LIFETIME_MS}
     FROM {{json_rows}} WHERE true ON CONFLICT (list_id, jobid) DO NOTHING RETURNING jobstage"""
-_LIFETIMES = "SELECT stage, lifetime_ms, requeue, max_attempts FROM lifetime WHERE list_id = :list ORDER BY stage"
-_SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts)
-    VALUES (:list, :stage, :ms, :requeue, :max_attempts) ON CONFLICT (list_id, stage) DO UPDATE
-    SET lifetime_ms = excluded.lifetime_ms, requeue = excluded.requeue, max_attempts = excluded.max_attempts"""
-_NOT_OVERDUE = """UPDATE job SET overdue = 0, failures = failures - jobstage % 2
-    WHERE list_id = :list AND jobstage = :stage AND overdue = 1 AND (:ms = 0 OR renewed + :ms >= :now)
+_LIFETIMES = """SELECT stage, lifetime_ms, requeue, max_attempts, backoff_ms, retry_for_ms FROM lifetime
+    WHERE list_id = :list ORDER BY stage"""
+_SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts, backoff_ms, retry_for_ms)
+    VALUES (:list, :stage, :ms, :requeue, :max_attempts, :backoff, :retry_for) ON CONFLICT (list_id, stage) DO UPDATE
+    SET lifetime_ms = excluded.lifetime_ms, requeue = excluded.requeue, max_attempts = excluded.max_attempts,
+    backoff_ms = excluded.backoff_ms, retry_for_ms = excluded.retry_for_ms"""
+# The lifetime of a claim with a lease begins with the claim, not with the last renewal.
+_BEGIN = "CASE WHEN lease_ms IS NULL THEN renewed ELSE claimed END"
+_NOT_OVERDUE = f"""UPDATE job SET overdue = 0, failures = failures - jobstage % 2
+    WHERE list_id = :list AND jobstage = :stage AND overdue = 1 AND (:ms = 0 OR {_BEGIN} + :ms >= :now)
     RETURNING id, jobid"""
-_NEW_DEADLINES = """UPDATE job SET deadline = CASE WHEN CAST(:ms AS BIGINT) > 0 THEN renewed + CAST(:ms AS BIGINT) END
-    WHERE list_id = :list AND jobstage = :stage AND outcome = 'none'"""
+_END = f"CASE WHEN CAST(:ms AS BIGINT) > 0 THEN {_BEGIN} + CAST(:ms AS BIGINT) END"
+_NEW_DEADLINES = f"""UPDATE job SET lifetime_end = CASE WHEN lease_ms IS NOT NULL THEN {_END} END,
+    deadline = CASE WHEN renewed + lease_ms < COALESCE({_END}, renewed + lease_ms + 1) THEN renewed + lease_ms
+        ELSE {_END} END
+    WHERE list_id = :list AND jobstage = :stage AND outcome = 'none' AND hold <> 'delayed'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
-    WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0"""
+    WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0 AND EXISTS (SELECT 1 FROM job
+        WHERE job.list_id = stage_count.list_id AND jobstage = stage AND jobstage % 2 = 0 AND hold = 'none')"""
 _STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
 
 
@@ -112,7 +120,7 @@ def store_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime) -> None:
     """Writes one lifetime; the jobs in that stage keep their deadlines."""
     tx.run(
         _SET_LIFETIME, list=list_id, stage=lifetime.stage, ms=lifetime.lifetime_ms, requeue=lifetime.requeue,
-        max_attempts=lifetime.max_attempts,
+        max_attempts=lifetime.max_attempts, backoff=lifetime.backoff_ms, retry_for=lifetime.retry_for_ms,
     )  # fmt: skip
 
 

@@ -5,25 +5,35 @@ The events of an operator's actions name the actor.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from jobserver.core.states import Condition, Event, EventKind, Move, Outcome
-from jobserver.store.queries.completing import GIVES_UP, RETURNING, failing, moving
+from jobserver.core.states import Condition, Event, EventKind, Hold, Move, Outcome
+from jobserver.store.queries.completing import GIVES_UP, LIFETIME, RETURNING, failing, moving
 from jobserver.store.transaction import Transaction, array
 
 # The condition is checked in the subquery and in the UPDATE: another server may process the same job.
 CAN_EXPIRE = "overdue = 0 AND outcome = 'none'"
 FLAGGED = "(overdue = 1 OR outcome <> 'none')"
-_OVERDUE = f"deadline < :now AND {CAN_EXPIRE}"
-ANY_OVERDUE = f"SELECT 1 FROM job WHERE {_OVERDUE} ORDER BY deadline LIMIT 1"
+_DUE = f"deadline < :now AND {CAN_EXPIRE}"
+ANY_DUE = f"SELECT 1 FROM job WHERE {_DUE} ORDER BY deadline LIMIT 1"
+_OVERDUE = f"{_DUE} AND hold <> '{Hold.DELAYED.value}'"  # the deadline of a delayed job is the end of its pause
 _SOME_OVERDUE = f"id IN (SELECT id FROM job WHERE {_OVERDUE} ORDER BY deadline LIMIT :n) AND {_OVERDUE}"
 _LAST_TIME = f"(jobstage % 2 = 1 AND {GIVES_UP})"
+_LOST = "lease_ms IS NOT NULL AND (lifetime_end IS NULL OR lifetime_end >= :now)"  # the lease ended, not the lifetime
+LOST_ERROR = "lost: its worker did not renew the lease"
 _FAIL = failing(
     outcome=f"CASE WHEN cancel = 1 THEN '{Outcome.CANCELLED.value}' ELSE '{Outcome.FAILED.value}' END",
-    condition=f"CASE WHEN cancel = 1 THEN '{Condition.CANCELLED_BY_USER.value}' ELSE '{Condition.TIMEOUT.value}' END",
+    condition=f"""CASE WHEN cancel = 1 THEN '{Condition.CANCELLED_BY_USER.value}'
+        WHEN {_LOST} THEN '{Condition.LOST.value}' ELSE '{Condition.TIMEOUT.value}' END""",
     failure="1",
-    error="COALESCE(error, 'expired')",
+    error=f"CASE WHEN {_LOST} THEN '{LOST_ERROR}' ELSE COALESCE(error, 'expired') END",
 )
-_FAIL_OVERDUE = f"{_FAIL} WHERE {_SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome"
+_FAIL_OVERDUE = f"{_FAIL} WHERE {_SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome, condition"
+_REQUEUE_LOST = f"""{moving(to="previous_stage", failures="failures + 1", error=f"'{LOST_ERROR}'")}
+    WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_LOST} {RETURNING}, failures"""
+_END_PAUSES = f"""UPDATE job SET hold = 'none', deadline = :now + {LIFETIME.format(to="jobstage")}
+    WHERE id IN (SELECT id FROM job WHERE {_DUE} ORDER BY deadline LIMIT :n) AND {_DUE}
+    AND hold = '{Hold.DELAYED.value}' RETURNING id, list_id, jobid, jobstage"""
 _REQUEUE_STAGE = """(SELECT requeue FROM lifetime
     WHERE lifetime.list_id = job.list_id AND lifetime.stage = job.jobstage)"""
 _REQUEUE = f"""{
@@ -54,17 +64,49 @@ _FAIL_RUNNING = f"""{
 } WHERE list_id = :list AND jobid = :jobid AND jobstage % 2 = 1 AND outcome = 'none' {RETURNING}"""
 _PRIORITY = """UPDATE job SET priority = :priority WHERE list_id = :list AND jobid IN ({json_ids})
     AND priority <> :priority RETURNING id, jobid, jobstage"""
-EXPIRED = "expired"  # the message of events of the sweep
+LOST = Condition.LOST.value  # the message of the events of jobs whose lease ended
+EXPIRED = "expired"  # the message of the events of jobs whose lifetime ended
+
+
+class LostJob(NamedTuple):
+    """A job whose lease ended. `failures`: the number of failed attempts, with this one."""
+
+    move: Move
+    failures: int
 
 
 def fail_overdue(tx: Transaction, now: int, n: int) -> int:
     """Fails up to n overdue jobs that have used the max_attempts of their stage; returns their number."""
     rows = tx.all(_FAIL_OVERDUE, now=now, n=n)
-    for outcome, kind in ((Outcome.FAILED, EventKind.FAILED), (Outcome.CANCELLED, EventKind.CANCELLED)):
-        moves = [Move(*row[:-1]) for row in rows if row[-1] == outcome.value]
+    same: dict[tuple[str, str], list[Move]] = defaultdict(list)
+    for *row, outcome, condition in rows:
+        same[outcome, condition].append(Move(*row))
+    for (outcome, condition), moves in sorted(same.items()):
         _count_expired(tx, moves)
-        tx.record_moves(kind, moves, now, message=EXPIRED)
+        kind = EventKind.FAILED if outcome == Outcome.FAILED.value else EventKind.CANCELLED
+        tx.record_moves(kind, moves, now, message=LOST if condition == Condition.LOST.value else EXPIRED)
     return len(rows)
+
+
+def requeue_lost(tx: Transaction, now: int, n: int) -> list[LostJob]:
+    """Moves up to n jobs whose lease has ended back to the stage that they were claimed from; returns them."""
+    rows = tx.all(_REQUEUE_LOST, now=now, n=n)
+    lost = [LostJob(Move(*row[:-1]), row[-1]) for row in rows]
+    moves = [job.move for job in lost]
+    _count_expired(tx, moves)
+    tx.record_moves(EventKind.REQUEUED, moves, now, message=LOST)
+    return lost
+
+
+def end_pauses(tx: Transaction, now: int, n: int) -> int:
+    """Makes up to n jobs available whose pause after a failure has ended; returns their number."""
+    places: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for row_id, list_id, jobid, stage in tx.all(_END_PAUSES, now=now, n=n):
+        places[list_id, stage].append((row_id, jobid))
+    for (list_id, stage), jobs in sorted(places.items()):
+        event = Event(list_id, EventKind.PAUSE_ENDED, tuple(jobid for _row_id, jobid in jobs), len(jobs), stage, stage)
+        tx.record(event, now, [row_id for row_id, _jobid in jobs])
+    return sum(map(len, places.values()))
 
 
 def requeue_overdue(tx: Transaction, now: int, n: int) -> int:
@@ -111,7 +153,9 @@ def retry(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, 
 
 def fail(tx: Transaction, list_id: int, jobid: int, actor: str, now: int) -> bool:
     """Fails a running job: its worker loses the claim, and no worker can claim the job until a retry."""
-    moves = [Move(*row) for row in tx.all(_FAIL_RUNNING, list=list_id, jobid=jobid, error=f"failed by {actor}")]
+    moves = [
+        Move(*row) for row in tx.all(_FAIL_RUNNING, list=list_id, jobid=jobid, error=f"failed by {actor}", now=now)
+    ]
     tx.record_moves(EventKind.FAILED, moves, now, actor)
     return bool(moves)
 
