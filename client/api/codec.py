@@ -22,6 +22,7 @@ from .types import (
     Outcome,
     Progress,
     Renewed,
+    Requeue,
     SetResponse,
     StageCount,
     UpdateResponse,
@@ -41,6 +42,27 @@ def encode_minutes(minutes: float) -> str:
     """Minutes for a path: never 1e-05."""
     text = f"{minutes:.10f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def requeue_target(stage: int, requeue: Requeue) -> int | None:
+    """The stage that a requeue of this stage leads to. Raises ValueError if it is not an even stage below."""
+    target = (stage - 1) // 2 * 2 if requeue == "below" else requeue
+    if target is not None and not (0 <= target < stage and target % 2 == 0):
+        raise ValueError(
+            f"jobs of stage {stage} cannot return to stage {target}: choose an even stage below"
+            if stage
+            else "stage 0 has no stage below that its jobs could return to: give none"
+        )
+    return target
+
+
+def requeue_targets(stages: int, requeue: Requeue) -> dict[int, int]:
+    """The targets of the odd stages below `stages`. Raises ValueError for a stage that none of them can return to."""
+    odd = range(1, stages, 2)
+    if isinstance(requeue, int) and not odd:
+        raise ValueError("requeue is about odd stages: give the lifetime of stage 1 too, for example 0 10")
+    targets = {stage: requeue_target(stage, requeue) for stage in odd}
+    return {stage: target for stage, target in targets.items() if target is not None}
 
 
 def encode_set(jobs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ..http.transport import Transport, identity
 from . import codec
-from .types import UNSET, CheckResponse, Lifetime, Progress, SetResponse, Unset
+from .types import UNSET, CheckResponse, Lifetime, Progress, Requeue, SetResponse, Unset
 
 T = TypeVar("T", bound="ListClient")
 
@@ -63,21 +63,28 @@ class ListClient:
         return self._transport.without_secret(text)
 
     def init(
-        self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None, requeue: bool = False
+        self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None, requeue: Requeue = "below"
     ) -> dict[int, float]:
-        """Creates the list with a lifetime for each stage; those already set stay. Returns minutes by stage.
+        """Creates the list with a lifetime for each stage; stages that were set before stay. Returns minutes by stage.
 
-        requeue: jobs that expire in an odd stage return automatically to the even stage below, unless the stage
-        already has another requeue stage.
+        requeue: the even stage that jobs return to whose lifetime ended, for every odd stage of `lifetimes_minutes`;
+        "below" is the even stage below; None: these jobs are flagged and stay.
         """
+        targets = codec.requeue_targets(len(lifetimes_minutes), requeue)
+        before = self._stages_with_lifetimes() if targets else set()
         path = "/init" + "".join(f"/{codec.encode_minutes(minutes)}" for minutes in lifetimes_minutes)
         response = self._transport.request("POST", path, params={} if name is None else {"name": name})
         lifetimes = response.into(lambda value, _: codec.decode_lifetimes(value))
-        if requeue:
-            for stage, minutes in lifetimes.items():
-                if stage % 2 and minutes and self.lifetime(stage).requeue is None:
-                    self.lifetime(stage, minutes, requeue=stage - 1)
+        for stage, target in targets.items():
+            if stage not in before:
+                self.lifetime(stage, lifetimes[stage], requeue=target)
         return lifetimes
+
+    def _stages_with_lifetimes(self) -> set[int]:
+        """Asks for lifetimes only if there is a list: the server logs keys that it does not know."""
+        if not self.progress().name:
+            return set()
+        return self._transport.request("GET", "/lifetime").into(lambda value, _: {int(stage) for stage in value})
 
     def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetResponse:
         """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are not changed.
@@ -111,16 +118,18 @@ class ListClient:
         stage: int,
         minutes: float | None = None,
         *,
-        requeue: int | Unset | None = UNSET,
+        requeue: Requeue | Unset = UNSET,
         max_attempts: int | None = None,
     ) -> Lifetime:
         """Returns the lifetime of that stage. Other arguments change it first; an omitted one changes nothing.
 
-        minutes: 0 is no limit. requeue: the even stage that expired jobs return to; None: they are flagged and stay.
+        minutes: 0 is no limit. requeue: the even stage that jobs return to whose lifetime ended; "below" is the even
+        stage below; None: these jobs are flagged and stay.
         """
         params: dict[str, str | int] = {}
         if requeue is not UNSET:
-            params["requeue"] = "" if requeue is None else requeue
+            target = codec.requeue_target(stage, requeue)
+            params["requeue"] = "" if target is None else target
         if max_attempts is not None:
             params["max_attempts"] = max_attempts
         if minutes is None and params:

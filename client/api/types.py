@@ -7,7 +7,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
     from job_manager_wire import shapes
@@ -20,6 +20,7 @@ class Unset(enum.Enum):
 
 
 UNSET: Final = Unset.UNSET
+Requeue: TypeAlias = "int | Literal['below'] | None"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..errors import Refused, WrongSecret
 from . import sources
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
-from .values import number, stage_or_none, whole
+from .values import number, requeue, whole
 from .watching import watch
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -30,9 +30,7 @@ def add_init(add: Add) -> None:
     command = add("init", "create a job list; creates the --jobix-file if it does not exist", init, json=JSON)
     command.add_argument("minutes", nargs="*", type=number, help="lifetime of stage 0, 1, … in minutes; 0: no limit")
     command.add_argument("--name", help="public name of the list")
-    command.add_argument(
-        "--requeue", action="store_true", help="jobs that expire in an odd stage return to the even stage below"
-    )
+    _add_requeue(command, "below")
 
 
 def add_set(add: Add) -> None:
@@ -55,15 +53,20 @@ def add_lifetime(add: Add) -> None:
     command = add("lifetime", "show the lifetime of a stage; with MINUTES or an option set it", lifetime, json=JSON)
     command.add_argument("stage", type=whole, help="the stage")
     command.add_argument("minutes", metavar="MINUTES", type=number, nargs="?", help="0: no limit")
-    command.add_argument(
-        "--requeue",
-        type=stage_or_none,
-        metavar="STAGE",
-        default=argparse.SUPPRESS,
-        help="even stage that expired jobs return to; none: they are flagged and stay",
-    )
+    _add_requeue(command, argparse.SUPPRESS)
     command.add_argument(
         "--max-attempts", type=whole, metavar="N", help="attempts before a job fails permanently; 0: no limit"
+    )
+
+
+def _add_requeue(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument(
+        "--requeue",
+        type=requeue,
+        metavar="STAGE",
+        default=default,
+        help="the even stage that jobs return to whose lifetime ended; below: the even stage below; "
+        "none: these jobs are flagged and stay" + (" (default: %(default)s)" if default == "below" else ""),
     )
 
 
@@ -170,10 +173,10 @@ def check(arguments: argparse.Namespace) -> int:
 def lifetime(arguments: argparse.Namespace) -> int:
     """Shows or sets a lifetime."""
     client = connect(arguments)
-    requeue = getattr(arguments, "requeue", UNSET)
-    if arguments.minutes is None and requeue is UNSET and arguments.max_attempts is None:
+    target = getattr(arguments, "requeue", UNSET)
+    if arguments.minutes is None and target is UNSET and arguments.max_attempts is None:
         require_list(client)
-    response = client.lifetime(arguments.stage, arguments.minutes, requeue=requeue, max_attempts=arguments.max_attempts)
+    response = client.lifetime(arguments.stage, arguments.minutes, requeue=target, max_attempts=arguments.max_attempts)
     if arguments.json:
         print_json(asdict(response))
     else:

@@ -7,6 +7,8 @@ import json
 import math
 from typing import Any
 
+from ..api.types import Requeue
+
 
 def whole(text: str) -> int:
     """A whole number."""
@@ -35,14 +37,16 @@ def seconds(text: str) -> float:
     return value
 
 
-def stage_or_none(text: str) -> int | None:
-    """A stage, or None for the word none."""
+def requeue(text: str) -> Requeue:
+    """A stage, or the word below; None for the word none."""
+    if text == "below":
+        return "below"
     if text == "none":
         return None
     try:
         return int(text)
     except ValueError as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a stage nor none") from problem
+        raise argparse.ArgumentTypeError(f"{text!r} is none of: a stage, below, none") from problem
 
 
 def json_value(text: str) -> Any:

@@ -15,10 +15,7 @@ def find_command(words: Sequence[str], commands: Mapping[str, Options]) -> int |
         if is_option(word):
             option = word
             continue
-        takes_value = {options[option] for options in commands.values() if option in options}
-        # --requeue has a value in one command only: a command after it is not its value.
-        is_value = takes_value == {True} or (True in takes_value and word not in commands)
-        if not is_value:
+        if not any(options.get(option) for options in commands.values()):
             return position
         option = ""
     return None

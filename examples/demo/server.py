@@ -69,4 +69,4 @@ def start_server(children: Children, folder: Path) -> Server:
 def make_list(client: JobClient) -> None:
     """Creates the job list: two steps, each with a short lifetime and automatic requeue."""
     minutes = LIFETIME_S / 60
-    client.init([0, minutes, 0, minutes], name=LIST_NAME, requeue=True)
+    client.init([0, minutes, 0, minutes], name=LIST_NAME)

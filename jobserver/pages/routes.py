@@ -18,7 +18,7 @@ from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, view
 from jobserver.store.queries import listing, lists, statistics
-from jobserver.web import parsing
+from jobserver.web import parameters, parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
 from jobserver.web.responses import json_response
@@ -111,7 +111,9 @@ def jm_pyz() -> Response:
 def _page_or_json(page: Callable[[JobList], Response], for_programs: Callable[[Call], Any]) -> AnyResponse:
     """Returns the page of the list in the URL, or of all lists; JSON for programs that send a jobix."""
     if "jobix" in request.headers and not wants_html():
-        return json_response(for_programs(Call(request.environ, services())))
+        call = Call(request.environ, services())
+        parameters.require_accepted(request.path, call.query)
+        return json_response(for_programs(call))
     return _page_or_lists(page)
 
 

@@ -4,9 +4,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import IO, Any
-from urllib.parse import parse_qsl
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -17,7 +15,7 @@ from jobserver.core.errors import HostNotAllowed, JobixUnknown, NoSuchJob, TooMa
 from jobserver.core.hosts import EVERY_HOST, AllowedHosts, split
 from jobserver.core.lists import JobList
 from jobserver.core.settings import Settings
-from jobserver.web import parsing
+from jobserver.web import parameters, parsing
 from jobserver.web.responses import encode
 from jobserver.web.services import Services
 
@@ -73,12 +71,6 @@ def _environ_key(header: str) -> str:
     return f"HTTP_{header.upper().replace('-', '_')}"
 
 
-@lru_cache(256)  # a worker sends the same query with each request
-def _parameters(query: str) -> Mapping[str, str]:
-    pairs = parse_qsl(query.encode("latin-1").decode(errors="replace"), keep_blank_values=True)
-    return MappingProxyType(dict(reversed(pairs)))
-
-
 class Call:
     """A request, and the parts of the server that handle it."""
 
@@ -94,7 +86,13 @@ class Call:
     @property
     def args(self) -> Mapping[str, str]:
         """The parameters of the query; the first value of a repeated one."""
-        return _parameters(self.environ.get("QUERY_STRING") or "")
+        return parameters.parse(self.query)
+
+    @property
+    def query(self) -> str:
+        """The query of the URL, as it was sent."""
+        query: str = self.environ.get("QUERY_STRING") or ""
+        return query
 
     @property
     def has_body(self) -> bool:

@@ -179,7 +179,7 @@ def take_back(client, until):
     def degrade() -> None:
         before = client.lifetime(1)
         client.lifetime(1, 0.0001)
-        until(lambda: client.check_stages(1, 0).degraded > 0)
+        until(lambda: client.check_stages(1, 0).ok and client.progress().working == 0)
         client.lifetime(1, before.minutes)
 
     return degrade

@@ -125,7 +125,7 @@ def test_lifetimes_are_returned_as_they_were_set(client):
 
 
 def test_each_part_of_a_lifetime_can_be_changed_alone(client):
-    client.init([0, 10], requeue=True)
+    client.init([0, 10])
     assert client.lifetime(1, max_attempts=2) == Lifetime(1, 10, 0, 2)
     assert client.lifetime(1, 20) == Lifetime(1, 20, 0, 2)
     assert client.lifetime(1, requeue=None) == Lifetime(1, 20, None, 2)

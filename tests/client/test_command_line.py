@@ -21,8 +21,8 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
     name = JobClient(url, jobix).progress().name
     assert (code, err) == (0, "")
     assert out == (
-        "stage 0: no limit\nstage 1: 10 minutes, then flagged, at most 5 attempts\nstage 2: no limit\n"
-        "stage 3: 30 s, then flagged, at most 5 attempts\nstage 4: no limit\n"
+        "stage 0: no limit\nstage 1: 10 minutes, then back to stage 0, at most 5 attempts\nstage 2: no limit\n"
+        "stage 3: 30 s, then back to stage 2, at most 5 attempts\nstage 4: no limit\n"
         f"list {name}: {url}/get?list={name}\n"
     )
     (tmp_path / "jobs.csv").write_text("id,file\n3,a.fits\n4,b.fits\n")
@@ -43,7 +43,7 @@ def test_from_init_to_the_last_update(run, tmp_path, url, jobix):
 
 
 def test_check_says_by_its_exit_code_whether_jobs_are_flagged(run, client, until):
-    run("init", "0", "0.0001")
+    run("init", "0", "0.0001", "--requeue", "none")
     client.set({1: {}})
     assert run("check") == (0, "no job is overdue or failed\n", "")
     client.get(0)

@@ -36,7 +36,7 @@ def test_after_login_no_options_are_needed(jm, saved, url, jobix):
     assert json.loads(saved.read_text()) == {"url": url, "jobix": jobix, "ca_file": None}
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert stat.S_IMODE(saved.parent.stat().st_mode) == 0o700
-    assert jm("lifetime", "1") == (0, "stage 1: 10 minutes, then flagged, at most 5 attempts\n", "")
+    assert jm("lifetime", "1") == (0, "stage 1: 10 minutes, then back to stage 0, at most 5 attempts\n", "")
 
 
 def test_login_reads_the_key_from_stdin_if_no_file_is_given(jm, monkeypatch, url, jobix, client):

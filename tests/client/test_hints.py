@@ -30,7 +30,7 @@ def bare_terminal(terminal, url, jobix):
 @pytest.fixture
 def expired(client, until):
     """Lets job 1 of a new list expire in stage 1, without a requeue."""
-    client.init([0, 0.0001])
+    client.init([0, 0.0001], requeue=None)
     client.set({1: {}})
     client.get(0)
     until(lambda: client.check_stages().flagged == 1)
@@ -89,9 +89,9 @@ def test_init_names_existing_lifetimes_and_how_to_change_them(bare_terminal):
     code, out, _ = bare_terminal.run("init", "0", "99.5", "0", *bare_terminal.options)
     lines = out.splitlines()
     assert (code, lines[0], lines[2]) == (0, "stage 0: no limit", "stage 2: no limit")
-    assert lines[1].startswith("stage 1: 10 minutes, then flagged, at most 5 attempts (was set before: `")
+    assert lines[1].startswith("stage 1: 10 minutes, then back to stage 0, at most 5 attempts (was set before: `")
     assert "lifetime 1 99.5 " in lines[1]
-    assert run_pasted(bare_terminal, out).stdout == "stage 1: 99.5 minutes, then flagged, at most 5 attempts\n"
+    assert run_pasted(bare_terminal, out).stdout == "stage 1: 99.5 minutes, then back to stage 0, at most 5 attempts\n"
 
 
 def test_a_lifetime_that_the_server_rounds_is_not_reported_as_different(bare_terminal):

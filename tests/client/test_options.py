@@ -12,20 +12,42 @@ from client.cli.parser import parse
 from tests.client.conftest import ROOT, write_secret
 
 
-def test_init_with_requeue_returns_the_job_of_a_killed_worker(run, client, until):
-    code, out, _ = run("init", "--requeue", "0", "0.0001", "0.5", "40", "0", "0")
+def test_a_new_list_returns_the_job_of_a_killed_worker(run, client, until):
+    code, out, _ = run("init", "0", "0.0001", "0.5", "40", "0", "0")
     assert code == 0
     assert out.splitlines()[1] == "stage 1: 0.006 s, then back to stage 0, at most 5 attempts"
-    assert [client.lifetime(stage).requeue for stage in range(6)] == [None, 0, None, 2, None, None]
+    assert [client.lifetime(stage).requeue for stage in range(6)] == [None, 0, None, 2, None, 4]
     client.set({1: {}})
     assert client.get(0).attempt == 1
     until(lambda: client.progress().available == 1)
 
 
-def test_init_with_requeue_leaves_a_requeue_that_was_set_before(client):
-    client.lifetime(3, 10, requeue=0)
-    client.init([0, 10, 0, 10], requeue=True)
-    assert (client.lifetime(1).requeue, client.lifetime(3).requeue) == (0, 0)
+@pytest.mark.parametrize(("value", "stages"), [("below", [0, 2]), ("0", [0, 0]), ("none", [None, None])])
+def test_init_takes_the_stage_that_jobs_return_to(run, client, value, stages):
+    assert run("init", "0", "10", "0", "10", "--requeue", value)[0] == 0
+    assert [client.lifetime(stage).requeue for stage in (1, 3)] == stages
+
+
+@pytest.mark.parametrize("before", [0, None])
+def test_init_leaves_a_stage_that_was_set_before(client, before):
+    client.lifetime(3, 10, requeue=before)
+    client.init([0, 10, 0, 10])
+    assert (client.lifetime(1).requeue, client.lifetime(3).requeue) == (0, before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("init 0 10 0 10 --requeue 2", "jobs of stage 1 cannot return to stage 2: choose an even stage below"),
+        ("init 0 10 --requeue 1", "jobs of stage 1 cannot return to stage 1: choose an even stage below"),
+        ("init --requeue 0 10", "requeue is about odd stages: give the lifetime of stage 1 too, for example 0 10"),
+        ("lifetime 1 10 --requeue 2", "jobs of stage 1 cannot return to stage 2: choose an even stage below"),
+        ("lifetime 0 10 --requeue below", "stage 0 has no stage below that its jobs could return to: give none"),
+    ],
+)
+def test_a_requeue_to_a_wrong_stage_changes_nothing(run, client, arguments, message):
+    assert run(*arguments.split()) == (2, "", f"error: {message}\n")
+    assert client.progress().name == ""
 
 
 def test_setting_only_requeue_or_attempts_keeps_the_minutes(run):
@@ -43,9 +65,10 @@ def test_a_lifetime_is_shown_in_minutes_or_seconds(run, minutes, shown):
 
 
 def test_requeue_none_flags_expired_jobs(run, client):
-    client.init([0, 20], requeue=True)
+    client.init([0, 20])
     assert run("lifetime", "1", "--requeue", "none")[1] == "stage 1: 20 minutes, then flagged, at most 5 attempts\n"
     assert client.lifetime(1).requeue is None
+    assert "then back to stage 0" in run("lifetime", "1", "--requeue", "below")[1]
 
 
 def test_a_stage_without_a_lifetime_is_described_as_no_limit(run, client):
@@ -81,7 +104,7 @@ def test_common_options_may_stand_before_the_command_and_between_its_words(run, 
     ("arguments", "output"),
     [
         ("--json lifetime 2", '{"stage": 2, "minutes": 0.0, "requeue": null, "max_attempts": 5}'),
-        ("--requeue init 0 10", "stage 1: 10 minutes, then back to stage 0"),
+        ("--requeue none init 0 10", "stage 1: 10 minutes, then flagged"),
         ("--requeue 0 lifetime 1 20", "stage 1: 20 minutes, then back to stage 0"),
         ("--wait-s 0 get 0", "jobid: 1"),
         ("--wait-s=0 get 0", "jobid: 1"),
@@ -124,7 +147,7 @@ def test_set_takes_a_file_or_a_pattern(run, arguments):
 def test_an_invalid_requeue_is_an_error_that_names_the_possible_values(run):
     code, _, err = run("lifetime", "1", "--requeue", "nothing")
     assert code == 2
-    assert "'nothing' is neither a stage nor none" in err
+    assert "'nothing' is none of: a stage, below, none" in err
 
 
 def test_the_help_of_work_shows_where_the_command_goes(run):

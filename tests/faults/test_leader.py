@@ -21,7 +21,7 @@ def pair(new_server, database_uri, tmp_path):
 def expire(server, jobix: int, jobid) -> None:
     """Lets a job expire. Returns when it is flagged."""
     client = JobClient(server.url, jobix)
-    client.init([0, 0.0005])
+    client.init([0, 0.0005], requeue=None)
     client.set({jobid: {"jobstage": 1}})
     until(lambda: client.progress().flagged == jobid, within_s=TAKEOVER_S)
 

@@ -190,7 +190,7 @@ def test_several_lists_are_a_table_of_links(site: SimpleNamespace, path: str) ->
 
 def test_empty_pages_explain_the_next_step(server: Server) -> None:
     for path in ("get", "lifetime"):
-        assert f"jm --url {server.url} --jobix-file secret init --requeue 0 10" in get_page(f"{server.url}/{path}").text
+        assert f"jm --url {server.url} --jobix-file secret init 0 10" in get_page(f"{server.url}/{path}").text
     api = ApiClient(server.url, JOBIX)
     api("/init/0/10?name=only")
     page = get_page(f"{server.url}/get")

@@ -77,3 +77,15 @@ def test_a_wrong_route_or_method_is_named(api: ApiClient) -> None:
     assert message(api("/get/0", method="DELETE"), 405) == "/get/0 needs GET or POST, not DELETE."
     page = api.session.get(f"{api.url}/nosuch", headers={"Accept": "text/html"}, timeout=9)
     assert "There is no page /nosuch." in page.text
+
+
+def test_a_parameter_of_another_route_is_refused_and_an_unknown_one_ignored(api: ApiClient) -> None:
+    expected = "requeue is a parameter of /lifetime/<stage>/<value>, not of /init."
+    assert message(api("/init/0/5?requeue=1"), 400) == expected
+    assert message(api("/update_job/3/2?wait=5"), 400) == (
+        "wait is a parameter of /get/<stage> and /heartbeat, not of /update_job/<jobid>/<next_stage>."
+    )
+    assert message(api("/get?n=5"), 400) == "n is a parameter of /get/<stage> and /update_jobs, not of /get."
+    assert api("/get").json()["list"] == ""  # no list was created
+    assert api("/init/0/5?node=7").status_code == 200
+    assert api("/get/0?node=7&wait=0").json() == "nada"

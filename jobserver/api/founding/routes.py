@@ -21,11 +21,11 @@ from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
 from jobserver.core.concurrency import run_in_thread
-from jobserver.core.errors import BadRequest, JobServerError, ShuttingDown
+from jobserver.core.errors import JobServerError, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
 from jobserver.store.queries import lists
-from jobserver.web import bodies, parsing
+from jobserver.web import bodies, parameters, parsing
 from jobserver.web.errors import status
 from jobserver.web.request import Call, job_list_of, job_list_of_job, jobix_of
 from jobserver.web.responses import encode, json_response
@@ -34,7 +34,6 @@ from jobserver.web.services import NAME, Services, services
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
-LIFETIME_PARAMETERS = {"requeue", "max_attempts", "backoff_s", "retry_for_s"}
 HEADERS = (
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),
@@ -55,16 +54,23 @@ def _begin() -> None:
 
 
 def _by_flask(*rules: str, methods: list[str] = BOTH) -> Callable[[View], View]:
-    """Registers a function of a Call for these rules, and renders its value as JSON."""
+    """Registers a function of a Call for these rules, and renders its value as JSON. The parameters of the query are
+    checked for the first rule."""
 
     def register_view(view: View) -> View:
         @wraps(view)
+        def checked(call: Call, *parts: str, **named_parts: str) -> Any:
+            if query := call.query:
+                parameters.require_accepted(rules[0], query)
+            return view(call, *parts, **named_parts)
+
+        @wraps(view)
         def respond(**parts: str) -> Response:
-            return json_response(view(Call(request.environ, services()), **parts))
+            return json_response(checked(Call(request.environ, services()), **parts))
 
         for rule in rules:
             blueprint.add_url_rule(rule, view_func=respond, methods=methods)
-        return view
+        return checked
 
     return register_view
 
@@ -137,8 +143,6 @@ def update_job(call: Call, jobid: str, next_stage: str) -> shapes.UpdatedJob | s
             body or reports.ReportBody(), job, parsing.stage(next_stage), messages.token(call, "claim")
         )
     following = messages.following(call)
-    if messages.together(call) is not None:
-        raise BadRequest("n is a parameter of /get and /update_jobs; /update_job claims one job.")
     completion, claimed = call.services.claims.complete(job_list_of_job(call, number, job), report, following)
     response = messages.completion(completion)
     return response if following is None else {**response, "next": messages.job_or_nada(claimed, number)}
@@ -200,16 +204,19 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
     return {"ok": flagged == 0, "flagged": flagged, "degraded": degraded}
 
 
-@_by_flask("/lifetime/<stage>", "/lifetime/<stage>/<value>")
-def lifetime(call: Call, stage: str, value: str | None = None) -> shapes.StageLifetime:
-    """Returns or sets the lifetime of a stage."""
+@_by_flask("/lifetime/<stage>")
+def lifetime(call: Call, stage: str) -> shapes.StageLifetime:
+    """Returns the lifetime of a stage."""
     number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
-    if value is None:
-        if given := sorted(LIFETIME_PARAMETERS & set(call.args)):
-            raise BadRequest(f"{given[0]} is set together with a lifetime: /lifetime/{stage_number}/<minutes>?…")
-        job_list = job_list_of(call, number)
-        current = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
-        return current.get(stage_number, Lifetime(stage_number)).as_response()
+    job_list = job_list_of(call, number)
+    current = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}
+    return current.get(stage_number, Lifetime(stage_number)).as_response()
+
+
+@_by_flask("/lifetime/<stage>/<value>")
+def set_lifetime(call: Call, stage: str, value: str) -> shapes.StageLifetime:
+    """Sets the lifetime of a stage."""
+    number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     change = messages.lifetime_change(call, stage_number, value)
     return call.services.lists.set_lifetime(number, stage_number, change).as_response()
 
