@@ -20,6 +20,7 @@ from .types import (
     Job,
     Lifetime,
     Outcome,
+    Output,
     Progress,
     Renewed,
     Requeue,
@@ -117,6 +118,7 @@ def decode_job(item: shapes.ClaimedJob, working_stage: int | None, now: datetime
     """A claimed job. Its `jobix`, which workers without this client expect in the response, is ignored on purpose."""
     stage = int(item["jobstage"])
     deadline = decode_time(item.get("deadline"))
+    time_limit = decode_time(item.get("time_limit"))
     claim = item["claim"]
     if not (claim.isascii() and claim.isprintable()):
         raise ValueError("claim")  # it is sent as a header
@@ -129,7 +131,16 @@ def decode_job(item: shapes.ClaimedJob, working_stage: int | None, now: datetime
         attempt=int(item.get("attempt", 1)),
         deadline=deadline,
         lifetime_s=_seconds_left(deadline, now),
+        name=item.get("name"),
+        outputs=tuple(map(decode_output, item.get("outputs") or ())),
+        time_limit=time_limit,
+        time_limit_s=_seconds_left(time_limit, now),
     )
+
+
+def decode_output(value: shapes.Output) -> Output:
+    """A declared output file."""
+    return Output(str(value["path"]), int(value["bytes"]), str(value["sha256"]), value.get("staged"))
 
 
 def decode_jobs(value: shapes.ClaimResponse | None, working_stage: int | None, now: datetime) -> list[Job]:

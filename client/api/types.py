@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
@@ -22,6 +24,25 @@ class Unset(enum.Enum):
 UNSET: Final = Unset.UNSET
 Requeue: TypeAlias = "int | Literal['below'] | None"
 
+Condition = Literal["error", "timeout", "interrupted", "invalid"]
+
+
+class Output(NamedTuple):
+    """A declared output file. path: its final place, absolute. staged: where it is until its worker publishes it."""
+
+    path: str
+    bytes: int
+    sha256: str
+    staged: str | None = None
+
+
+@dataclass(frozen=True)
+class PrivateFile:
+    """A declared output of one attempt. path: the final place; staged: the file that the work writes. Both absolute."""
+
+    path: str
+    staged: str
+
 
 @dataclass(frozen=True)
 class Job:
@@ -29,7 +50,9 @@ class Job:
 
     jobid: 0 to 2^63-1. jobcmd: any JSON value. stage: the even stage that it was taken from. working_stage: the odd
     one that it is in. claim: the token that proves the claim. attempt: from 1. deadline: UTC, None without a lifetime.
-    lifetime_s: seconds from the claim to the deadline by the server's clock.
+    lifetime_s: seconds from the claim to the deadline by the server's clock. name: the user's name of the job, or None.
+    outputs: the files that the stage before declared. time_limit: when the attempt must end, UTC; renewals do not move
+    it. time_limit_s: seconds from the claim to it.
     """
 
     jobid: int
@@ -40,6 +63,32 @@ class Job:
     attempt: int
     deadline: datetime | None
     lifetime_s: float | None = field(default=None, repr=False, compare=False)
+    name: str | None = None
+    outputs: Sequence[Output] = field(default=(), hash=False)
+    time_limit: datetime | None = None
+    time_limit_s: float | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def private_files(self) -> Sequence[PrivateFile]:
+        """The declared outputs of this attempt; () if the worker declares none."""
+        files: Sequence[PrivateFile] = vars(self).get("_private_files", ())  # not a field: most jobs have none
+        return files
+
+    def declare(self, files: Sequence[PrivateFile]) -> None:
+        """Sets the declared outputs of this attempt."""
+        vars(self)["_private_files"] = files
+
+    @property
+    def output(self) -> str:
+        """Where to write the first declared output. The worker publishes it when the server has accepted the result."""
+        if not self.private_files:
+            raise ValueError("this worker declares no output: use Worker(..., outputs=['out/{jobid}.npy'])")
+        return self.private_files[0].staged
+
+    @property
+    def output_dir(self) -> str:
+        """The private directory of the first declared output, also for temporary files."""
+        return os.path.dirname(self.output)
 
     @property
     def stopped(self) -> threading.Event:
@@ -68,7 +117,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Report:
-    """The end of one claim, for `JobClient.update_many`: job `jobid` moves to the even stage `jobstage`."""
+    """The end of one claim, for `JobClient.update_many`: job `jobid` moves to the even stage `jobstage`.
+
+    outputs: the declared files of the attempt. condition: why it did not succeed, if that was not an error of the work:
+    timeout, interrupted or invalid. retry: False if another attempt would fail too.
+    """
 
     jobid: int
     jobstage: int
@@ -77,6 +130,9 @@ class Report:
     jobcmd: Any = UNSET
     result: Any = UNSET
     error: str | None = None
+    outputs: Sequence[Output] = ()
+    condition: Condition | None = None
+    retry: bool = True
 
     def body(self) -> shapes.UpdateBody:
         """What the report has beside job, stage and claim: the body of `/update_job`."""
@@ -101,6 +157,19 @@ class Report:
             body["jobcmd"] = self.jobcmd
         if self.result is not UNSET:
             body["result"] = self.result
+        if self.outputs:
+            body["outputs"] = [_shape(output) for output in self.outputs]
+        if self.condition is not None:
+            body["condition"] = self.condition
+        if not self.retry:
+            body["retry"] = False
+
+
+def _shape(output: Output) -> shapes.Output:
+    shape: shapes.Output = {"path": output.path, "bytes": output.bytes, "sha256": output.sha256}
+    if output.staged is not None:
+        shape["staged"] = output.staged
+    return shape
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..api.types import UNSET, Done, Job, as_json
+from ..api.types import UNSET, Condition, Done, Job, as_json
 from ..errors import BadTemplate
 from .command import Command, CommandFailed, CommandStopped
 from .stopping import Abort, Stopping
@@ -26,14 +26,21 @@ Work = Callable[[Job], Any] | str | Sequence[str]
 
 @dataclass(frozen=True)
 class Failed:
-    """The work did not succeed; `error` is stored with the job."""
+    """The work did not succeed; `error` is stored with the job. condition: None for an error of the work itself.
+
+    retry: False if another attempt would fail too.
+    """
 
     error: str
+    condition: Condition | None = None
+    retry: bool = True
 
 
 @dataclass(frozen=True)
 class GivenBack:
-    """The work was interrupted from outside: it has not failed."""
+    """The work was interrupted from outside: it has not failed. condition: of its report, None if it did not start."""
+
+    condition: Condition | None = None
 
 
 Ending = Done | Failed | GivenBack

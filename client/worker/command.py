@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from ..api.types import Job
 from ..errors import BadTemplate
-from .template import Template
+from .template import Template, environment
 
 POLL_S = 0.1
 KILL_AFTER_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
@@ -33,16 +33,19 @@ class CommandStopped(Exception):
 
 
 class Command:
-    """`words`: a command line, each word a Template. No shell is involved: the value of a field is one argument."""
+    """`words`: a command line, each word a Template. No shell is involved: the value of a field is one argument.
 
-    def __init__(self, words: str | Sequence[str]) -> None:
+    outputs: the number of declared output files.
+    """
+
+    def __init__(self, words: str | Sequence[str], outputs: int = 0) -> None:
         try:
             words = shlex.split(words) if isinstance(words, str) else list(words)
         except ValueError as problem:
             raise BadTemplate(f"the command line cannot be split into words: {problem}") from problem
         if not words:
             raise BadTemplate("the command line is empty: name the program to run")
-        self._words = [Template(word) for word in words]
+        self._words = [Template(word, outputs) for word in words]
         # Checked now: later every job would fail with the same error.
         if self._words[0].is_plain and shutil.which(words[0]) is None:
             raise BadTemplate(f"no program {words[0]!r} was found on this machine: check the name and PATH")
@@ -55,13 +58,13 @@ class Command:
         """
         arguments = [word.fill(job) for word in self._words]
         # Without the secret key: the output of a command may appear on the server's pages.
-        environment = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}
+        inherited = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}
         try:
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=environment,
+                env=inherited | environment(job),
                 start_new_session=True,  # Ctrl-C in the terminal reaches the worker alone; the running job may finish
             )
         except (OSError, ValueError) as problem:

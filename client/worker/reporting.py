@@ -131,5 +131,7 @@ class Reporter:
     def _as_report(self, job: Job, ending: Ending) -> Report:
         if isinstance(ending, Done):
             return Report(job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result)
-        error = self._delivery.without_secret(ending.error) if isinstance(ending, Failed) else None
-        return Report(job.jobid, job.stage, job.claim, error=error)
+        if isinstance(ending, Failed):
+            error = self._delivery.without_secret(ending.error)
+            return Report(job.jobid, job.stage, job.claim, error=error, condition=ending.condition, retry=ending.retry)
+        return Report(job.jobid, job.stage, job.claim, condition=ending.condition)
