@@ -63,6 +63,19 @@ def add_work(add: Add) -> None:
     command.add_argument("--wait-s", type=seconds, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
     command.add_argument("--forever", action="store_true", help="continue to wait if there is no job")
     command.add_argument("--filename", metavar="TEMPLATE", help="path of the output, with the same fields")
+    command.add_argument(
+        "--output",
+        metavar="TEMPLATE",
+        action="append",
+        default=[],
+        help="path of a file that the command writes at {output}; published if the server accepts the result",
+    )
+    command.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="check the files that the stage before declared (default)",
+    )
 
 
 def get(arguments: argparse.Namespace) -> int:
@@ -129,6 +142,8 @@ def work(arguments: argparse.Namespace) -> int:
         wait_s=arguments.wait_s,
         forever=arguments.forever,
         filename=arguments.filename,
+        outputs=arguments.output,
+        verify=arguments.verify,
     )
     progress = _progress_for_hint(client)
     if progress is not None and not progress.name:

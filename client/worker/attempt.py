@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..api.types import UNSET, Condition, Done, Job, as_json
+from ..api.types import UNSET, Condition, Done, Job, Output, as_json
 from ..errors import BadTemplate
 from .command import Command, CommandFailed, CommandStopped
+from .outputs import InvalidInput, OutputMissing, Outputs, measure, remove, verify
 from .stopping import Abort, Stopping
 from .template import Template
 
@@ -37,6 +38,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Finished(Done):
+    """The work succeeded, and wrote its declared outputs. filename: a path as text."""
+
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True)
 class GivenBack:
     """The work was interrupted from outside: it has not failed. condition: of its report, None if it did not start."""
 
@@ -47,30 +55,62 @@ Ending = Done | Failed | GivenBack
 
 
 class Attempt:
-    """Runs `work`, a function or a command line, for one job after another. filename: a template, or None."""
+    """Runs `work`, a function or a command line, for one job after another. filename: a template, or None.
 
-    def __init__(self, work: Work, filename: str | None, stopping: Stopping) -> None:
+    outputs: templates of the files that each attempt must write. verify: check the files of the stage before first.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        filename: str | None,
+        stopping: Stopping,
+        *,
+        outputs: Sequence[str] = (),
+        verify: bool = True,
+    ) -> None:
         if not callable(work) and not isinstance(work, str | Sequence):
             raise BadTemplate(f"work must be a function or a command line, not {work!r}")
         self._function = work if callable(work) else None
-        self._command = None if callable(work) else Command(work)
+        self._outputs = Outputs(outputs)
+        self._verify = verify
+        self._command = None if callable(work) else Command(work, len(self._outputs))
         self._filename = None if filename is None else Template(filename)
         self._stopping = stopping
 
     def __call__(self, job: Job) -> Ending:
         """Never raises what the work raised."""
+        ending: Ending = GivenBack()
         try:
-            filename = None if self._filename is None else self._filename.fill(job)
-            if self._command is not None:
-                self._command.run(job, lambda: job.stopped.is_set() or self._stopping.now)
-                return Done(filename=filename)
-            return _checked(self._call(job), filename)
+            ending = self._run(job)
         except (CommandStopped, Abort):
-            return GivenBack()
-        except (CommandFailed, BadTemplate, NotJsonError) as problem:
-            return Failed(bounded(str(problem)))
+            ending = GivenBack()
+        except InvalidInput as problem:
+            ending = Failed(bounded(str(problem)), condition="invalid")
+        except (CommandFailed, BadTemplate, NotJsonError, OutputMissing) as problem:
+            ending = Failed(bounded(str(problem)))
         except (Exception, SystemExit) as problem:  # sys.exit() in the work does not end the worker
-            return Failed(_describe(problem))
+            ending = Failed(_describe(problem))
+        finally:
+            if not isinstance(ending, Done):
+                remove(job)
+        return ending
+
+    def _run(self, job: Job) -> Ending:
+        if self._verify and job.outputs:
+            verify(job)
+        if self._outputs:
+            self._outputs.prepare(job)
+        filename = None if self._filename is None else self._filename.fill(job)
+        if self._command is not None:
+            self._command.run(job, lambda: job.stopped.is_set() or self._stopping.now)
+            done = Done(filename=filename)
+        else:
+            done = _checked(self._call(job), filename)
+        if not job.private_files:
+            return done
+        outputs = measure(job)
+        return Finished(done.result, done.filename or outputs[0].path, done.jobcmd, outputs)
 
     def _call(self, job: Job) -> Any:
         assert self._function is not None

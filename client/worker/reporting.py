@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from ..api.job_client import JobClient
 from ..api.types import Done, Job, Outcome, Report, as_json
 from ..errors import ClientError, TooLarge, Undelivered
-from .attempt import Ending, Failed, bounded
+from .attempt import Ending, Failed, Finished, bounded
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Endings
 from .failure_guard import FailureGuard, Tally, first_line
+from .outputs import publish, set_aside
 from .stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -100,21 +101,29 @@ class Reporter:
         refused: Endings = []
         for (job, ending), report, outcome in zip(endings, reports, outcomes, strict=True):
             if outcome.status == OK:
+                if report.outputs and outcome.jobstage == report.jobstage:
+                    publish(report.outputs)
                 self._count(job, ending, outcome)
             elif outcome.status in (NO_SUCH_JOB, CONFLICT):
-                self.lost(job, f" ({outcome.message})")
+                self.lost(job, f" ({outcome.message})", ending)
             elif isinstance(ending, Done):
+                self._set_aside(job, ending)
                 refused.append((job, Failed(bounded(f"the server refused the report: {outcome.message}"))))
             else:
                 raise self._delivery.undelivered([report], outcome.message)
         self.report(refused)
         return jobs
 
-    def lost(self, job: Job, reason: str = "") -> None:
-        """Counts a job whose claim was lost."""
+    def lost(self, job: Job, reason: str, ending: Ending) -> None:
+        """Counts a job whose claim was lost, and keeps its output files."""
         with self._lock:
             self._tally.lost += 1
         log.warning("job %d: the claim was lost, its result is not reported%s", job.jobid, reason)
+        self._set_aside(job, ending)
+
+    def _set_aside(self, job: Job, ending: Ending) -> None:
+        if isinstance(ending, Finished):
+            log.warning("job %d: its output files are kept in %s", job.jobid, ", ".join(set_aside(ending.outputs)))
 
     def _count(self, job: Job, ending: Ending, outcome: Outcome) -> None:
         with self._lock:
@@ -130,7 +139,10 @@ class Reporter:
 
     def _as_report(self, job: Job, ending: Ending) -> Report:
         if isinstance(ending, Done):
-            return Report(job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result)
+            outputs = ending.outputs if isinstance(ending, Finished) else ()
+            return Report(
+                job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result, outputs=outputs
+            )
         if isinstance(ending, Failed):
             error = self._delivery.without_secret(ending.error)
             return Report(job.jobid, job.stage, job.claim, error=error, condition=ending.condition, retry=ending.retry)

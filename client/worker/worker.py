@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from ..api.job_client import JobClient
 from ..api.types import Done, Job
@@ -13,6 +14,7 @@ from .attempt import Attempt, GivenBack, Work
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Batch, BatchSize, SlowBatch
 from .failure_guard import CANCELLED, FailureGuard, Tally
+from .outputs import remove
 from .renewal import Hold, Renewal
 from .reporting import Delivery, Reporter
 from .stopping import Stopping
@@ -31,6 +33,8 @@ class Worker:
     or a command line (text, or a list of words) with fields such as `{jobid}` and `{jobcmd[name]}`. working_stage: the
     odd stage to work in, stage + 1 by default. wait_s: how long, to 60, one request waits for a job. forever: continue
     to wait if there is none. filename: path of the output with the same fields, sent if the work succeeded.
+    outputs: paths of files that each attempt must write, at `{output}` or `job.output`; they are published when the
+    server has accepted the result. verify: check the files that the stage before declared.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Worker:
         wait_s: float = 0.0,
         forever: bool = False,
         filename: str | None = None,
+        outputs: Sequence[str] = (),
+        verify: bool = True,
     ) -> None:
         if not 0 <= wait_s <= LONGEST_WAIT_S:
             raise ValueError("wait_s must be from 0 to 60; use forever=True to wait without end")
@@ -52,7 +58,7 @@ class Worker:
         self.wait_s = DEFAULT_WAIT_S if forever and not wait_s else wait_s
         self.forever = forever
         self._stopping = Stopping()
-        self._attempt = Attempt(work, filename, self._stopping)
+        self._attempt = Attempt(work, filename, self._stopping, outputs=outputs, verify=verify)
         self._delivery = Delivery(client, self._stopping)
         self._size = BatchSize()
 
@@ -149,6 +155,9 @@ class Worker:
             finally:
                 self._stopping.busy = False
         if hold.state == "lost":
-            reporter.lost(job)
+            reporter.lost(job, "", ending)
+        elif hold.state == "cancel":
+            remove(job)
+            batch.ended(job, CANCELLED)
         else:
-            batch.ended(job, CANCELLED if hold.state == "cancel" else ending)
+            batch.ended(job, ending)
