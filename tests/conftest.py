@@ -27,6 +27,14 @@ signal.signal(
 )  # a background process ignores it, and so would its child processes
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _outbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for the outboxes of all workers, instead of the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JM_OUTBOX", str(tmp_path_factory.mktemp("outbox")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A real PostgreSQL, for the whole run: its URI, without a database's name."""

@@ -106,6 +106,13 @@ class JobClient(ListClient):
         """Ends many claims. Returns an outcome for each report, in order, and up to n claimed jobs of stage `next`."""
         reports = list(reports)
         body = as_json([report.entry() for report in reports])
+        repeatable = all(report.claim is not None for report in reports)
+        return self.send_reports(body, len(reports), next=next, n=n, repeatable=repeatable)
+
+    def send_reports(
+        self, body: bytes, count: int, *, next: int | None = None, n: int | None = None, repeatable: bool = True
+    ) -> tuple[list[Outcome], list[Job]]:
+        """`update_many` with the JSON of `count` reports. repeatable: each of them has a claim."""
         params = {} if next is None else {"next": next, "n": 1 if n is None else n}
 
         def send(token: str) -> Decoded:
@@ -116,10 +123,9 @@ class JobClient(ListClient):
                 headers={} if next is None else {"next-claim": token},
                 params=params,
                 body=body,
-                repeatable=all(report.claim is not None for report in reports),
+                repeatable=repeatable,
             )
 
-        count = len(reports)
         return with_fresh_token(send).into(lambda value, now: codec.decode_outcomes(value, now, count))
 
     def heartbeat(self, jobs: Iterable[Job]) -> dict[int, str]:

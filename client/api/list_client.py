@@ -49,6 +49,11 @@ class ListClient:
         return f"{self._transport.shown_url.rstrip('/')}/get?list={quote(name)}"
 
     @property
+    def list_key(self) -> str:
+        """A name for the list on this server, for files about it: the same for each client, without the secret key."""
+        return self._transport.list_key
+
+    @property
     def retry_for_s(self) -> float:
         """How long a request is retried after its first failure."""
         return self._transport.retry_for_s

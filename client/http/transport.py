@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import ssl
@@ -19,6 +20,7 @@ from .retries import Retries
 LARGEST_ID = 2**63 - 1
 CONNECT_TIMEOUT_S = 10.0
 PAGES = "get|lifetime|workers"  # a person may copy the address of a page instead of that of the server
+LIST_KEY_DIGITS = 20
 SECRET_DIGITS = 8  # a shorter one, such as 5, would be removed from "job 5"
 NOT_HANDLED = {429, 503}  # the server states that it did nothing
 RETRIED = NOT_HANDLED | {502, 504}  # a proxy does not know whether the server handled the request
@@ -81,6 +83,12 @@ class Transport:
         self.retry_for_s = retry_for_s
         self._session = LimitedSession()
         self._session.headers["Accept"] = "application/json"
+
+    @property
+    def list_key(self) -> str:
+        """The same for each client of one list on one server. The secret key cannot be computed from it."""
+        text = f"{without_password(self._url)}\n{self._headers['jobix']}"
+        return hashlib.sha256(text.encode()).hexdigest()[:LIST_KEY_DIGITS]
 
     def with_options(self, *, timeout_s: float, retry_for_s: float) -> Transport:
         """Returns a copy with separate connections, for another thread."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..api.job_client import JobClient
 from ..api.types import Done, Job, Outcome, Report, as_json
@@ -14,8 +15,12 @@ from .attempt import Ending, Failed, Finished, bounded
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Endings
 from .failure_guard import FailureGuard, Tally, first_line
+from .outbox import Outbox
 from .outputs import publish, set_aside
 from .stopping import Stopping
+
+if TYPE_CHECKING:  # a copy of this folder alone must work
+    from job_manager_wire import shapes
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +30,28 @@ MAX_SHOWN = 20  # undelivered reports
 
 
 class Delivery:
-    """Delivers the reports of one worker."""
+    """Delivers the reports of one worker. outbox: has the reports until they are delivered."""
 
     def __init__(self, client: JobClient, stopping: Stopping) -> None:
         self._client = client
         self._stopping = stopping
+        self.outbox = Outbox(client.list_key)
 
-    def deliver(self, reports: Sequence[Report], stage: int, n: int) -> tuple[list[Outcome], list[Job]]:
-        """Sends the reports and claims up to n jobs of the stage. Returns the outcomes, in order, and the jobs.
+    def deliver(self, entries: Sequence[shapes.ReportEntry], stage: int, n: int) -> tuple[list[Outcome], list[Job]]:
+        """Keeps the reports in the outbox, sends them, and claims up to n jobs of the stage.
 
-        Raises Undelivered if the server could not be reached or did not accept the request.
+        Returns the outcomes, in order, and the jobs; call `outbox.settled` when the outcomes were handled. Raises
+        Undelivered if the server could not be reached or did not accept the request.
         """
+        body = as_json(entries)
+        self.outbox.keep(body)
+        return self._send(entries, body, stage, n)
+
+    def _send(
+        self, entries: Sequence[shapes.ReportEntry], body: bytes, stage: int, n: int
+    ) -> tuple[list[Outcome], list[Job]]:
         request = BackgroundRequest(
-            lambda: self._client.update_many(reports, next=stage if n else None, n=n or None),
+            lambda: self._client.send_reports(body, len(entries), next=stage if n else None, n=n or None),
             late=lambda response: self.give_back(response[1]),
         )
         give_up_at = None
@@ -45,17 +59,17 @@ class Delivery:
             if self._stopping.now and give_up_at is None:
                 give_up_at = time.monotonic() + LAST_REPORT_S
             if give_up_at is not None and time.monotonic() > give_up_at and request.abandon():
-                raise self.undelivered(reports, "a second signal ended the retries")
+                raise self.undelivered(entries, "a second signal ended the retries")
         try:
             return request.response()
         except TooLarge as problem:
-            if len(reports) == 1:
-                return [Outcome(reports[0].jobid, problem.status, str(problem), error=problem.code)], []
+            if len(entries) == 1:
+                return [Outcome(entries[0]["jobid"], problem.status, str(problem), error=problem.code)], []
         except ClientError as problem:
-            raise self.undelivered(reports, problem) from problem
-        half = len(reports) // 2
-        outcomes, _none = self.deliver(reports[:half], stage, 0)
-        rest, jobs = self.deliver(reports[half:], stage, n)
+            raise self.undelivered(entries, problem) from problem
+        half = len(entries) // 2
+        outcomes, _none = self._send(entries[:half], as_json(entries[:half]), stage, 0)
+        rest, jobs = self._send(entries[half:], as_json(entries[half:]), stage, n)
         return outcomes + rest, jobs
 
     def give_back(self, jobs: Sequence[Job]) -> None:
@@ -63,23 +77,32 @@ class Delivery:
         if jobs:
             self._client.update_many(Report(job.jobid, job.stage, job.claim) for job in jobs)
 
-    def undelivered(self, reports: Sequence[Report], reason: object) -> Undelivered:
+    def undelivered(self, entries: Sequence[shapes.ReportEntry], reason: object) -> Undelivered:
         """The error that shows the reports as far as they fit on a screen, so that a person can deliver them."""
         shown = [
-            f"job {report.jobid} moves to stage {report.jobstage} with {as_json(report.body()).decode()}"
-            for report in reports[:MAX_SHOWN]
+            f"job {entry['jobid']} moves to stage {entry['jobstage']} with {as_json(_body(entry)).decode()}"
+            for entry in entries[:MAX_SHOWN]
         ]
-        more = f", and {len(reports) - MAX_SHOWN} more jobs" if len(reports) > MAX_SHOWN else ""
+        more = f", and {len(entries) - MAX_SHOWN} more jobs" if len(entries) > MAX_SHOWN else ""
         text = self._client.without_secret(bounded("; ".join(shown)))
-        jobs = "The job" if len(reports) == 1 else "Each job"
-        return Undelivered(
-            f"UNDELIVERED: the server did not receive that {text}{more} ({reason}). "
-            f"{jobs} will be done again when its lifetime is over"
-        )
+        if self.outbox.has_reports:
+            remedy = (
+                f"It is kept in {self.outbox.path}: the next worker of this list on this machine delivers it, "
+                "or `jm deliver`"
+            )
+        else:
+            jobs = "The job" if len(entries) == 1 else "Each job"
+            remedy = f"{jobs} will be done again when its lifetime is over"
+        return Undelivered(f"UNDELIVERED: the server did not receive that {text}{more} ({reason}). {remedy}")
 
     def without_secret(self, text: str) -> str:
         """As JobClient has it."""
         return self._client.without_secret(text)
+
+
+def _body(entry: shapes.ReportEntry) -> dict[str, object]:
+    """What a report has beside job, stage and claim."""
+    return {key: value for key, value in entry.items() if key not in ("jobid", "jobstage", "claim")}
 
 
 class Reporter:
@@ -96,21 +119,23 @@ class Reporter:
         """Reports how jobs ended, and claims up to n others in the same request."""
         if not endings:
             return []
-        reports = [self._as_report(job, ending) for job, ending in endings]
-        outcomes, jobs = self._delivery.deliver(reports, self._stage, n)
+        entries = [self._as_report(job, ending).entry() for job, ending in endings]
+        outcomes, jobs = self._delivery.deliver(entries, self._stage, n)
         refused: Endings = []
-        for (job, ending), report, outcome in zip(endings, reports, outcomes, strict=True):
+        for (job, ending), entry, outcome in zip(endings, entries, outcomes, strict=True):
             if outcome.status == OK:
-                if report.outputs and outcome.jobstage == report.jobstage:
-                    publish(report.outputs)
+                if isinstance(ending, Finished) and outcome.jobstage == entry["jobstage"]:
+                    publish(ending.outputs)
                 self._count(job, ending, outcome)
             elif outcome.status in (NO_SUCH_JOB, CONFLICT):
+                self._delivery.outbox.set_aside(entry, outcome.status, outcome.message)
                 self.lost(job, f" ({outcome.message})", ending)
             elif isinstance(ending, Done):
                 self._set_aside(job, ending)
                 refused.append((job, Failed(bounded(f"the server refused the report: {outcome.message}"))))
             else:
-                raise self._delivery.undelivered([report], outcome.message)
+                raise self._delivery.undelivered([entry], outcome.message)
+        self._delivery.outbox.settled()
         self.report(refused)
         return jobs
 

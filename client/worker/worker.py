@@ -14,6 +14,7 @@ from .attempt import Attempt, GivenBack, Work
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Batch, BatchSize, SlowBatch
 from .failure_guard import CANCELLED, FailureGuard, Tally
+from .left_reports import deliver_left
 from .outputs import remove
 from .renewal import Hold, Renewal
 from .reporting import Delivery, Reporter
@@ -79,6 +80,7 @@ class Worker:
         renewal = Renewal(self.client)
         try:
             with self._stopping:
+                deliver_left(self.client, self._stopping)
                 jobs = self._claim()
                 while jobs:
                     jobs = self._do_batch(jobs, renewal, reporter)
@@ -88,6 +90,7 @@ class Worker:
                     jobs = jobs or self._claim()
         finally:
             renewal.close()
+            self._delivery.outbox.close()
             tally.signum = self._stopping.signum
         return tally
 

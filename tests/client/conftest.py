@@ -173,13 +173,19 @@ def until_fixture():
 
 
 @pytest.fixture
-def take_back(client, until):
-    """Lets the jobs in stage 1 expire and requeues them to stage 0, as a master would."""
+def take_back_on(until):
+    """Lets the jobs in stage 1 of a client's list expire and requeues them to stage 0, as a master would."""
 
-    def degrade() -> None:
+    def degrade(client: JobClient) -> None:
         before = client.lifetime(1)
         client.lifetime(1, 0.0001)
         until(lambda: client.check_stages(1, 0).ok and client.progress().working == 0)
         client.lifetime(1, before.minutes)
 
     return degrade
+
+
+@pytest.fixture
+def take_back(client, take_back_on):
+    """`take_back_on` for the list of `client`."""
+    return lambda: take_back_on(client)

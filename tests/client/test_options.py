@@ -159,7 +159,7 @@ def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
     described = client.__main__.__doc__
     help_text = run("--help")[1]
     commands = re.findall(r"^    (\w+) ", help_text, re.M)
-    assert len(commands) == 12
+    assert len(commands) > 12
     for command in commands:
         row = re.search(rf"^\| `{command}\b.*", reference, re.M)
         assert row
