@@ -13,7 +13,7 @@ def prepare(port: int) -> Callable[[], object]:
     """A Worker that works until no job is left."""
     from client import JobClient, Worker
 
-    return Worker(JobClient(f"http://127.0.0.1:{port}", int(SECRET)), 0, lambda _job: None).run
+    return Worker(JobClient(f"http://127.0.0.1:{port}", int(SECRET)), 0, lambda _job: None, wait_s=0).run
 
 
 def drain(folder: Path, jobs: int, uri: str = "") -> float:

@@ -6,6 +6,7 @@ ClientError
 ├── BadContext           the saved context of `jm login` cannot be used
 ├── BadSource            a file of jobs cannot be read
 ├── BadTemplate          a command line has an unknown field
+├── NoBatchJob           the end of the batch system's job, which `--stop-before` needs, is unknown
 ├── UntrustedServer      TLS: the server's certificate is not trusted
 ├── NotAJobServer        the response is not one of a job server
 ├── ServerUnreachable    no response, or a temporary failure, for longer than `retry_for_s`
@@ -60,6 +61,10 @@ class BadTemplate(ClientError):
     """A command line or filename has an unknown field, or a field that the job lacks."""
 
 
+class NoBatchJob(ClientError):
+    """The end of the batch system's job is unknown; the message names where it was looked for."""
+
+
 class UntrustedServer(ClientError):
     """The server's certificate is not signed by an authority that this machine trusts."""
 
@@ -78,6 +83,13 @@ class ResponseLost(ClientError):
 
 class AllFailed(ClientError):
     """The first attempts of a worker all failed and no job was done, so it ended before it failed all jobs."""
+
+
+class DoNotRetry(Exception):
+    """Raised by a worker's function: this attempt failed, and another would fail too, because of its input for example.
+
+    It is not a ClientError: this package never raises it.
+    """
 
 
 class Undelivered(ClientError):

@@ -10,7 +10,7 @@ from ..http.response import Decoded
 from ..http.retries import with_fresh_token
 from . import codec
 from .list_client import ListClient
-from .types import UNSET, Job, Outcome, Renewed, Report, UpdateResponse, as_json
+from .types import UNSET, Condition, Job, Outcome, Renewed, Report, UpdateResponse, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
     from job_manager_wire import shapes
@@ -27,21 +27,37 @@ class JobClient(ListClient):
     Safe to use from several threads.
     """
 
-    def get(self, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> Job | None:
-        """Claims the first available job of that even stage; None if there is none within `wait_s` (0 to 60)."""
-        jobs = with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s))
+    def get(
+        self, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, lease_s: float | None = None
+    ) -> Job | None:
+        """Claims the first available job of that even stage; None if there is none within `wait_s` (0 to 60).
+
+        lease_s: the job returns to its stage if `heartbeat` does not renew the claim for so long. None: no lease.
+        """
+        jobs = with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, lease_s=lease_s))
         return jobs[0] if jobs else None
 
-    def get_many(self, stage: int, n: int, working_stage: int | None = None, *, wait_s: float = 0.0) -> list[Job]:
+    def get_many(
+        self, stage: int, n: int, working_stage: int | None = None, *, wait_s: float = 0.0, lease_s: float | None = None
+    ) -> list[Job]:
         """Claims up to n (1 to 1000) jobs at once; [] if there is none."""
-        return with_fresh_token(lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, n=n))
+        return with_fresh_token(
+            lambda token: self.claim(token, stage, working_stage, wait_s=wait_s, n=n, lease_s=lease_s)
+        )
 
     def claim(
-        self, token: str, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, n: int | None = None
+        self,
+        token: str,
+        stage: int,
+        working_stage: int | None = None,
+        *,
+        wait_s: float = 0.0,
+        n: int | None = None,
+        lease_s: float | None = None,
     ) -> list[Job]:
         """`get_many` with a token of the caller's: repeated with the same token, it returns the same jobs."""
         path = f"/get/{stage}" if working_stage is None else f"/get/{stage}/{working_stage}"
-        params: dict[str, int | float] = {"wait": wait_s} if wait_s else {}
+        params = _lease(lease_s) | ({"wait": wait_s} if wait_s else {})
         if n is not None:
             params["n"] = n
         try:
@@ -74,7 +90,10 @@ class JobClient(ListClient):
         jobcmd: Any = UNSET,
         result: Any = UNSET,
         error: str | None = None,
+        condition: Condition | None = None,
+        retry: bool = True,
         next: int | None = None,
+        lease_s: float | None = None,
     ) -> UpdateResponse:
         """Ends a claim: the job moves to the even stage `next_stage`. `next` also claims a job of that stage.
 
@@ -85,7 +104,9 @@ class JobClient(ListClient):
             jobid, claim = job_or_jobid.jobid, claim or job_or_jobid.claim
         else:
             jobid = job_or_jobid
-        body = Report(jobid, next_stage, claim, filename, jobcmd, result, error).body()
+        body = Report(
+            jobid, next_stage, claim, filename, jobcmd, result, error, condition=condition, retry=retry
+        ).body()
 
         def send(token: str) -> Decoded:
             """Sends the update with this token for the next claim."""
@@ -93,7 +114,7 @@ class JobClient(ListClient):
                 "POST",
                 f"/update_job/{jobid}/{next_stage}",
                 headers=({} if claim is None else {"claim": claim}) | ({} if next is None else {"next-claim": token}),
-                params={} if next is None else {"next": next},
+                params={} if next is None else {"next": next, **_lease(lease_s)},
                 body=as_json(body) if body else None,
                 repeatable=claim is not None,
             )
@@ -101,19 +122,31 @@ class JobClient(ListClient):
         return with_fresh_token(send).into(codec.decode_update)
 
     def update_many(
-        self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
+        self,
+        reports: Iterable[Report],
+        *,
+        next: int | None = None,
+        n: int | None = None,
+        lease_s: float | None = None,
     ) -> tuple[list[Outcome], list[Job]]:
         """Ends many claims. Returns an outcome for each report, in order, and up to n claimed jobs of stage `next`."""
         reports = list(reports)
         body = as_json([report.entry() for report in reports])
         repeatable = all(report.claim is not None for report in reports)
-        return self.send_reports(body, len(reports), next=next, n=n, repeatable=repeatable)
+        return self.send_reports(body, len(reports), next=next, n=n, lease_s=lease_s, repeatable=repeatable)
 
     def send_reports(
-        self, body: bytes, count: int, *, next: int | None = None, n: int | None = None, repeatable: bool = True
+        self,
+        body: bytes,
+        count: int,
+        *,
+        next: int | None = None,
+        n: int | None = None,
+        lease_s: float | None = None,
+        repeatable: bool = True,
     ) -> tuple[list[Outcome], list[Job]]:
         """`update_many` with the JSON of `count` reports. repeatable: each of them has a claim."""
-        params = {} if next is None else {"next": next, "n": 1 if n is None else n}
+        params: dict[str, float] = {} if next is None else {"next": next, "n": 1 if n is None else n, **_lease(lease_s)}
 
         def send(token: str) -> Decoded:
             """Sends the reports with this token for the next claim."""
@@ -138,3 +171,7 @@ class JobClient(ListClient):
         held: list[shapes.HeldClaim] = [{"jobid": job.jobid, "claim": job.claim} for job in jobs]
         response = self._transport.request("POST", "/heartbeat", body=as_json(held))
         return response.into(lambda value, now: codec.decode_renewed(value, now, jobs))
+
+
+def _lease(lease_s: float | None) -> dict[str, float]:
+    return {} if lease_s is None else {"lease_s": lease_s}

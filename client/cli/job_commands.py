@@ -12,10 +12,11 @@ from dataclasses import asdict
 from ..api.job_client import JobClient
 from ..api.types import UNSET, Progress
 from ..errors import AllFailed, ClaimLost, ClientError, NoSuchJob
-from ..worker.worker import Worker
+from ..worker.command import DATA_ERROR
+from ..worker.worker import LEASE_S, Worker
 from .context import connect, require_list
 from .output import JSON, NEGATIVE, NO_LIST, OK, Hints, print_json, say, warn
-from .values import json_value, seconds, whole
+from .values import duration, exit_code, json_value, lease, seconds, whole
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -60,8 +61,9 @@ def add_work(add: Add) -> None:
     )
     command.add_argument("stage", type=whole, help="the even stage to take jobs from")
     command.add_argument("working_stage", type=whole, nargs="?", help="the odd stage to work in (default: stage + 1)")
-    command.add_argument("--wait-s", type=seconds, default=0.0, metavar="S", help="wait up to 60 s for a job, then end")
-    command.add_argument("--forever", action="store_true", help="continue to wait if there is no job")
+    command.add_argument("--until-done", action="store_true", help="wait while jobs may still come (the default)")
+    command.add_argument("--wait-s", type=seconds, metavar="S", help="instead: wait up to 60 s for a job, then end")
+    command.add_argument("--forever", action="store_true", help="instead: wait until a signal arrives")
     command.add_argument("--filename", metavar="TEMPLATE", help="path of the output, with the same fields")
     command.add_argument(
         "--output",
@@ -76,6 +78,18 @@ def add_work(add: Add) -> None:
         default=True,
         help="check the files that the stage before declared (default)",
     )
+    command.add_argument(
+        "--lease-s", type=lease, default=LEASE_S, metavar="S",
+        help=f"a job is given to others if this worker does not renew its claim for S seconds (default: {LEASE_S:g})",
+    )  # fmt: skip
+    command.add_argument(
+        "--stop-before", type=duration, metavar="TIME",
+        help="in a Slurm job: claim no job in its last TIME (90s, 5m, 1h), and give the running job back at its end",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-retry-exit-code", type=exit_code, default=DATA_ERROR, metavar="N",
+        help=f"exit code of the command if another attempt would fail too (default: {DATA_ERROR})",
+    )  # fmt: skip
 
 
 def get(arguments: argparse.Namespace) -> int:
@@ -144,6 +158,9 @@ def work(arguments: argparse.Namespace) -> int:
         filename=arguments.filename,
         outputs=arguments.output,
         verify=arguments.verify,
+        lease_s=arguments.lease_s,
+        stop_before_s=arguments.stop_before,
+        no_retry_exit_code=arguments.no_retry_exit_code,
     )
     progress = _progress_for_hint(client)
     if progress is not None and not progress.name:

@@ -18,7 +18,7 @@ EXIT_CODES: list[tuple[type[errors.ClientError], int]] = [
     (errors.UntrustedServer, 5),
     (errors.NotAJobServer, 5),
     (errors.ServerUnreachable, 5),
-    (errors.ClientError, 2),  # BadAddress, BadSource, BadTemplate, BadContext
+    (errors.ClientError, 2),  # BadAddress, BadSource, BadTemplate, BadContext, NoBatchJob
 ]
 BAD_COMMAND_LINE = 2
 BUG = 70

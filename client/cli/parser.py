@@ -11,7 +11,7 @@ from typing import NoReturn
 import shtab
 
 from ..version import version
-from ..worker.worker import LONGEST_WAIT_S
+from ..worker.waiting import LONGEST_WAIT_S
 from . import job_commands, list_commands, outbox_commands, output, session_commands, values, words
 from .context import DEFAULT_URL
 
@@ -194,9 +194,16 @@ def _check(arguments: argparse.Namespace, command: _Parser) -> None:
         command.error("set takes a file, or --files PATTERN in quotes")
     if arguments.command == "check" and (arguments.old is None) != (arguments.new is None):
         command.error("check takes both OLD and NEW, or neither")
-    if arguments.command == "work" and arguments.wait_s > LONGEST_WAIT_S:
-        command.error("--wait-s must be from 0 to 60; use --forever to wait without end")
+    if arguments.command == "work":
+        _check_waiting(arguments, command)
     if arguments.command == "login" and arguments.url is not None:
         command.error("login takes the URL as its argument: jm login URL, without --url")
     if arguments.command == "completion":
         arguments.parser = build_parser()
+
+
+def _check_waiting(arguments: argparse.Namespace, command: _Parser) -> None:
+    if (arguments.wait_s is not None) + arguments.forever + arguments.until_done > 1:
+        command.error("give only one of --until-done, --wait-s and --forever")
+    if arguments.wait_s is not None and arguments.wait_s > LONGEST_WAIT_S:
+        command.error("--wait-s must be from 0 to 60; use --forever to wait without end")

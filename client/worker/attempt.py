@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import sysconfig
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api.types import UNSET, Condition, Done, Job, Output, as_json
-from ..errors import BadTemplate
-from .command import Command, CommandFailed, CommandStopped
+from ..errors import BadTemplate, DoNotRetry
+from .command import DATA_ERROR, Command, CommandFailed, CommandStopped
 from .outputs import InvalidInput, OutputMissing, Outputs, measure, remove, verify
 from .stopping import Abort, Stopping
 from .template import Template
+from .time_limit import NEVER, FunctionLimit, describe
 
 ERROR_CHARACTERS = 2000
+# Between the end of a command and that of its worker, if a batch system ends both: it may signal the command first.
+SIGNAL_DELAY_S = 2.0
+SHORT_SIGNAL_DELAY_S = 0.1  # if the command handled the signal, so that its exit code does not show it
 
 _THIS_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _STANDARD_LIBRARY = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
@@ -52,12 +57,14 @@ class GivenBack:
 
 
 Ending = Done | Failed | GivenBack
+INTERRUPTED = GivenBack("interrupted")
 
 
 class Attempt:
     """Runs `work`, a function or a command line, for one job after another. filename: a template, or None.
 
     outputs: templates of the files that each attempt must write. verify: check the files of the stage before first.
+    no_retry_exit_code: of a command for which another attempt would fail too.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Attempt:
         *,
         outputs: Sequence[str] = (),
         verify: bool = True,
+        no_retry_exit_code: int = DATA_ERROR,
     ) -> None:
         if not callable(work) and not isinstance(work, str | Sequence):
             raise BadTemplate(f"work must be a function or a command line, not {work!r}")
@@ -77,42 +85,86 @@ class Attempt:
         self._command = None if callable(work) else Command(work, len(self._outputs))
         self._filename = None if filename is None else Template(filename)
         self._stopping = stopping
+        self._no_retry_exit_code = no_retry_exit_code
+        self._function_limit = FunctionLimit()
 
-    def __call__(self, job: Job) -> Ending:
-        """Never raises what the work raised."""
-        ending: Ending = GivenBack()
+    def close(self) -> None:
+        """Ends the helpers of this attempt. Another call starts them again."""
+        self._function_limit.close()
+        if self._command is not None:
+            self._command.close()
+
+    def __call__(self, job: Job, limit_at: float = NEVER) -> Ending:
+        """Never raises what the work raised. limit_at: the end of the time limit, as of time.monotonic()."""
+        ending: Ending = INTERRUPTED
         try:
-            ending = self._run(job)
-        except (CommandStopped, Abort):
-            ending = GivenBack()
-        except InvalidInput as problem:
-            ending = Failed(bounded(str(problem)), condition="invalid")
-        except (CommandFailed, BadTemplate, NotJsonError, OutputMissing) as problem:
-            ending = Failed(bounded(str(problem)))
-        except (Exception, SystemExit) as problem:  # sys.exit() in the work does not end the worker
-            ending = Failed(_describe(problem))
+            ending = self._run(job, limit_at)
+        except (Abort, Exception, SystemExit) as problem:  # sys.exit() in the work does not end the worker
+            ending = self._ending(problem, job)
         finally:
             if not isinstance(ending, Done):
                 remove(job)
         return ending
 
-    def _run(self, job: Job) -> Ending:
+    def _run(self, job: Job, limit_at: float) -> Done:
         if self._verify and job.outputs:
             verify(job)
         if self._outputs:
             self._outputs.prepare(job)
         filename = None if self._filename is None else self._filename.fill(job)
         if self._command is not None:
-            self._command.run(job, lambda: job.stopped.is_set() or self._stopping.now)
+            self._command.run(job, lambda: self._must_end(job) or time.monotonic() >= limit_at)
             done = Done(filename=filename)
         else:
-            done = _checked(self._call(job), filename)
+            done = _checked(self._call(job, limit_at), filename)
         if not job.private_files:
             return done
         outputs = measure(job)
         return Finished(done.result, done.filename or outputs[0].path, done.jobcmd, outputs)
 
-    def _call(self, job: Job) -> Any:
+    def _must_end(self, job: Job) -> bool:
+        return job.stopped.is_set() or self._stopping.now
+
+    def _ending(self, problem: BaseException, job: Job) -> Ending:
+        """How an attempt ended that raised this."""
+        if isinstance(problem, _LimitReached) or (isinstance(problem, CommandStopped) and not self._must_end(job)):
+            return _timeout(job, str(problem))
+        if isinstance(problem, Abort | CommandStopped) or self._is_interrupted(problem):
+            return INTERRUPTED
+        if isinstance(problem, InvalidInput):
+            return Failed(bounded(str(problem)), condition="invalid")
+        if isinstance(problem, CommandFailed):
+            return Failed(bounded(str(problem)), retry=problem.returncode != self._no_retry_exit_code)
+        if isinstance(problem, BadTemplate | NotJsonError | OutputMissing):
+            return Failed(bounded(str(problem)))
+        return Failed(_describe(problem), retry=not isinstance(problem, DoNotRetry))
+
+    def _is_interrupted(self, problem: BaseException) -> bool:
+        """Whether the work failed because somebody ended it together with its worker."""
+        if not isinstance(problem, CommandFailed):
+            return self._stopping.now
+        self._stopping.wait_for_signal(SIGNAL_DELAY_S if problem.from_outside else SHORT_SIGNAL_DELAY_S)
+        return self._stopping.now or (problem.from_outside and self._stopping.signum is not None)
+
+    def _call(self, job: Job, limit_at: float) -> Any:
+        """Raises _LimitReached if the function ended after the limit; its exception is then the message."""
+        assert self._function is not None
+        if limit_at == NEVER:
+            return self._call_interruptible(job)
+        self._function_limit.start(job, limit_at)
+        try:
+            returned = self._call_interruptible(job)
+        except Exception as problem:
+            if self._function_limit.end():
+                raise _LimitReached(_describe(problem)) from problem
+            raise
+        finally:
+            is_late = self._function_limit.end()
+        if is_late:
+            raise _LimitReached
+        return returned
+
+    def _call_interruptible(self, job: Job) -> Any:
         assert self._function is not None
         try:
             self._stopping.set_interruptible(True)
@@ -123,6 +175,15 @@ class Attempt:
 
 class NotJsonError(Exception):
     """The function returned something that JSON cannot express."""
+
+
+class _LimitReached(Exception):
+    """The function ended after its time limit."""
+
+
+def _timeout(job: Job, details: str) -> Failed:
+    text = f"{describe(job)}: {details}" if details else describe(job)
+    return Failed(bounded(text), condition="timeout")
 
 
 def _checked(returned: Any, filename: str | None) -> Done:

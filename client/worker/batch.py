@@ -80,14 +80,15 @@ class Batch:
 class SlowBatch:
     """While it is entered: if the batch takes too long, reports all but the running job from a thread of its own.
 
+    limit_s: the time limit of its jobs; those that have waited for half of it are given back.
     problem: what `report` raised, once it is left.
     """
 
-    def __init__(self, batch: Batch, report: Callable[[Endings], object]) -> None:
+    def __init__(self, batch: Batch, report: Callable[[Endings], object], limit_s: float) -> None:
         self._batch = batch
         self._report = report
         self.problem: BaseException | None = None
-        self._timer = threading.Timer(SLOW_S, self._run)
+        self._timer = threading.Timer(min(SLOW_S, limit_s / 2), self._run)
         self._timer.daemon = True
 
     def __enter__(self) -> SlowBatch:

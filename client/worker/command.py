@@ -16,20 +16,37 @@ from collections.abc import Callable, Sequence
 
 from ..api.types import Job
 from ..errors import BadTemplate
+from .supervision import MARKER, Supervision
 from .template import Template, environment
 
 POLL_S = 0.1
 KILL_AFTER_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 TAIL_BYTES = 2000
 TAIL_LINES = 20
+DATA_ERROR = 65  # EX_DATAERR of sysexits.h: the input data is wrong
+# What a batch system sends to all processes of a job that it ends. Of a shell whose program was killed: 128 + number.
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
+_ENDED_FROM_OUTSIDE = {code for signum in ENDING_SIGNALS for code in (-signum, 128 + signum)}
 
 
 class CommandFailed(Exception):
-    """The command could not be started, or its exit code was not 0; the message is stored with the job."""
+    """The command could not be started, or its exit code was not 0; the message is stored with the job.
+
+    returncode: as of subprocess; None if it could not be started.
+    """
+
+    def __init__(self, message: str, returncode: int | None = None) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether a signal ended the command that a batch system may have sent to the worker, too."""
+        return self.returncode in _ENDED_FROM_OUTSIDE
 
 
 class CommandStopped(Exception):
-    """The command was stopped on request."""
+    """The command was stopped on request. The message is the end of its stderr."""
 
 
 class Command:
@@ -49,6 +66,7 @@ class Command:
         # Checked now: later every job would fail with the same error.
         if self._words[0].is_plain and shutil.which(words[0]) is None:
             raise BadTemplate(f"no program {words[0]!r} was found on this machine: check the name and PATH")
+        self._supervision = Supervision()
 
     def run(self, job: Job, must_stop: Callable[[], bool]) -> None:
         """Runs the command for this job until it ends or `must_stop` returns True.
@@ -57,6 +75,7 @@ class Command:
         gets SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
         """
         arguments = [word.fill(job) for word in self._words]
+        self._supervision.prepare()
         # Without the secret key: the output of a command may appear on the server's pages.
         inherited = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}
         try:
@@ -64,21 +83,30 @@ class Command:
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=inherited | environment(job),
+                env=inherited | environment(job) | {MARKER: self._supervision.marker},
                 start_new_session=True,  # Ctrl-C in the terminal reaches the worker alone; the running job may finish
             )
         except (OSError, ValueError) as problem:
             raise CommandFailed(f"could not start {arguments[0]}: {problem}") from problem
+        self._supervision.started(process.pid)
         tail = _Tail(process)
         waiting = threading.Thread(target=process.wait, name="command", daemon=True)
         waiting.start()
-        while waiting.is_alive():
-            waiting.join(POLL_S)
-            if waiting.is_alive() and must_stop():
-                _end_group(process.pid)
-                raise CommandStopped
+        try:
+            while waiting.is_alive():
+                waiting.join(POLL_S)
+                if waiting.is_alive() and must_stop():
+                    _end_group(process.pid)
+                    raise CommandStopped(tail.text())
+        finally:
+            self._supervision.ended()
         if process.returncode:
-            raise CommandFailed(f"{_describe(process.returncode)}: {tail.text()}".rstrip(": \n"))
+            message = f"{_describe(process.returncode)}: {tail.text()}".rstrip(": \n")
+            raise CommandFailed(message, process.returncode)
+
+    def close(self) -> None:
+        """Ends the supervisor process. Another run starts another one."""
+        self._supervision.close()
 
 
 class _Tail:

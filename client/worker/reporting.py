@@ -30,12 +30,16 @@ MAX_SHOWN = 20  # undelivered reports
 
 
 class Delivery:
-    """Delivers the reports of one worker. outbox: has the reports until they are delivered."""
+    """Delivers the reports of one worker. outbox: has the reports until they are delivered.
 
-    def __init__(self, client: JobClient, stopping: Stopping) -> None:
+    lease_s: of the jobs that are claimed with a report.
+    """
+
+    def __init__(self, client: JobClient, stopping: Stopping, lease_s: float) -> None:
         self._client = client
         self._stopping = stopping
         self.outbox = Outbox(client.list_key)
+        self._lease_s = lease_s
 
     def deliver(self, entries: Sequence[shapes.ReportEntry], stage: int, n: int) -> tuple[list[Outcome], list[Job]]:
         """Keeps the reports in the outbox, sends them, and claims up to n jobs of the stage.
@@ -51,7 +55,9 @@ class Delivery:
         self, entries: Sequence[shapes.ReportEntry], body: bytes, stage: int, n: int
     ) -> tuple[list[Outcome], list[Job]]:
         request = BackgroundRequest(
-            lambda: self._client.send_reports(body, len(entries), next=stage if n else None, n=n or None),
+            lambda: self._client.send_reports(
+                body, len(entries), next=stage if n else None, n=n or None, lease_s=self._lease_s
+            ),
             late=lambda response: self.give_back(response[1]),
         )
         give_up_at = None
@@ -92,7 +98,7 @@ class Delivery:
             )
         else:
             jobs = "The job" if len(entries) == 1 else "Each job"
-            remedy = f"{jobs} will be done again when its lifetime is over"
+            remedy = f"{jobs} will be done again when its lease ends"
         return Undelivered(f"UNDELIVERED: the server did not receive that {text}{more} ({reason}). {remedy}")
 
     def without_secret(self, text: str) -> str:

@@ -1,9 +1,10 @@
 """A JobClient that records each claim and each end of a claim: the evidence for the demo's counts."""
 
+import json
 import time
 from collections.abc import Iterable
 
-from client import Job, JobClient, Outcome, Renewed, Report
+from client import Job, JobClient, Outcome, Renewed
 from examples.demo.history import Log
 
 RETRY_FOR_S = 10.0  # the demo's server is on this machine and does not come back
@@ -22,26 +23,40 @@ class RecordingClient(JobClient):
         return copy
 
     def claim(
-        self, token: str, stage: int, working_stage: int | None = None, *, wait_s: float = 0.0, n: int | None = None
+        self,
+        token: str,
+        stage: int,
+        working_stage: int | None = None,
+        *,
+        wait_s: float = 0.0,
+        n: int | None = None,
+        lease_s: float | None = None,
     ) -> list[Job]:
         requested_s = time.monotonic()
-        jobs = super().claim(token, stage, working_stage, wait_s=wait_s, n=n)
+        jobs = super().claim(token, stage, working_stage, wait_s=wait_s, n=n, lease_s=lease_s)
         for job in jobs:
             self._claimed(job, requested_s)
         return jobs
 
-    def update_many(
-        self, reports: Iterable[Report], *, next: int | None = None, n: int | None = None
+    def send_reports(
+        self,
+        body: bytes,
+        count: int,
+        *,
+        next: int | None = None,
+        n: int | None = None,
+        lease_s: float | None = None,
+        repeatable: bool = True,
     ) -> tuple[list[Outcome], list[Job]]:
-        reports, requested_s = list(reports), time.monotonic()
+        reports, requested_s = json.loads(body), time.monotonic()
         for report in reports:
-            self._log.write("reporting", jobid=report.jobid, claim=report.claim)
-        outcomes, jobs = super().update_many(reports, next=next, n=n)
+            self._log.write("reporting", jobid=report["jobid"], claim=report.get("claim"))
+        outcomes, jobs = super().send_reports(body, count, next=next, n=n, lease_s=lease_s, repeatable=repeatable)
         for report, outcome in zip(reports, outcomes, strict=True):
             if outcome.jobstage is None:
-                self._log.write("lost", jobid=report.jobid, claim=report.claim)
+                self._log.write("lost", jobid=report["jobid"], claim=report.get("claim"))
             else:
-                self._log.write("ended", jobid=report.jobid, claim=report.claim, jobstage=outcome.jobstage)
+                self._log.write("ended", jobid=report["jobid"], claim=report.get("claim"), jobstage=outcome.jobstage)
         for job in jobs:
             self._claimed(job, requested_s)
         return outcomes, jobs

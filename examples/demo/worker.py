@@ -36,7 +36,7 @@ def main() -> int:
     while True:
         done = 0
         for taken_from, work in steps.items():
-            tally = Worker(client, taken_from, work).run()
+            tally = Worker(client, taken_from, work, wait_s=0).run()
             if tally.signum is not None:
                 return 0
             done += tally.done

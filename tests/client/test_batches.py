@@ -61,7 +61,7 @@ def test_a_slow_job_does_not_delay_the_others_of_its_batch(client, url, jobix, m
         if job.jobid == 12:  # in the third claim, of jobs 9 and up
             until(lambda: client.progress().done == 12)
             assert (client.progress().available, client.progress().working) == (27, 1)
-            others.append(Worker(JobClient(url, jobix), 0, lambda job: None).run())
+            others.append(Worker(JobClient(url, jobix), 0, lambda job: None, wait_s=0).run())
 
     assert Worker(client, 0, work).run() == Tally(done=13)
     assert others == [Tally(done=27)]
@@ -100,10 +100,8 @@ def test_all_jobs_of_an_abandoned_claim_are_given_back(client):
 
 
 def test_waiting_jobs_of_a_batch_are_renewed(client, monkeypatch):
-    """Eight jobs take a quarter of a second each, with a lifetime of 0.9 s. Done jobs are renewed until reported."""
+    """Eight jobs take a fifth of a second each, with a lease of 0.9 s. Done jobs are renewed until reported."""
     monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
-    client.init([0, 0.015])
-    client.lifetime(1, 0.015, requeue=0)
     client.set({jobid: {} for jobid in range(9)})
     attempts = []
 
@@ -111,13 +109,12 @@ def test_waiting_jobs_of_a_batch_are_renewed(client, monkeypatch):
         attempts.append(job.attempt)
         time.sleep(0.2 if job.jobid else 0)
 
-    assert Worker(client, 0, work).run() == Tally(done=9)
+    assert Worker(client, 0, work, lease_s=0.9).run() == Tally(done=9)
     assert attempts == [1] * 9
 
 
 def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, job_row, monkeypatch):
     monkeypatch.setattr("client.worker.batch.SLOW_S", 60)
-    client.init([0, 0.01])
     client.set({jobid: {} for jobid in range(5)})
     started = []
 
@@ -127,7 +124,7 @@ def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, 
             assert shared.run("cancel", client.progress().name, "3").returncode == 0
             time.sleep(0.5)  # until a renewal shows that it is cancelled
 
-    assert Worker(client, 0, work).run() == Tally(done=4, failed=1)
+    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=4, failed=1)
     assert 3 not in started
     assert job_row(3)["error"] == "cancelled"
 

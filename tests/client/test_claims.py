@@ -17,24 +17,20 @@ def counts(client) -> tuple[int, int, int]:
     return progress.available, progress.working, progress.done
 
 
-def test_a_claim_is_renewed_while_the_work_runs_longer_than_its_lifetime(client):
-    client.init([0, 0.01])
-    client.lifetime(1, 0.01, requeue=0)
+def test_a_claim_is_renewed_while_the_work_runs_longer_than_its_lease(client):
     client.set({1: {}})
 
     def work(job):
         time.sleep(1.2)
-        return client.check_stages(1, 0).degraded
 
-    assert Worker(client, 0, work).run() == Tally(done=1)
+    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=1)
     assert counts(client) == (0, 0, 1)
 
 
-def test_renewals_come_at_a_third_of_the_lifetime(proxy, jobix):
+def test_renewals_come_at_a_third_of_the_lease(proxy, jobix):
     client = JobClient(proxy.url, jobix)
-    client.init([0, 0.015])
     client.set({1: {}})
-    Worker(client, 0, lambda job: time.sleep(1.05)).run()
+    Worker(client, 0, lambda job: time.sleep(1.05), lease_s=0.9).run()
     assert proxy.count("/heartbeat") == 3
 
 
@@ -156,7 +152,7 @@ def test_two_workers_never_hold_the_same_job(client, url, jobix):
     seen = []
 
     def work(job):
-        seen.append(Worker(JobClient(url, jobix), 0, lambda job: None).run())
+        seen.append(Worker(JobClient(url, jobix), 0, lambda job: None, wait_s=0).run())
 
     Worker(client, 0, work).run()
     assert seen == [Tally()]

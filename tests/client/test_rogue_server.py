@@ -202,7 +202,7 @@ def test_an_odd_response_to_a_heartbeat_does_not_end_the_renewals(odd, caplog):
     stopped = []
     with RogueServer(script) as server:
         client = JobClient(server.url, 4711, retry_for_s=1)
-        tally = Worker(client, 0, lambda job: stopped.append(job.stopped.wait(8))).run()
+        tally = Worker(client, 0, lambda job: stopped.append(job.stopped.wait(8)), wait_s=0).run()
     assert stopped == [True]
     assert tally.lost == 1
     assert "could not be renewed; the work continues" in caplog.text

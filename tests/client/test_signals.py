@@ -10,6 +10,7 @@ import pytest
 from client import JobClient
 from tests.client.conftest import is_running
 from tests.client.lossy_proxy import LossyProxy
+from tests.support.paths import ROOT
 
 WORKER = """
 import sys, time
@@ -44,20 +45,24 @@ def ended(process, within_s: float) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_the_first_signal_lets_the_running_job_finish(client, function_worker, job_row):
+def test_the_first_sigint_lets_the_running_job_finish(client, function_worker, job_row):
     client.set({1: {}, 2: {}})
     process = function_worker(0.6)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     code, out, err = ended(process, 3)
     assert code == 0
-    assert "done=1, failed=0, given_back=0, lost=0, signum=15" in out
+    assert "done=1, failed=0, given_back=0, lost=0, signum=2" in out
     assert "a second signal gives it back" in err
     assert job_row(1)["result"] == '"done"'
     assert (client.progress().available, client.progress().working) == (1, 0)
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
-def test_the_second_signal_gives_the_running_job_back_without_an_error(client, function_worker, job_row, signals):
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)]
+)
+def test_sigterm_or_a_second_sigint_gives_the_running_job_back_without_an_error(
+    client, function_worker, job_row, signals
+):
     client.set({1: {}, 2: {}})
     process = function_worker(60)
     for signum in signals:
@@ -69,30 +74,75 @@ def test_the_second_signal_gives_the_running_job_back_without_an_error(client, f
     assert (job_row(1)["error"], job_row(1)["failures"]) == (None, 0)
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_running_command_ends_at_the_first_signal(client, terminal, until, number, expected):
+def test_a_running_command_finishes_after_the_first_sigint(client, terminal, until):
     client.set({1: {}, 2: {}})
     process = terminal.start("work", "0", "--", "sh", "-c", "touch runs; sleep 0.7")
     until((terminal.folder / "runs").exists)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     code, _, err = ended(process, 3)
-    assert (code, err.splitlines()[-1]) == (expected, "1 done")
+    assert (code, err.splitlines()[-1]) == (130, "1 done")
     assert (client.progress().available, client.progress().working, client.progress().done) == (1, 0, 1)
 
 
-def test_the_second_signal_ends_a_command_and_its_child_processes(client, terminal, until, tmp_path):
+@pytest.mark.parametrize(
+    ("signals", "expected"), [([signal.SIGTERM], 143), ([signal.SIGINT, signal.SIGINT], 130)], ids=["TERM", "INT twice"]
+)
+def test_a_command_that_is_given_back_ends_with_its_child_processes(
+    client, terminal, until, tmp_path, signals, expected, job_row
+):
     client.set({1: {}})
     script = 'trap "" HUP; (sleep 55; echo late > late) & echo $! > pid; wait'
     process = terminal.start("work", "0", "--", "sh", "-c", script)
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.1)
     code, _, err = ended(process, 3)
-    assert (code, err.splitlines()[-1]) == (143, "0 done, 1 given back")
+    assert (code, err.splitlines()[-1]) == (expected, "0 done, 1 given back")
     assert client.progress().available == 1
     assert not is_running(int((tmp_path / "pid").read_text()))
+    assert (job_row(1)["failures"], job_row(1)["error"]) == (0, None)
+
+
+SIGNALS_BOTH = """
+import os, signal, subprocess, sys, time
+sys.path.insert(0, {root!r})
+worker = subprocess.Popen([sys.executable, "-m", "client", "work", "0", "--", "sh", "-c", {script!r}])
+while not os.path.exists("pid") or not open("pid").read():
+    time.sleep(0.02)
+os.kill(int(open("pid").read()), signal.{command})  # as Slurm does: the command may get it first
+time.sleep({delay_s})
+worker.terminate()
+sys.exit(worker.wait())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command_signal", "script", "delay_s"),
+    [
+        ("SIGTERM", "echo $$ > pid; exec sleep 60", 0.5),
+        ("SIGKILL", "echo $$ > pid; exec sleep 60", 0.5),
+        ("SIGXCPU", "echo $$ > pid; exec sleep 60", 0.5),
+        ("SIGTERM", "sleep 60 & echo $! > pid; wait $!; exit $?", 0.5),  # a shell reports 128 + 15
+        ("SIGTERM", 'trap "exit 3" TERM; echo $$ > pid; while :; do sleep 0.01; done', 0.02),
+    ],
+)
+def test_a_command_that_a_signal_ended_together_with_its_worker_has_not_failed(
+    client, terminal, job_row, command_signal, script, delay_s
+):
+    client.set({1: {}})
+    program = SIGNALS_BOTH.format(root=str(ROOT), script=script, command=command_signal, delay_s=delay_s)
+    code, _, err = ended(terminal.start_python("-c", program), 6)
+    assert (code, err.splitlines()[-1]) == (143, "0 done, 1 given back")
+    row = job_row(1)
+    assert (row["jobstage"], row["failures"], row["error"]) == (0, 0, None)
+
+
+def test_a_command_that_a_signal_ended_alone_has_failed(client, terminal, job_row):
+    client.lifetime(1, 0, max_attempts=1)
+    client.set({1: {}})
+    assert terminal.run("work", "0", "--", "sh", "-c", "kill -TERM $$")[0] == 0
+    assert (job_row(1)["error"], job_row(1)["failures"]) == ("killed by SIGTERM", 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -156,7 +206,7 @@ def test_a_signal_ends_a_waiting_worker_while_the_server_is_unreachable(server, 
     assert "a job may stay claimed" in err
 
 
-def test_a_second_signal_ends_the_delivery_and_shows_the_result(server, terminal, jobix, until):
+def test_sigterm_ends_the_delivery_and_shows_the_result(server, terminal, jobix, until):
     client = JobClient(server.url, jobix)
     client.set({1: {}})
     command = ("sh", "-c", "touch runs; sleep 0.5")
@@ -164,9 +214,6 @@ def test_a_second_signal_ends_the_delivery_and_shows_the_result(server, terminal
     until((terminal.folder / "runs").exists)
     server.kill()
     assert "retrying" in process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     code, _, err = ended(process, 4)
     assert code == 6

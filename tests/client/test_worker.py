@@ -113,7 +113,7 @@ def test_a_waiting_worker_takes_a_new_job_and_then_ends(client):
 def test_a_worker_with_forever_continues_without_jobs_until_it_is_stopped(client, until):
     client.init()
     tallies = []
-    worker = Worker(client, 0, lambda job: None, wait_s=0.2, forever=True)
+    worker = Worker(client, 0, lambda job: None, forever=True)
     thread = threading.Thread(target=lambda: tallies.append(worker.run()))
     thread.start()
     time.sleep(0.5)

@@ -76,7 +76,7 @@ def test_workers_that_always_long_poll_get_every_new_job(plain, jobix):
     """There are more workers than the limit of long polls."""
     master = JobClient(plain.url, jobix)
     master.set({})
-    workers = [Worker(master.with_options(), 0, lambda job: job.jobid, wait_s=1, forever=True) for _ in range(8)]
+    workers = [Worker(master.with_options(), 0, lambda job: job.jobid, forever=True) for _ in range(8)]
     threads = [threading.Thread(target=worker.run) for worker in workers]
     for thread in threads:
         thread.start()
@@ -105,7 +105,7 @@ def test_restarts_and_kills_under_load_lose_nothing(start, jobix, processes):
             done.append(job.jobid)
 
         workers = [Worker(master.with_options(), 0, work) for _ in range(8)]
-        workers.append(Worker(master.with_options(), 2, lambda job: None, wait_s=1, forever=True))
+        workers.append(Worker(master.with_options(), 2, lambda job: None, forever=True))
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
         for worker, thread in zip(workers, threads, strict=True):
             at_the_end.callback(worker.stop)
