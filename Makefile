@@ -87,9 +87,9 @@ run: setup
 demo: setup
 	@exec $(BIN)/python examples/demo/run.py $(if $(INPUT),--input "$(INPUT)")
 
-# Three processes: tests wait for a third of their time. Without Chromium, Apache or a compiler some tests are skipped,
+# Three processes: tests wait for a third of their time. Without Chromium, Apache, Slurm or a compiler some tests are skipped,
 # and the last line reports that; with REQUIRE_ALL=1 they fail.
-LONG = tests/deploy/apache/test_load.py tests/faults/test_crashes.py tests/faults/test_races.py
+LONG = tests/deploy/apache/test_load.py tests/deploy/test_slurm.py tests/faults/test_crashes.py tests/faults/test_races.py
 test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
