@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a copy of this folder alone must work
 log = logging.getLogger(__name__)
 
 OK, NO_SUCH_JOB, CONFLICT = 200, 404, 409
-LAST_REPORT_S = 2.0  # for a report that is being sent when the second signal arrives
+LAST_REPORT_S = 2.0  # for a report that is being sent when a signal gives the running job back
 MAX_SHOWN = 20  # undelivered reports
 
 
@@ -65,7 +65,7 @@ class Delivery:
             if self._stopping.now and give_up_at is None:
                 give_up_at = time.monotonic() + LAST_REPORT_S
             if give_up_at is not None and time.monotonic() > give_up_at and request.abandon():
-                raise self.undelivered(entries, "a second signal ended the retries")
+                raise self.undelivered(entries, "a signal ended the retries")
         try:
             return request.response()
         except TooLarge as problem:

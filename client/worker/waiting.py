@@ -97,7 +97,7 @@ class UntilDone:
         if self._stage >= progress.last_stage:
             log.warning(
                 "no job can be claimed from stage %d: the jobs in the last stage of this list, %d, are done. "
-                "Choose an earlier stage",
+                "Choose an earlier stage, or add stages with `jm init`",
                 self._stage, progress.last_stage,
             )  # fmt: skip
             return True
@@ -116,7 +116,7 @@ def _expected(progress: Progress, stage: int, working_stage: int) -> str:
     active = {number: count.jobs - count.flagged for number, count in progress.stages.items()}
     counts = {
         "in earlier stages": sum(jobs for number, jobs in active.items() if number < stage),
-        f"in stage {stage} that cannot be claimed yet": active.get(stage, 0),
+        f"in stage {stage} with a delay, or in a paused list": active.get(stage, 0),
         "that other workers hold": sum(jobs for number, jobs in active.items() if stage < number <= working_stage),
     }
     return ", ".join(

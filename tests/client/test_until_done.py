@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -132,3 +134,14 @@ def test_the_ways_to_wait_exclude_each_other(run, options):
 def test_wait_s_and_forever_of_a_worker_exclude_each_other(client):
     with pytest.raises(ValueError, match="wait_s or forever=True, not both"):
         Worker(client, 0, lambda job: None, wait_s=1, forever=True)
+
+
+def test_a_worker_waits_while_the_list_is_paused(shared, client, terminal):
+    client.set({1: {}})
+    name = client.progress().name
+    with contextlib.closing(sqlite3.connect(shared.folder / "instance" / "jobs.sqlite")) as database, database:
+        database.execute("UPDATE job_list SET paused = 1 WHERE name = ?", (name,))
+    process = terminal.start("work", "0", "--", "true")
+    waits(process, "1 job in stage 0 with a delay, or in a paused list")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process, 1.5) == (143, "stopping\n0 done\n")
