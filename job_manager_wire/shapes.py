@@ -57,14 +57,69 @@ class _RequiredClaimedJob(TypedDict):
 class ClaimedJob(_RequiredClaimedJob, total=False):
     """A claimed job. jobstage: the stage that it was taken from; deadline: the end of the lease or of the lifetime,
     ISO 8601 in UTC, None without both. name: the user's name of the job. outputs: the files of the stage before.
-    time_limit: the end of the lifetime of a claim with a lease; renewals do not extend it."""
+    time_limit: the end of the lifetime of a claim with a lease; renewals do not extend it.
+    check: the check of the stage, which the worker runs. compare: the command with which the worker compares its
+    result, and the earlier results."""
 
     name: str
     outputs: JsonValue  # a list of Output
     time_limit: str | None
+    check: JsonValue  # a Check
+    compare: JsonValue  # a Comparison
 
 
 ClaimResponse = ClaimedJob | list[ClaimedJob] | NoJob  # of /get/<stage>; a list if the request has n
+
+
+class OutputRule(TypedDict, total=False):
+    """What each output file of a job must fulfil. Sizes in bytes."""
+
+    non_empty: bool
+    min_bytes: int
+    max_bytes: int
+
+
+class Check(TypedDict, total=False):
+    """The check of a result. command: exit code 0 passes; schema: a JSON schema."""
+
+    command: str | list[str]
+    schema: dict[str, JsonValue]
+    outputs: OutputRule
+
+
+class _RequiredReplication(TypedDict):
+    results: int
+
+
+class Replication(_RequiredReplication, total=False):
+    """A job needs so many agreeing results of different hosts. compare: "json", "sha256" or the words of a command."""
+
+    compare: str | list[str]
+    adaptive: bool
+
+
+class StageRules(TypedDict):
+    """The response of /rules/<stage>."""
+
+    stage: int
+    check: Check | None
+    replication: Replication | None
+
+
+class EarlierResult(TypedDict):
+    """The result of another host for the same job."""
+
+    number: int
+    filename: str | None
+    outputs: list[Output] | None
+    result: JsonValue
+
+
+class Comparison(TypedDict):
+    """How a worker compares its result with those of other hosts."""
+
+    command: list[str]
+    results: list[EarlierResult]
 
 
 class UpdateBody(TypedDict, total=False):

@@ -16,3 +16,4 @@ MAX_REPORT_BYTES = 1 * MB  # the body of /update_job, after inflation
 MAX_REPORTS_BYTES = 16 * MB  # the body of /update_jobs, after inflation
 MAX_HEARTBEAT_BYTES = 1 * MB  # after inflation
 MAX_ENTRIES = 10_000  # of /update_jobs and /heartbeat
+MAX_RULES_BYTES = 64_000  # each claim of the stage carries its rules

@@ -20,7 +20,8 @@ class ClaimRequest(NamedTuple):
 class ClaimedJob(NamedTuple):
     """A job that a worker holds. `jobcmd` is JSON text; `deadline` in ms, None: no limit. `stage`: the stage before the
     claim. `outputs`: the files that the stage before declared, as JSON text. `time_limit`: the end of the lifetime of a
-    claim with a lease, in ms."""
+    claim with a lease, in ms. `check`: the check of the stage as JSON text. `compare`: the earlier results with which
+    the worker compares its own, as JSON text."""
 
     row_id: int
     jobid: int
@@ -32,14 +33,18 @@ class ClaimedJob(NamedTuple):
     name: str | None = None
     outputs: str | None = None
     time_limit: int | None = None
+    check: str | None = None
+    compare: str | None = None
 
 
 class Completion(NamedTuple):
-    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed."""
+    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed.
+    `reason`: why a reported result was not accepted, or not yet."""
 
     jobid: int
     stage: int
     failed: bool = False
+    reason: str | None = None
 
 
 class Renewal(NamedTuple):

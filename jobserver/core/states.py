@@ -17,6 +17,7 @@ class Hold(str, Enum):
     DELAYED = "delayed"
     DISABLED = "disabled"
     QUOTA = "quota"
+    REPLICATION = "replication"  # another host must confirm the results of the stage
 
 
 class Phase(str, Enum):
@@ -61,6 +62,7 @@ class EventKind(str, Enum):
     CLAIMED = "claimed"
     COMPLETED = "completed"
     RELEASED = "released"  # returned by its worker
+    INCONCLUSIVE = "inconclusive"  # its result was stored; another host must confirm it
     PAUSE_ENDED = "pause_ended"  # available again, after a failure
     RENEWED = "renewed"  # no longer overdue: by a heartbeat, or by a longer lifetime
     EXPIRED = "expired"  # overdue, in the same stage
@@ -70,6 +72,7 @@ class EventKind(str, Enum):
     CANCEL_REQUESTED = "cancel_requested"
     PRIORITY = "priority"
     LIFETIME = "lifetime"  # of a stage
+    RULES = "rules"  # of a stage
     PAUSED = "paused"  # a list
     RESUMED = "resumed"
 
@@ -102,6 +105,7 @@ TRANSITIONS = frozenset(
         *(Transition(EventKind.CLAIMED, s, Status.WORKING) for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE)),
         *(Transition(EventKind.COMPLETED, s, Status.AVAILABLE) for s in _WORKING),
         *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in _WORKING),
+        *(Transition(EventKind.INCONCLUSIVE, s, Status.AVAILABLE) for s in _WORKING),
         Transition(EventKind.RENEWED, Status.WORKING_OVERDUE, Status.WORKING),
         Transition(EventKind.RENEWED, Status.AVAILABLE_OVERDUE, Status.AVAILABLE),
         Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from jobserver.core.states import Event, EventKind
-from jobserver.feed.long_poll import LongPolls
+from jobserver.feed.long_poll import EVERYONE, LongPolls
 
 NAMED = 5  # jobs that a log line names
 MAKES_AVAILABLE = {
@@ -28,12 +28,14 @@ class Publisher:
         for event in events:
             if log.isEnabledFor(logging.INFO):
                 log.info(log_line(event))
-            if event.kind in MAKES_AVAILABLE and event.to_stage is not None:
+            if event.kind is EventKind.INCONCLUSIVE and event.to_stage is not None:
+                self._long_polls.wake(event.list_id, event.to_stage, EVERYONE)  # some hosts may not have these jobs
+            elif event.kind in MAKES_AVAILABLE and event.to_stage is not None:
                 if event.to_stage % 2 == 0:
                     self._long_polls.wake(event.list_id, event.to_stage, event.jobs)
             elif event.kind is EventKind.CREATED:
                 self._long_polls.wake_for_new_list()
-            elif event.kind is EventKind.RESUMED:
+            elif event.kind in (EventKind.RESUMED, EventKind.RULES):
                 self._long_polls.wake_list(event.list_id)
 
 

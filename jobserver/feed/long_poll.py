@@ -5,6 +5,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from jobserver.core.concurrency import Event, new_event, new_lock, spawn
 from jobserver.core.errors import DatabaseBusy, log_fault
@@ -13,6 +14,7 @@ from jobserver.store.queries import lists
 from jobserver.store.queries.lists import Stock
 
 POLL_EVERY_S = 0.25  # for jobs of other server processes
+CONFIRM_EVERY = 8  # polls; for jobs whose results another host must confirm: most of the woken requests get none
 ANY_NEW_LIST = 0
 FEW = 20  # lists that are looked up one by one
 EVERYONE = 1_000_000_000
@@ -107,7 +109,7 @@ class LongPolls:
 
     def _poll(self) -> None:
         """Polls the database for jobs of other server processes while requests wait."""
-        while True:
+        for polls in count(1):
             time.sleep(POLL_EVERY_S)
             with self._lock:
                 if self.closed or not self._places:
@@ -116,6 +118,8 @@ class LongPolls:
                 list_ids = {list_id for list_id, _stage in self._places}
             try:
                 stock = self._stock(list_ids)
+                if polls % CONFIRM_EVERY == 0:
+                    stock += self._replicating(list_ids)
             except DatabaseBusy:
                 continue
             except Exception as error:
@@ -124,6 +128,10 @@ class LongPolls:
             for place in stock:
                 self.wake(*place)
             self.wake_for_new_list()
+
+    def _replicating(self, list_ids: set[int]) -> list[Stock]:
+        read = self._database.read
+        return [Stock(one, stage, EVERYONE) for one in sorted(list_ids) for stage in lists.replicating(read, one)]
 
     def _stock(self, list_ids: set[int]) -> list[Stock]:
         if len(list_ids) > FEW:

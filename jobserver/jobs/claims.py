@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Renewal, Report
 from jobserver.core.errors import ClaimSpent, JobServerError
 from jobserver.core.lists import JobList
+from jobserver.jobs import guarded
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.completion import complete, complete_done, complete_each
 from jobserver.store.group_commit import CommitQueue
@@ -149,10 +150,13 @@ def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[
         claiming.lock_token(tx, request.token)
         held = claiming.held_under(tx, list_id, request.token)
         if held:
-            return held
+            return guarded.with_rules(tx, list_id, request.working_stage, held)
         if claiming.is_spent(tx, list_id, request.token):
             raise ClaimSpent("This claim token was used for an earlier claim, which has ended. Send a new token.")
-    claimed = claiming.claim_jobs(tx, list_id, request, request.token or new_token(now), now)
+    token = request.token or new_token(now)
+    claimed = claiming.claim_jobs(tx, list_id, request, token, now) or guarded.claim(tx, list_id, request, token, now)
+    if not claimed:
+        claiming.require_unlocked(tx, list_id, request.stage)
     if request.token is None and len(claimed) > 1:
         return [claiming.give_own_token(tx, job, new_token(now)) for job in claimed]
     return claimed

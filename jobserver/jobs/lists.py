@@ -7,7 +7,9 @@ from jobserver.core.bounds import MAX_STAGES
 from jobserver.core.errors import BadRequest, NameTaken
 from jobserver.core.lifetimes import Lifetime, LifetimeChange, minutes
 from jobserver.core.lists import JobList
+from jobserver.core.rules import Rules, RulesChange
 from jobserver.core.states import Event, EventKind
+from jobserver.jobs import guarded
 from jobserver.jobs.access import Keys
 from jobserver.jobs.clock import now_ms
 from jobserver.store.group_commit import CommitQueue
@@ -32,7 +34,8 @@ class Lists:
             current = lists.lifetimes(tx.all, job_list.id)
             initialised = 0 in current  # otherwise /lifetime may have set some; /init sets the others
             for lifetime in given:
-                if not initialised and lifetime.stage not in current:
+                unset = Lifetime(lifetime.stage)  # also the row of a stage that has only rules
+                if not initialised and current.get(lifetime.stage, unset) == unset:
                     lists.store_lifetime(tx, job_list.id, lifetime)
                     lists.apply_lifetime(tx, job_list.id, lifetime, now_ms())
                     current[lifetime.stage] = lifetime
@@ -78,6 +81,14 @@ class Lists:
             message = f"{minutes(lifetime_ms)} min"
             tx.record(Event(job_list.id, EventKind.LIFETIME, (), 0, stage, stage, None, actor, message), now_ms())
             return lifetime
+
+        return self._commit_queue.run(work, exclusive=True)
+
+    def set_rules(self, jobix: int, stage: int, change: RulesChange) -> Rules:
+        """Changes the check and the replication of a working stage; returns its rules."""
+
+        def work(tx: Transaction) -> Rules:
+            return guarded.change(tx, self._get_or_create(tx, jobix, None).id, stage, change, now_ms())
 
         return self._commit_queue.run(work, exclusive=True)
 

@@ -4,6 +4,7 @@ from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import BadRequest, ClaimLost, NoSuchJob, WrongStage
 from jobserver.core.stages import choices, is_available, last_stage
 from jobserver.core.states import EventKind, Outcome
+from jobserver.jobs import guarded
 from jobserver.store.queries import completing, events, lists
 from jobserver.store.queries.events import ClaimEnd
 from jobserver.store.transaction import Transaction
@@ -19,7 +20,7 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
     if report.token is not None:
         end = events.claim_end(tx, place.row_id, report.token)
         if end is not None:
-            return _same(report, end)
+            return guarded.replay(report, end) or _same(report, end)
         if place.claim != report.token:
             raise ClaimLost(
                 f"This claim does not hold job {job}, which is in stage {stage} now: it was requeued, or another worker"

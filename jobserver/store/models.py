@@ -30,6 +30,7 @@ WORKING = text("jobstage % 2 = 1")
 CLAIMED = text("claim IS NOT NULL")
 CAN_EXPIRE = text("deadline IS NOT NULL AND overdue = 0 AND outcome = 'none'")
 NAMED = text("name IS NOT NULL")
+REPLICATING = text("hold = 'replication'")
 FLAGGED = text("(overdue = 1 OR outcome <> 'none')")
 CLAIM_ENDED = text("claim IS NOT NULL")
 
@@ -101,6 +102,10 @@ class Job(Model):
         Index(
             "job_available", "list_id", "jobstage", text("priority DESC"), "jobid",
             sqlite_where=AVAILABLE, postgresql_where=AVAILABLE,
+        ),
+        Index(
+            "job_replicating", "list_id", "jobstage", text("priority DESC"), "jobid",
+            sqlite_where=REPLICATING, postgresql_where=REPLICATING,
         ),
         Index("job_claimed", "claim", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
         Index("job_deadline", "deadline", sqlite_where=CAN_EXPIRE, postgresql_where=CAN_EXPIRE),
@@ -184,12 +189,14 @@ class LateResult(Model):
 
 
 class Replica(Model):
-    """The result of one host for a job in a stage with replication. `same_as`: results with the same value agree."""
+    """The result of one host for a job in the working stage `stage`, which has replication. `same_as`: results with the
+    same value agree. The columns of the result are NULL after it was accepted: the job has them."""
 
     __tablename__ = "replica"
-    __table_args__ = (UniqueConstraint("job_id", "host", name="replica_of_host"),)
+    __table_args__ = (UniqueConstraint("job_id", "stage", "host", name="replica_of_host"),)
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    stage: Mapped[int] = mapped_column(Integer)
     host: Mapped[str] = mapped_column(Text)
     worker: Mapped[str | None] = mapped_column(Text)
     claim: Mapped[str] = mapped_column(String(64))

@@ -28,6 +28,7 @@ def upgrade() -> None:
         ["list_id", "jobstage", sa.text("priority DESC"), "jobid"],
         "jobstage % 2 = 0 AND hold = 'none'",
     )
+    _partial("job_replicating", ["list_id", "jobstage", sa.text("priority DESC"), "jobid"], "hold = 'replication'")
     op.create_table(
         "late_result",
         sa.Column("id", ROW_ID, primary_key=True),
@@ -44,6 +45,7 @@ def upgrade() -> None:
         "replica",
         sa.Column("id", ROW_ID, primary_key=True),
         sa.Column("job_id", ROW_ID, sa.ForeignKey("job.id"), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("worker", sa.Text()),
         sa.Column("claim", sa.String(64), nullable=False),
@@ -53,7 +55,7 @@ def upgrade() -> None:
         sa.Column("outputs", sa.Text()),
         sa.Column("jobcmd", sa.Text()),
         sa.Column("result", sa.Text()),
-        sa.UniqueConstraint("job_id", "host", name="replica_of_host"),
+        sa.UniqueConstraint("job_id", "stage", "host", name="replica_of_host"),
     )
     op.create_table(
         "host_record",

@@ -88,9 +88,9 @@ MUTANTS = (
         "claim in two statements",
         (
             Edit(
-                _CLAIMING, "claim_jobs",
-                {"_CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING":
-                 "_CLAIM.replace('{any_of}' + _PICK + '{lock}{end_any}', 'IN (' + ', '.join(['0', *("
+                _CLAIMING, "_claim_picked",
+                {"claim.waiting if tx.alone else claim.skipping":
+                 "claim.skipping.replace('{any_of}' + _PICK + '{skip_locked}{end_any}', 'IN (' + ', '.join(['0', *("
                  "str(row[0]) for row in tx.all(_PICK, list=list_id, stage=request.stage, n=request.n))]) + ')')"},
             ),
         ),
@@ -184,8 +184,7 @@ MUTANTS = (
     Mutant(
         "a cancel reaches the next claim",
         (
-            Edit(_CLAIMING, "_CLAIM_SKIPPING", {" cancel = 0,": ""}),
-            Edit(_CLAIMING, "_CLAIM_WAITING", {" cancel = 0,": ""}),
+            Edit(_CLAIMING, "_CLAIM", {" cancel = 0,": ""}),
             Edit(_CLAIMING, "_CLAIM_ONE_EACH", {" cancel = 0,": ""}),
             Edit(_REQUEUING, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),

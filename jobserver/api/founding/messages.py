@@ -136,6 +136,10 @@ def job(claimed: ClaimedJob, jobix: int) -> shapes.ClaimedJob:
         rendered["outputs"] = msgspec.Raw(claimed.outputs.encode())
     if claimed.time_limit is not None:
         rendered["time_limit"] = timestamp(claimed.time_limit)
+    if claimed.check is not None:
+        rendered["check"] = msgspec.Raw(claimed.check.encode())
+    if claimed.compare is not None:
+        rendered["compare"] = msgspec.Raw(claimed.compare.encode())
     return rendered
 
 
@@ -148,8 +152,12 @@ def completion(outcome: Completion) -> shapes.UpdatedJob:
     """Renders the end of a claim."""
     if outcome.failed:
         message = f"Job {outcome.jobid} failed in its last attempt, and stays in stage {outcome.stage}."
+        if outcome.reason is not None:
+            message = f"Job {outcome.jobid} failed, and stays in stage {outcome.stage}: {outcome.reason}"
         return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage, "failed": True}
     message = f"Success, job {outcome.jobid} was updated to stage {outcome.stage}!"
+    if outcome.reason is not None:
+        message = f"Job {outcome.jobid} returned to stage {outcome.stage}: {outcome.reason}."
     return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage}
 
 

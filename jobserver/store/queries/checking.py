@@ -23,6 +23,10 @@ _CONTRADICTIONS = {
     "events of an unknown kind": _unknown("event", "kind", EventKind),
     "jobs of no list": "SELECT COUNT(*) FROM job WHERE list_id NOT IN (SELECT id FROM job_list)",
     "events of no job": "SELECT COUNT(*) FROM event WHERE job_id IS NOT NULL AND job_id NOT IN (SELECT id FROM job)",
+    "jobs in a working stage that wait for another host": (
+        "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 1 AND hold = 'replication'"
+    ),
+    "results of no job": "SELECT COUNT(*) FROM replica WHERE job_id NOT IN (SELECT id FROM job)",
     "lifetimes of no list": "SELECT COUNT(*) FROM lifetime WHERE list_id NOT IN (SELECT id FROM job_list)",
     "counters of no list": "SELECT COUNT(*) FROM stage_count WHERE list_id NOT IN (SELECT id FROM job_list)",
     "claims on jobs in an even stage": "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 0 AND claim IS NOT NULL",
@@ -36,7 +40,7 @@ _RECOUNT = """SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
 _ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 INDEXES = {
-    "job_available", "job_claimed", "job_named", "late_result_job",
+    "job_available", "job_claimed", "job_named", "job_replicating", "late_result_job",
     "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
     "page_session_expires",
     "worker_heard",

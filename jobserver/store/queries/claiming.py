@@ -9,12 +9,19 @@ from jobserver.core.states import Event, EventKind, Phase
 from jobserver.store.transaction import NeedsAlone, Transaction, array
 
 # Jobs of the last stage are done, not available, if the last stage with a lifetime is even.
-_PICK = """SELECT id FROM job
-    WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND hold = 'none' AND NOT EXISTS (
+_AVAILABLE = """SELECT id FROM job
+    WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND hold = {hold} AND NOT EXISTS (
         SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
         AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
-    AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)
-    ORDER BY priority DESC, jobid LIMIT :n"""
+    AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)"""
+_BEST = "ORDER BY priority DESC, jobid LIMIT :n"
+_NO_RULES = """NOT EXISTS (SELECT 1 FROM lifetime ruled
+    WHERE ruled.list_id = :list AND ruled.stage = :work AND ruled.rules IS NOT NULL)"""
+_NEW_TO_HOST = """NOT EXISTS (SELECT 1 FROM replica
+    WHERE job_id = job.id AND stage = :work AND host = :host AND job.attempt > 0)"""  # an attempt of 0: a new run
+_FREE = _AVAILABLE.format(hold="'none'")
+_TO_CONFIRM = _AVAILABLE.format(hold="'replication'")
+_PICK = f"{_FREE} AND {_NO_RULES} {_BEST}"
 _LIFETIME = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)"
 _ACCEPT = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work,
     client_token = :client_token, attempt = attempt + 1, claimed = :now, datecommitted = :now,
@@ -24,10 +31,25 @@ _ACCEPT = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overd
         ELSE COALESCE({_LIFETIME}, CAST(:lease AS BIGINT)) END"""
 _COLUMNS = "id, jobid, jobcmd, attempt, deadline, claim, previous_stage, name, outputs, lifetime_end"
 _CLAIMED = f"RETURNING {_COLUMNS}, priority, previous_overdue"
-_CLAIM = f"""{_ACCEPT}, claim = :claim, worker = :worker
-    WHERE id {{any_of}}{_PICK}{{lock}}{{end_any}} {_CLAIMED}"""
-_CLAIM_SKIPPING = _CLAIM.replace("{lock}", "{skip_locked}")
-_CLAIM_WAITING = _CLAIM.replace("{lock}", "{wait_locked}")
+
+
+class _Claim(NamedTuple):
+    """A statement that claims the picked jobs. `skipping`: without the jobs that another transaction has locked."""
+
+    skipping: str
+    waiting: str
+
+
+def _claim(pick: str) -> _Claim:
+    sql = f"""{_ACCEPT}, claim = :claim, worker = :worker, hold = 'none'
+    WHERE id {{any_of}}{pick}{{lock}}{{end_any}} {_CLAIMED}"""
+    return _Claim(sql.replace("{lock}", "{skip_locked}"), sql.replace("{lock}", "{wait_locked}"))
+
+
+_CLAIM = _claim(_PICK)
+_CLAIM_RULED = _claim(f"{_FREE} {_BEST}")
+_CLAIM_NEW = _claim(f"{_FREE} AND {_NEW_TO_HOST} {_BEST}")
+_CLAIM_REPLICATING = _claim(f"{_TO_CONFIRM} AND {_NEW_TO_HOST} {_BEST}")
 # One job for each pair (token, worker) of :rows. MATERIALIZED: the picking query must not be evaluated again.
 _CLAIM_ONE_EACH = f"""WITH picked AS MATERIALIZED ({_PICK}{{skip_locked}}),
     numbered AS MATERIALIZED (SELECT id AS picked_id, row_number() OVER () - 1 AS number FROM picked)
@@ -56,18 +78,45 @@ class Renewed(NamedTuple):
 
 
 def claim_jobs(tx: Transaction, list_id: int, request: ClaimRequest, token: str, now: int) -> list[ClaimedJob]:
-    """Moves up to request.n available jobs to the working stage, all under one token; the best job first.
+    """Moves up to request.n available jobs to the working stage, all under one token; the best job first. Claims
+    nothing if the working stage has rules. Jobs that another transaction has locked are skipped; see
+    require_unlocked()."""
+    return _claim_picked(tx, _CLAIM, list_id, request, token, now)
 
-    Jobs that another transaction has locked are skipped. NeedsAlone if no other job is left but the counters show some:
-    the commit queue then repeats this request in a transaction of its own, which waits for the locked jobs."""
+
+def claim_ruled(tx: Transaction, list_id: int, request: ClaimRequest, token: str, now: int) -> list[ClaimedJob]:
+    """As claim_jobs(), into a working stage that has rules."""
+    return _claim_picked(tx, _CLAIM_RULED, list_id, request, token, now)
+
+
+def claim_for_host(
+    tx: Transaction, list_id: int, request: ClaimRequest, host: str, token: str, now: int
+) -> list[ClaimedJob]:
+    """As claim_ruled(), for a stage with replication: first jobs whose results another host must confirm, then others;
+    none that this host has done already."""
+    claimed = _claim_picked(tx, _CLAIM_REPLICATING, list_id, request, token, now, host=host)
+    if len(claimed) < request.n:
+        rest = request._replace(n=request.n - len(claimed))
+        claimed += _claim_picked(tx, _CLAIM_NEW, list_id, rest, token, now, host=host)
+    return claimed
+
+
+def require_unlocked(tx: Transaction, list_id: int, stage: int) -> None:
+    """Call it if no job was claimed. NeedsAlone if the counters show jobs that another transaction may have locked: the
+    commit queue then repeats this request in a transaction of its own, which waits for the locked jobs."""
+    if tx.shares_rows and not tx.alone and tx.jobs_in(list_id, stage) > 0:
+        raise NeedsAlone
+
+
+def _claim_picked(
+    tx: Transaction, claim: _Claim, list_id: int, request: ClaimRequest, token: str, now: int, **values: str
+) -> list[ClaimedJob]:
     rows = tx.all(
-        _CLAIM_WAITING if tx.alone else _CLAIM_SKIPPING, list=list_id, stage=request.stage, work=request.working_stage,
+        claim.waiting if tx.alone else claim.skipping, list=list_id, stage=request.stage, work=request.working_stage,
         n=request.n, claim=token, client_token=int(request.token is not None), worker=request.worker, now=now,
-        lease=request.lease_ms,
+        lease=request.lease_ms, **values,
     )  # fmt: skip
     if not rows:
-        if tx.shares_rows and not tx.alone and tx.jobs_in(list_id, request.stage) > 0:
-            raise NeedsAlone
         return []
     if len(rows) > 1:
         rows.sort(key=lambda row: (-row[10], row[1]))

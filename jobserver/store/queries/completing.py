@@ -26,11 +26,11 @@ RETURNING = """RETURNING id, list_id, jobid, previous_stage, jobstage,
     previous_claim, claimed, worker"""
 
 
-def moving(to: str, failures: str, error: str) -> str:
+def moving(to: str, failures: str, error: str, hold: str = "'none'") -> str:
     """Returns the SET part of a statement that moves jobs to the even stage `to`. All arguments are SQL expressions."""
     return f"""UPDATE job SET {PREVIOUS}, jobstage = {to}, {_NO_CLAIM}, overdue = 0, outcome = 'none',
     condition = 'none', attempt = CASE WHEN {to} = previous_stage AND outcome = 'none' THEN attempt ELSE 0 END,
-    failures = {failures}, error = {error}, datecommitted = :now, renewed = :now, hold = 'none',
+    failures = {failures}, error = {error}, datecommitted = :now, renewed = :now, hold = {hold},
     failing_since = CASE WHEN {failures} > 0 THEN COALESCE(failing_since, :now) END,
     outputs = CASE WHEN jobstage = {to} + 1 THEN outputs END, deadline = :now + {LIFETIME.format(to=to)}"""
 
@@ -42,8 +42,11 @@ def failing(outcome: str, condition: str, failure: str, error: str) -> str:
     failures = failures + {failure}, failing_since = COALESCE(failing_since, :now), error = {error}"""
 
 
+NO_RULES = """NOT EXISTS (SELECT 1 FROM lifetime ruled
+    WHERE ruled.list_id = :list AND ruled.stage = :to - 1 AND ruled.rules IS NOT NULL)"""
 _PROVED = """list_id = :list AND jobid = :jobid AND jobstage % 2 = 1
     AND (jobstage > :to OR (jobstage + 1 = :to AND CAST(:condition AS TEXT) IS NULL))"""
+_FREE = f"(jobstage > :to OR {NO_RULES})"  # otherwise jobs/guarded.py judges the report
 _BY_CLAIM = f"{_PROVED} AND claim = :claim"
 _WITHOUT_TOKEN = f"{_PROVED} AND (claim IS NULL OR client_token = 0) AND (outcome = 'none' OR jobstage > :to)"
 _RETURNED = f"{_PROVED} AND claim IS NULL AND jobstage > :to"
@@ -89,9 +92,12 @@ def _ends(proof: str) -> _Ends:
     )
 
 
-_WITH_CLAIM, _WITHOUT_CLAIM, _ONLY_RETURNED = _ends(_BY_CLAIM), _ends(_WITHOUT_TOKEN), _ends(_RETURNED)
+_WITH_CLAIM, _WITHOUT_CLAIM = _ends(f"{_BY_CLAIM} AND {_FREE}"), _ends(f"{_WITHOUT_TOKEN} AND {_FREE}")
+_ONLY_RETURNED = _ends(_RETURNED)
+_JUDGED_WITH_CLAIM, _JUDGED_WITHOUT_CLAIM = _ends(_BY_CLAIM), _ends(_WITHOUT_TOKEN)
 # Completes several jobs, each proved by its own claim.
-_ALL_DONE = f"{_MOVE} WHERE id {{any_of}}{{proved_reports}}{{end_any}} AND jobstage + 1 = :to {RETURNING}"
+_ALL_DONE = f"""{_MOVE} WHERE id {{any_of}}{{proved_reports}}{{end_any}} AND jobstage + 1 = :to
+    AND {NO_RULES} {RETURNING}"""
 _STORE_REPORT = f"UPDATE job SET {_REPORTED}, {_OUTPUTS} WHERE id = :id"
 _STORE_OUTPUTS = f"UPDATE job SET {_OUTPUTS} WHERE id = :id"
 _WHERE = "SELECT id, jobstage, claim, client_token, outcome FROM job WHERE list_id = :list AND jobid = :jobid"
@@ -107,12 +113,20 @@ class Place(NamedTuple):
     outcome: str
 
 
-def end_claim(tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int) -> Move | None:
-    """Ends a claim as reported; None if the report proves no claim. A failed job stays in its stage.
+def end_claim(
+    tx: Transaction, list_id: int, report: Report, require_claim: bool, now: int, judged: bool = False
+) -> Move | None:
+    """Ends a claim as reported; None if the report proves no claim, or if the stage has rules and the report was not
+    judged by them. A failed job stays in its stage.
 
     A worker may report without a token, unless require_claim: then it can only return a job that no worker holds.
     """
-    ends = _WITH_CLAIM if report.token is not None else _ONLY_RETURNED if require_claim else _WITHOUT_CLAIM
+    if report.token is not None:
+        ends = _JUDGED_WITH_CLAIM if judged else _WITH_CLAIM
+    elif require_claim:
+        ends = _ONLY_RETURNED
+    else:
+        ends = _JUDGED_WITHOUT_CLAIM if judged else _WITHOUT_CLAIM
     cause = report.cause
     values: dict[str, Any] = {
         "list": list_id, "jobid": report.jobid, "to": report.target, "claim": report.token, "error": report.error,

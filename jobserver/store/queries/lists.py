@@ -53,6 +53,7 @@ _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_li
     WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0 AND EXISTS (SELECT 1 FROM job
         WHERE job.list_id = stage_count.list_id AND jobstage = stage AND jobstage % 2 = 0 AND hold = 'none')"""
 _STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
+_REPLICATING = "SELECT DISTINCT jobstage FROM job WHERE list_id = :list AND hold = 'replication'"
 
 
 def by_hash(rows: Rows, jobix_hash: str) -> JobList | None:
@@ -153,6 +154,11 @@ def stock(rows: Rows, list_id: int | None = None) -> list[Stock]:
     """Returns the stages from which jobs may be claimed, of one list or of all."""
     places = rows(_STOCK) if list_id is None else rows(_STOCK_OF_LIST, list=list_id)
     return [Stock(*row) for row in places]
+
+
+def replicating(rows: Rows, list_id: int) -> list[int]:
+    """Returns the stages with jobs whose results another host must confirm."""
+    return [stage for (stage,) in rows(_REPLICATING, list=list_id)]
 
 
 def _first(rows: list[Row]) -> JobList | None:
