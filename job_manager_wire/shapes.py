@@ -144,9 +144,11 @@ class _RequiredUpdatedJob(TypedDict):
 
 
 class UpdatedJob(_RequiredUpdatedJob, total=False):
-    """A job whose claim ended. failed: present if it has no attempts left and stays, flagged."""
+    """A job whose claim ended. failed: present if it has no attempts left and stays, flagged. replaced: present if the
+    agreeing result of another host was accepted; the worker does not publish its own files."""
 
     failed: Literal[True]
+    replaced: Literal[True]
 
 
 class UpdateResponse(UpdatedJob, total=False):

@@ -125,10 +125,9 @@ def decode(text: str | None) -> Rules:
 
 
 def host_of(worker: str | None) -> str | None:
-    """Returns the host of a worker: its name up to the last colon (`node3` of `node3:812`). None without a name."""
-    if worker is None:
-        return None
-    return worker.rpartition(":")[0].strip() or worker.strip(": ") or None
+    """Returns the host of a worker: its name up to the last colon (`node3` of `node3:812`), or the whole name without a
+    colon. None if that is empty."""
+    return (worker or "").rsplit(":", 1)[0].strip() or None
 
 
 def json_key(result: str | None, jobcmd: str | None) -> str:

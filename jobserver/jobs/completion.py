@@ -19,19 +19,19 @@ ParsedReport = Report | JobServerError  # a report, or the error of its parser
 
 def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
     """Ends one claim; raises the error if it cannot."""
-    now, reason = now_ms(), None
+    now, reason, replaced = now_ms(), None, False
     move = completing.end_claim(tx, list_id, report, require_claim, now)
     if move is None:
         verdict = guarded.judge(tx, list_id, report, require_claim, now)
         if not isinstance(verdict, guarded.Verdict):
             return verdict or replay_or_reject(tx, list_id, report)
-        report, reason = verdict
+        report, reason, replaced = verdict
         move = completing.end_claim(tx, list_id, report, require_claim, now, judged=True)
         assert move is not None  # judge() has locked the job
     stays = not is_available(move.to_stage)  # failed, or flagged
     if report.is_failure and not stays:
         completing.delay(tx, move, random.random(), now)
-    return Completion(report.jobid, move.to_stage, stays, reason)
+    return Completion(report.jobid, move.to_stage, stays, reason, replaced)
 
 
 def complete_each(

@@ -29,10 +29,12 @@ draw = random.random  # for spot checks
 
 
 class Verdict(NamedTuple):
-    """The report with which the claim ends. `reason`: why it is not the worker's report."""
+    """The report with which the claim ends. `reason`: why it is not the worker's report. `replaced`: it has the equal
+    result of another worker."""
 
     report: Report
     reason: str | None = None
+    replaced: bool = False
 
 
 def change(tx: Transaction, list_id: int, stage: int, wanted: RulesChange, now: int) -> Rules:
@@ -152,10 +154,11 @@ def _replicate(
     decision = policy.agreement(results, replication.results)
     if decision is not None:
         replicas.count(tx, list_id, stage, decision.agreed, decision.disagreed, now)
-        if replication.has_command:  # the worker that compares must not bring in its own value
+        replaced = replication.has_command  # the worker that compares must not bring in its own value
+        if replaced:
             report = replicas.with_result(tx, report, decision.winner.number)
         replicas.clear(tx, job.row_id, stage, decision.winner.same_as)
-        return Verdict(report)
+        return Verdict(report, replaced=replaced)
     if max_attempts and len(results) >= max_attempts + replication.results:
         reason = INVALID + policy.evidence(results, replication.results)
         replicas.fail_invalid(tx, job.row_id, reason, now)
@@ -183,6 +186,8 @@ def _key(report: Report, job: Held, replication: Replication, earlier: Sequence[
 
 def replay(report: Report, end: ClaimEnd) -> Completion | None:
     """Returns the outcome of a repeated report that was judged before; None if the claim ended otherwise."""
+    if end.kind is EventKind.COMPLETED and end.stage == report.target and report.agrees_with is not None:
+        return Completion(report.jobid, end.stage, replaced=True)
     if report.target <= end.stage:
         return None
     if end.kind is EventKind.INCONCLUSIVE:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from jobserver.core.claims import ClaimRequest, Report
+from jobserver.core.claims import ClaimRequest, Completion, Report
 from jobserver.core.lists import Filter
+from jobserver.core.rules import Replication, Rules
 from jobserver.core.settings import Settings
+from jobserver.jobs import guarded
 from jobserver.store.database import Database
-from jobserver.store.queries import claiming, completing, events, listing, lists, requeuing, statistics
+from jobserver.store.queries import claiming, completing, events, listing, lists, replicas, requeuing, statistics
 from jobserver.store.transaction import Transaction
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 from tests.support.postgresql import make_postgresql_database
@@ -54,6 +56,18 @@ def verbs(n: int) -> dict[str, Verb]:
         assert completing.end_claim(tx, LIST, Report(ended, 2, f"ended-{ended}"), False, NOW) is None
         return events.claim_end(tx, row.row_id, f"ended-{ended}")
 
+    def replicate(tx: Transaction) -> object:
+        replicas.store_rules(tx, LIST, 1, Rules(replication=Replication(results=2, compare=["near"])))
+        for _ in range(3):  # two are stored, and the first is confirmed
+            for host in ("a", "b"):
+                request = ClaimRequest(0, 1, 1, None, f"{host}:1")
+                assert claiming.claim_jobs(tx, LIST, request, "new-token", NOW) == []
+                [job] = guarded.claim(tx, LIST, request, f"token-{host}", NOW)
+                report = Report(job.jobid, 2, job.token, result="1")
+                assert isinstance(guarded.judge(tx, LIST, report, False, NOW), Completion)
+        replicas.store_rules(tx, LIST, 1, Rules())
+        return lists.replicating(tx.all, LIST) == []
+
     def sweep(tx: Transaction) -> object:
         assert tx.all(requeuing.ANY_DUE, now=NOW)
         failed, requeued = requeuing.fail_overdue(tx, NOW, 500), requeuing.requeue_overdue(tx, NOW, 500)
@@ -95,6 +109,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "return": end(0, claim),
         "return with an error": end(0, claim, "it broke"),
         "report that was sent before": repeated,
+        "replication": replicate,
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
         "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
         "sweep": sweep,

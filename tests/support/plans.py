@@ -16,7 +16,7 @@ from jobserver.web.services import NAME, Services
 
 NOW = 2_000_000_000_000
 DAY = 86_400_000
-SMALL = ("job_working", "job_claimed", "job_flagged")
+SMALL = ("job_working", "job_claimed", "job_flagged", "job_replicating")
 _FULL_SCAN = r"SCAN (job|event)\b|SEARCH job .*\(list_id=\?\)$"
 Verb = Callable[[Transaction], object]
 Statement = tuple[str, dict[str, Any]]  # in the driver's style

@@ -158,6 +158,8 @@ def completion(outcome: Completion) -> shapes.UpdatedJob:
     message = f"Success, job {outcome.jobid} was updated to stage {outcome.stage}!"
     if outcome.reason is not None:
         message = f"Job {outcome.jobid} returned to stage {outcome.stage}: {outcome.reason}."
+    if outcome.replaced:
+        return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage, "replaced": True}
     return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage}
 
 

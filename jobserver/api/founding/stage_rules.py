@@ -5,7 +5,7 @@ from typing import cast
 from flask import Blueprint, Response, request
 
 from job_manager_wire import shapes
-from jobserver.api.founding import messages
+from jobserver.api.founding import reports
 from jobserver.core import stages
 from jobserver.core.bounds import MAX_RULES_BYTES
 from jobserver.core.errors import BadRequest
@@ -27,7 +27,7 @@ def stage_rules(stage: str) -> Response:
     if stages.is_available(stage_number):
         raise BadRequest(f"Rules belong to a working stage, which is odd; {stage_number} is even.")
     if request.method == "POST":
-        with messages.parsed_body(call, RulesChange, MAX_RULES_BYTES) as body:
+        with reports.parsed_body(call, RulesChange, MAX_RULES_BYTES) as body:
             if body is None:
                 raise BadRequest("The body is empty. It has the keys check and replication; null removes a rule.")
             stored = call.services.lists.set_rules(number, stage_number, body)

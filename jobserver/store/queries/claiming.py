@@ -8,20 +8,20 @@ from jobserver.core.claims import ClaimedJob, ClaimRequest
 from jobserver.core.states import Event, EventKind, Phase
 from jobserver.store.transaction import NeedsAlone, Transaction, array
 
-# Jobs of the last stage are done, not available, if the last stage with a lifetime is even.
-_AVAILABLE = """SELECT id FROM job
-    WHERE list_id = :list AND jobstage = :stage AND jobstage % 2 = 0 AND hold = {hold} AND NOT EXISTS (
-        SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
-        AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))
-    AND NOT EXISTS (SELECT 1 FROM job_list WHERE id = :list AND paused = 1)"""
-_BEST = "ORDER BY priority DESC, jobid LIMIT :n"
+# The list if jobs may be claimed from it: a subquery that is evaluated once, so that no job is read otherwise. Jobs of
+# the last stage are done, not available, if the last stage with a lifetime is even.
+_OPEN_LIST = """SELECT id FROM job_list WHERE id = :list AND paused = 0 AND NOT EXISTS (
+    SELECT 1 FROM lifetime last WHERE last.list_id = :list AND last.stage % 2 = 0 AND last.stage <= :stage
+    AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage))"""
 _NO_RULES = """NOT EXISTS (SELECT 1 FROM lifetime ruled
     WHERE ruled.list_id = :list AND ruled.stage = :work AND ruled.rules IS NOT NULL)"""
+_AVAILABLE = "SELECT id FROM job WHERE list_id = ({list}) AND jobstage = :stage AND jobstage % 2 = 0 AND hold = {hold}"
+_BEST = "ORDER BY priority DESC, jobid LIMIT :n"
 _NEW_TO_HOST = """NOT EXISTS (SELECT 1 FROM replica
     WHERE job_id = job.id AND stage = :work AND host = :host AND job.attempt > 0)"""  # an attempt of 0: a new run
-_FREE = _AVAILABLE.format(hold="'none'")
-_TO_CONFIRM = _AVAILABLE.format(hold="'replication'")
-_PICK = f"{_FREE} AND {_NO_RULES} {_BEST}"
+_FREE = _AVAILABLE.format(list=_OPEN_LIST, hold="'none'")
+_TO_CONFIRM = _AVAILABLE.format(list=_OPEN_LIST, hold="'replication'")
+_PICK = f"""{_AVAILABLE.format(list=f"{_OPEN_LIST} AND {_NO_RULES}", hold="'none'")} {_BEST}"""
 _LIFETIME = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stage = :work AND lifetime_ms > 0)"
 _ACCEPT = f"""UPDATE job SET previous_stage = jobstage, previous_overdue = overdue, jobstage = :work,
     client_token = :client_token, attempt = attempt + 1, claimed = :now, datecommitted = :now,
