@@ -2,11 +2,10 @@
 
 from flask import Flask
 
-from jobserver.api.founding import routes, stage_rules
+from jobserver.api.founding import routes
 
 
 def register(app: Flask) -> None:
     """Adds the routes to the application, and the fast path for the four most frequent ones."""
     app.register_blueprint(routes.blueprint)
-    app.register_blueprint(stage_rules.blueprint)
     app.wsgi_app = routes.FastPath(app)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from job_manager_wire import shapes
-from jobserver.api.founding import messages, reports
+from jobserver.api.founding import messages, reports, stage_rules
 from jobserver.api.founding.submission import Submission
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
@@ -219,6 +219,9 @@ def set_lifetime(call: Call, stage: str, value: str) -> shapes.StageLifetime:
     number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     change = messages.lifetime_change(call, stage_number, value)
     return call.services.lists.set_lifetime(number, stage_number, change).as_response()
+
+
+blueprint.add_url_rule("/rules/<stage>", view_func=stage_rules.stage_rules, methods=BOTH)
 
 
 class FastPath:

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from job_manager_wire import shapes
 from jobserver.api.founding import reports
@@ -16,10 +16,7 @@ from jobserver.web.request import Call, job_list_of, jobix_of
 from jobserver.web.responses import json_response
 from jobserver.web.services import services
 
-blueprint = Blueprint("rules", __name__)
 
-
-@blueprint.route("/rules/<stage>", methods=["GET", "POST"])
 def stage_rules(stage: str) -> Response:
     """Returns the rules of a working stage; POST changes them."""
     call = Call(request.environ, services())
