@@ -36,6 +36,11 @@ MISSING_LIBRARY = (
     f"a library is missing: {shlex.join([sys.executable or 'python3', '-m', 'pip', 'install', *LIBRARIES])}"
 )
 
+MISSING_SCHEMA_LIBRARY = (
+    "the check of the stage has a JSON schema, and the library jsonschema is missing: "
+    + shlex.join([sys.executable or "python3", "-m", "pip", "install", "jsonschema"])
+)
+
 
 class ClientError(Exception):
     """Any error that this package raises on purpose."""

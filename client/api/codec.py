@@ -24,6 +24,7 @@ from .types import (
     Progress,
     Renewed,
     Requeue,
+    Rules,
     SetResponse,
     StageCount,
     UpdateResponse,
@@ -135,6 +136,8 @@ def decode_job(item: shapes.ClaimedJob, working_stage: int | None, now: datetime
         outputs=tuple(map(decode_output, item.get("outputs") or ())),
         time_limit=time_limit,
         time_limit_s=_seconds_left(time_limit, now),
+        check=item.get("check"),
+        compare=item.get("compare"),
     )
 
 
@@ -174,7 +177,8 @@ def _outcome(value: shapes.ReportOutcome) -> Outcome:
     jobid, status, message = int(value["jobid"]), int(value["status"]), printable(str(value.get("message", "")))
     if "error" in value:
         return Outcome(jobid, status, message, error=value["error"])
-    return Outcome(jobid, status, message, int(value["jobstage"]), bool(value.get("failed", False)))
+    failed, replaced = bool(value.get("failed", False)), bool(value.get("replaced", False))
+    return Outcome(jobid, status, message, int(value["jobstage"]), failed, replaced=replaced)
 
 
 def decode_renewed(value: shapes.HeartbeatResponse, now: datetime, jobs: Sequence[Job]) -> list[Renewed]:
@@ -216,6 +220,11 @@ def decode_lifetime(value: shapes.StageLifetime) -> Lifetime:
         requeue=None if requeue is None else int(requeue),
         max_attempts=int(value["max_attempts"]),
     )
+
+
+def decode_rules(value: shapes.StageRules) -> Rules:
+    """The response of `/rules/<stage>`."""
+    return Rules(int(value["stage"]), value["check"], value["replication"])
 
 
 def decode_progress(value: shapes.ListProgress) -> Progress:

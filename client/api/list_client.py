@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from ..http.transport import Transport, identity
 from . import codec
-from .types import UNSET, CheckResponse, Lifetime, Progress, Requeue, SetResponse, Unset
+from .types import UNSET, CheckResponse, Lifetime, Progress, Requeue, Rules, SetResponse, Unset, as_json
+
+if TYPE_CHECKING:  # a copy of this folder alone must work
+    from job_manager_wire import shapes
 
 T = TypeVar("T", bound="ListClient")
 
@@ -142,6 +145,23 @@ class ListClient:
         path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{codec.encode_minutes(minutes)}"
         response = self._transport.request("GET" if minutes is None else "POST", path, params=params)
         return response.into(lambda value, _: codec.decode_lifetime(value))
+
+    def rules(
+        self,
+        stage: int,
+        *,
+        check: shapes.Check | Unset | None = UNSET,
+        replication: shapes.Replication | Unset | None = UNSET,
+    ) -> Rules:
+        """Returns the check and the replication of that working stage. Arguments change them first; None removes a
+        rule, and an omitted one changes nothing."""
+        body = {
+            name: rule for name, rule in (("check", check), ("replication", replication)) if rule is not UNSET
+        }  # fmt: skip
+        response = self._transport.request(
+            "POST" if body else "GET", f"/rules/{stage}", body=as_json(body) if body else None
+        )
+        return response.into(lambda value, _: codec.decode_rules(value))
 
     def progress(self) -> Progress:
         """The counts of the whole list. The name is empty if an open server has no list with this jobix (yet)."""

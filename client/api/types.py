@@ -52,7 +52,8 @@ class Job:
     one that it is in. claim: the token that proves the claim. attempt: from 1. deadline: UTC, None without a lifetime.
     lifetime_s: seconds from the claim to the deadline by the server's clock. name: the user's name of the job, or None.
     outputs: the files that the stage before declared. time_limit: when the attempt must end, UTC; renewals do not move
-    it. time_limit_s: seconds from the claim to it.
+    it. time_limit_s: seconds from the claim to it. check: of the stage, None without one. compare: the command of the
+    stage and the earlier results with which the worker compares its own, or None.
     """
 
     jobid: int
@@ -67,6 +68,8 @@ class Job:
     outputs: Sequence[Output] = field(default=(), hash=False)
     time_limit: datetime | None = None
     time_limit_s: float | None = field(default=None, repr=False, compare=False)
+    check: shapes.Check | None = field(default=None, repr=False, hash=False)
+    compare: shapes.Comparison | None = field(default=None, repr=False, hash=False)
 
     @property
     def private_files(self) -> Sequence[PrivateFile]:
@@ -120,7 +123,8 @@ class Report:
     """The end of one claim, for `JobClient.update_many`: job `jobid` moves to the even stage `jobstage`.
 
     outputs: the declared files of the attempt. condition: why it did not succeed, if that was not an error of the work:
-    timeout, interrupted or invalid. retry: False if another attempt would fail too.
+    timeout, interrupted or invalid. retry: False if another attempt would fail too. passed: the verdict of the stage's
+    check. agrees_with: the number of an earlier result of another host that agrees with this one.
     """
 
     jobid: int
@@ -133,6 +137,8 @@ class Report:
     outputs: Sequence[Output] = ()
     condition: Condition | None = None
     retry: bool = True
+    passed: bool | None = None
+    agrees_with: int | None = None
 
     def body(self) -> shapes.UpdateBody:
         """What the report has beside job, stage and claim: the body of `/update_job`."""
@@ -163,6 +169,10 @@ class Report:
             body["condition"] = self.condition
         if not self.retry:
             body["retry"] = False
+        if self.passed is not None:
+            body["passed"] = self.passed
+        if self.agrees_with is not None:
+            body["agrees_with"] = self.agrees_with
 
 
 def _shape(output: Output) -> shapes.Output:
@@ -192,7 +202,8 @@ class UpdateResponse:
 
 
 class Outcome(NamedTuple):
-    """The outcome of one report of many. status: as of HTTP; if it is not 200, jobstage is None and error is set."""
+    """The outcome of one report of many. status: as of HTTP; if it is not 200, jobstage is None and error is set.
+    replaced: the agreeing result of another host was accepted."""
 
     jobid: int
     status: int
@@ -200,6 +211,16 @@ class Outcome(NamedTuple):
     jobstage: int | None = None
     failed: bool = False
     error: str | None = None
+    replaced: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of a working stage, as in docs/protocol.md; None: there is no such rule."""
+
+    stage: int
+    check: shapes.Check | None
+    replication: shapes.Replication | None
 
 
 @dataclass(frozen=True)

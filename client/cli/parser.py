@@ -12,7 +12,7 @@ import shtab
 
 from ..version import version
 from ..worker.waiting import LONGEST_WAIT_S
-from . import job_commands, list_commands, outbox_commands, output, session_commands, values, words
+from . import job_commands, list_commands, outbox_commands, output, session_commands, stage_commands, values, words
 from .context import DEFAULT_URL
 
 Run = Callable[[argparse.Namespace], int]
@@ -25,6 +25,7 @@ ADDED_BY = (  # in the order of their first use, which is that of the help
     list_commands.add_watch,
     list_commands.add_check,
     list_commands.add_lifetime,
+    stage_commands.add_stage,
     job_commands.add_get,
     job_commands.add_update,
     outbox_commands.add_deliver,

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..api.types import UNSET, Condition, Done, Job, Output, as_json
 from ..errors import BadTemplate, DoNotRetry
+from .checking import Checker, CheckFailed
 from .command import DATA_ERROR, Command, CommandFailed, CommandStopped
 from .outputs import InvalidInput, OutputMissing, Outputs, measure, remove, verify
 from .stopping import Abort, Stopping
@@ -34,19 +35,25 @@ Work = Callable[[Job], Any] | str | Sequence[str]
 class Failed:
     """The work did not succeed; `error` is stored with the job. condition: None for an error of the work itself.
 
-    retry: False if another attempt would fail too.
+    retry: False if another attempt would fail too. passed: False if the result did not pass the check of the stage.
     """
 
     error: str
     condition: Condition | None = None
     retry: bool = True
+    passed: bool | None = None
 
 
 @dataclass(frozen=True)
 class Finished(Done):
-    """The work succeeded, and wrote its declared outputs. filename: a path as text."""
+    """The work succeeded, wrote its declared outputs and passed the check of the stage. filename: a path as text.
+
+    passed: True if there is a check. agrees_with: see Report.
+    """
 
     outputs: tuple[Output, ...] = ()
+    passed: bool | None = None
+    agrees_with: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,12 @@ class Attempt:
         self._stopping = stopping
         self._no_retry_exit_code = no_retry_exit_code
         self._function_limit = FunctionLimit()
+        self._checker = Checker()
 
     def close(self) -> None:
         """Ends the helpers of this attempt. Another call starts them again."""
         self._function_limit.close()
+        self._checker.close()
         if self._command is not None:
             self._command.close()
 
@@ -112,15 +121,23 @@ class Attempt:
         if self._outputs:
             self._outputs.prepare(job)
         filename = None if self._filename is None else self._filename.fill(job)
+
+        def must_stop() -> bool:
+            return self._must_end(job) or time.monotonic() >= limit_at
+
         if self._command is not None:
-            self._command.run(job, lambda: self._must_end(job) or time.monotonic() >= limit_at)
+            self._command.run(job, must_stop)
             done = Done(filename=filename)
         else:
             done = _checked(self._call(job, limit_at), filename)
-        if not job.private_files:
+        if job.private_files:
+            outputs = measure(job)
+            done = Finished(done.result, done.filename or outputs[0].path, done.jobcmd, outputs)
+        if job.check is None and job.compare is None:
             return done
-        outputs = measure(job)
-        return Finished(done.result, done.filename or outputs[0].path, done.jobcmd, outputs)
+        verdict = self._checker.judge(job, done, must_stop)
+        outputs = done.outputs if isinstance(done, Finished) else ()
+        return Finished(done.result, done.filename, done.jobcmd, outputs, verdict.passed, verdict.agrees_with)
 
     def _must_end(self, job: Job) -> bool:
         return job.stopped.is_set() or self._stopping.now
@@ -133,6 +150,8 @@ class Attempt:
             return INTERRUPTED
         if isinstance(problem, InvalidInput):
             return Failed(bounded(str(problem)), condition="invalid")
+        if isinstance(problem, CheckFailed):
+            return Failed(bounded(str(problem)), condition="invalid", passed=False)
         if isinstance(problem, CommandFailed):
             return Failed(bounded(str(problem)), retry=problem.returncode != self._no_retry_exit_code)
         if isinstance(problem, BadTemplate | NotJsonError | OutputMissing):

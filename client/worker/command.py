@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ..api.types import Job
 from ..errors import BadTemplate
@@ -52,29 +52,29 @@ class CommandStopped(Exception):
 class Command:
     """`words`: a command line, each word a Template. No shell is involved: the value of a field is one argument.
 
-    outputs: the number of declared output files.
+    outputs: the number of declared output files. extra: the names of other fields.
     """
 
-    def __init__(self, words: str | Sequence[str], outputs: int = 0) -> None:
+    def __init__(self, words: str | Sequence[str], outputs: int = 0, extra: Collection[str] = ()) -> None:
         try:
             words = shlex.split(words) if isinstance(words, str) else list(words)
         except ValueError as problem:
             raise BadTemplate(f"the command line cannot be split into words: {problem}") from problem
         if not words:
             raise BadTemplate("the command line is empty: name the program to run")
-        self._words = [Template(word, outputs) for word in words]
+        self._words = [Template(word, outputs, extra) for word in words]
         # Checked now: later every job would fail with the same error.
         if self._words[0].is_plain and shutil.which(words[0]) is None:
             raise BadTemplate(f"no program {words[0]!r} was found on this machine: check the name and PATH")
         self._supervision = Supervision()
 
-    def run(self, job: Job, must_stop: Callable[[], bool]) -> None:
-        """Runs the command for this job until it ends or `must_stop` returns True.
+    def run(self, job: Job, must_stop: Callable[[], bool], extra: Mapping[str, str] | None = None) -> None:
+        """Runs the command for this job until it ends or `must_stop` returns True. extra: the values of other fields.
 
         stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, the whole process group
         gets SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
         """
-        arguments = [word.fill(job) for word in self._words]
+        arguments = [word.fill(job, extra) for word in self._words]
         self._supervision.prepare()
         # Without the secret key: the output of a command may appear on the server's pages.
         inherited = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..api.job_client import JobClient
@@ -130,7 +131,7 @@ class Reporter:
         refused: Endings = []
         for (job, ending), entry, outcome in zip(endings, entries, outcomes, strict=True):
             if outcome.status == OK:
-                if isinstance(ending, Finished) and outcome.jobstage == entry["jobstage"]:
+                if isinstance(ending, Finished) and outcome.jobstage == entry["jobstage"] and not outcome.replaced:
                     publish(ending.outputs)
                 self._count(job, ending, outcome)
             elif outcome.status in (NO_SUCH_JOB, CONFLICT):
@@ -153,7 +154,7 @@ class Reporter:
         self._set_aside(job, ending)
 
     def _set_aside(self, job: Job, ending: Ending) -> None:
-        if isinstance(ending, Finished):
+        if isinstance(ending, Finished) and ending.outputs:
             log.warning("job %d: its output files are kept in %s", job.jobid, ", ".join(set_aside(ending.outputs)))
 
     def _count(self, job: Job, ending: Ending, outcome: Outcome) -> None:
@@ -170,11 +171,14 @@ class Reporter:
 
     def _as_report(self, job: Job, ending: Ending) -> Report:
         if isinstance(ending, Done):
-            outputs = ending.outputs if isinstance(ending, Finished) else ()
-            return Report(
-                job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result, outputs=outputs
-            )
+            report = Report(job.jobid, job.done_stage, job.claim, ending.filename, ending.jobcmd, ending.result)
+            if not isinstance(ending, Finished):
+                return report
+            return replace(report, outputs=ending.outputs, passed=ending.passed, agrees_with=ending.agrees_with)
         if isinstance(ending, Failed):
             error = self._delivery.without_secret(ending.error)
-            return Report(job.jobid, job.stage, job.claim, error=error, condition=ending.condition, retry=ending.retry)
+            return Report(
+                job.jobid, job.stage, job.claim, error=error, condition=ending.condition, retry=ending.retry,
+                passed=ending.passed,
+            )  # fmt: skip
         return Report(job.jobid, job.stage, job.claim, condition=ending.condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from string import Formatter
 from typing import Any
 
@@ -25,15 +25,15 @@ class Template:
     """Text with fields such as `{jobid}` or `{jobcmd[name]}`; an unknown field is refused.
 
     outputs: how many output files are declared, for the fields `{output}` and `{output_dir}`; None: the text cannot
-    have these fields.
+    have these fields. extra: other fields, whose values are given to `fill`.
     """
 
-    def __init__(self, text: str, outputs: int | None = None) -> None:
+    def __init__(self, text: str, outputs: int | None = None, extra: Collection[str] = ()) -> None:
         self._parts: list[tuple[str, str | None]] = []
         fields = _FIELDS if outputs is None else f"{_FIELDS}; {_OUTPUT_FIELDS}"
         try:
             for literal, name, layout, conversion in Formatter().parse(text):
-                if name is not None:
+                if name is not None and name not in extra:
                     match = _FIELD.fullmatch(name)
                     if not match or layout or conversion or (match["output"] and outputs is None):
                         raise BadTemplate(f"{text!r} has an unknown field {{{name}}}: {fields}")
@@ -50,9 +50,13 @@ class Template:
         """True without any field."""
         return all(name is None for _, name in self._parts)
 
-    def fill(self, job: Job) -> str:
+    def fill(self, job: Job, extra: Mapping[str, str] | None = None) -> str:
         """The text for this job; values that are not text as JSON. Raises BadTemplate if the job lacks a field."""
-        return "".join(literal + ("" if name is None else _value(job, name)) for literal, name in self._parts)
+        known = extra or {}
+        return "".join(
+            literal + ("" if name is None else known[name] if name in known else _value(job, name))
+            for literal, name in self._parts
+        )
 
 
 def _value(job: Job, name: str) -> str:

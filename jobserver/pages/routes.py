@@ -17,7 +17,7 @@ from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, view
-from jobserver.store.queries import listing, lists, statistics
+from jobserver.store.queries import listing, lists, replicas, statistics
 from jobserver.web import parameters, parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
@@ -73,10 +73,15 @@ def job_page(jobid: str) -> Response:
     """One job with its history."""
     job_list, number = view.job_list(), parsing.whole_number(jobid, "A job's id")
     database = services().database
-    job = database.look(lambda connection: listing.detail(connection.all, job_list.id, number, MAX_HISTORY))
+    job, results = database.look(
+        lambda connection: (
+            listing.detail(connection.all, job_list.id, number, MAX_HISTORY),
+            replicas.shown(connection.all, job_list.id, number),
+        )
+    )
     if job is None:
         raise NoSuchJob(f"The list {job_list.name} has no job {number}.")
-    return _html("job.html", job_list, job=job, now=now_ms(), most=MAX_TEXT)
+    return _html("job.html", job_list, job=job, results=results, now=now_ms(), most=MAX_TEXT)
 
 
 @blueprint.get("/workers")
@@ -89,13 +94,14 @@ def _workers_html(job_list: JobList) -> Response:
     """The workers, last seen first."""
     seen = request.args.get("heard", "")
     after = (parsing.whole_number(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
-    workers, held = services().database.look(
+    workers, held, hosts = services().database.look(
         lambda connection: (
             statistics.workers(connection.all, job_list.id, WORKERS_PER_PAGE + 1, after),
             statistics.held(connection.all, job_list.id),
+            replicas.records(connection.all, job_list.id, WORKERS_PER_PAGE) if after is None else [],
         )
     )
-    page = {"workers": workers, "held": held, "now": now_ms(), "shown": WORKERS_PER_PAGE, "first": not after}
+    page = {"workers": workers, "held": held, "hosts": hosts, "now": now_ms(), "shown": WORKERS_PER_PAGE, "first": not after}
     return _html("workers.html", job_list, **page)
 
 

@@ -24,6 +24,7 @@ class JobRow(NamedTuple):
     stage: int
     overdue: int
     outcome: str
+    condition: str
     attempt: int
     worker: str | None
     since: int
@@ -56,7 +57,7 @@ class Page(NamedTuple):
 
 
 # Cut texts to the size that a page shows: some have megabytes.
-_COLUMNS = """jobid, jobstage, overdue, outcome, attempt, worker, datecommitted, deadline, priority, renewed,
+_COLUMNS = """jobid, jobstage, overdue, outcome, condition, attempt, worker, datecommitted, deadline, priority, renewed,
     SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
 _PARTS = {
     "stage": "jobstage = :stage",

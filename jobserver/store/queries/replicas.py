@@ -43,6 +43,10 @@ _COUNT_AGREED = """INSERT INTO host_record (list_id, stage, host, agreed, last_h
 _COUNT_DISAGREED = """INSERT INTO host_record (list_id, stage, host, disagreed, last_heard)
     VALUES (:list, :stage, :host, 1, :now) ON CONFLICT (list_id, stage, host)
     DO UPDATE SET agreed = 0, disagreed = host_record.disagreed + 1, last_heard = excluded.last_heard"""
+_SHOWN = """SELECT replica.stage, host, replica.worker, at, same_as FROM replica JOIN job ON job.id = job_id
+    WHERE list_id = :list AND jobid = :jobid ORDER BY replica.stage, replica.id"""
+_RECORDS = """SELECT stage, host, agreed, disagreed FROM host_record WHERE list_id = :list AND agreed + disagreed > 0
+    ORDER BY disagreed DESC, stage, host LIMIT :n"""
 _RETURN = f"""{
     moving(to="previous_stage", failures="failures", error="NULL", hold=f"'{Hold.REPLICATION.value}'")
 } WHERE id = :id {RETURNING}"""
@@ -76,6 +80,25 @@ class EarlierResult(NamedTuple):
     filename: str | None
     outputs: str | None
     result: str | None
+
+
+class ShownReplica(NamedTuple):
+    """The result of a host, for a page. Results of a stage with the same `value` (1, 2, …) agree. `at` in ms."""
+
+    stage: int
+    host: str
+    worker: str | None
+    at: int
+    value: int
+
+
+class HostTrust(NamedTuple):
+    """The results of a host in a stage: those that agreed in a row, and all that disagreed."""
+
+    stage: int
+    host: str
+    agreed: int
+    disagreed: int
 
 
 def rules(rows: Rows, list_id: int, stage: int) -> Rules:
@@ -144,6 +167,21 @@ def earlier(tx: Transaction, row_ids: Sequence[int], stage: int) -> dict[int, li
     for row_id, number, same_as, *values in tx.all(_EARLIER, stage=stage, ids=array(row_ids)):
         groups[row_id].setdefault(same_as, EarlierResult(number, *values))
     return {row_id: list(several.values()) for row_id, several in groups.items()}
+
+
+def shown(rows: Rows, list_id: int, jobid: int) -> list[ShownReplica]:
+    """Returns the results of a job, earliest first."""
+    values: dict[tuple[int, str], int] = {}
+    found = []
+    for stage, host, worker, at, same_as in rows(_SHOWN, list=list_id, jobid=jobid):
+        known = sum(other == stage for other, _value in values)
+        found.append(ShownReplica(stage, host, worker, at, values.setdefault((stage, same_as), known + 1)))
+    return found
+
+
+def records(rows: Rows, list_id: int, n: int) -> list[HostTrust]:
+    """Returns the records of up to n hosts; those that disagreed most often first."""
+    return [HostTrust(*row) for row in rows(_RECORDS, list=list_id, n=n)]
 
 
 def agreed_in_a_row(rows: Rows, list_id: int, stage: int, host: str) -> int:
