@@ -92,20 +92,21 @@ class JobClient(ListClient):
         error: str | None = None,
         condition: Condition | None = None,
         retry: bool = True,
+        passed: bool | None = None,
         next: int | None = None,
         lease_s: float | None = None,
     ) -> UpdateResponse:
         """Ends a claim: the job moves to the even stage `next_stage`. `next` also claims a job of that stage.
 
         A Job brings its claim; a bare jobid without a claim is sent only once, as repeating it could do harm.
-        Raises TypeError or ValueError if jobcmd or result is not JSON.
+        passed: the verdict of the stage's check. Raises TypeError or ValueError if jobcmd or result is not JSON.
         """
         if isinstance(job_or_jobid, Job):
             jobid, claim = job_or_jobid.jobid, claim or job_or_jobid.claim
         else:
             jobid = job_or_jobid
         body = Report(
-            jobid, next_stage, claim, filename, jobcmd, result, error, condition=condition, retry=retry
+            jobid, next_stage, claim, filename, jobcmd, result, error, condition=condition, retry=retry, passed=passed
         ).body()
 
         def send(token: str) -> Decoded:

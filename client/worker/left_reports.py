@@ -70,7 +70,7 @@ def _deliver(
         outputs = [decode_output(value) for value in entry.get("outputs", ())]
         if outcome.status == OK:
             delivered.reports += 1
-            if outcome.jobstage == entry["jobstage"]:
+            if outcome.jobstage == entry["jobstage"] and not outcome.replaced:
                 publish(outputs)
         elif outcome.status == TOO_MANY or outcome.status >= SERVER_ERROR:
             log.warning("outbox: job %d: %s", outcome.jobid, outcome.message)

@@ -101,8 +101,15 @@ def _workers_html(job_list: JobList) -> Response:
             replicas.records(connection.all, job_list.id, WORKERS_PER_PAGE) if after is None else [],
         )
     )
-    page = {"workers": workers, "held": held, "hosts": hosts, "now": now_ms(), "shown": WORKERS_PER_PAGE, "first": not after}
-    return _html("workers.html", job_list, **page)
+    page = {
+        "workers": workers,
+        "held": held,
+        "hosts": hosts,
+        "now": now_ms(),
+        "shown": WORKERS_PER_PAGE,
+        "first": not after,
+    }
+    return _html("workers.html", job_list, **page, now=now_ms(), shown=WORKERS_PER_PAGE, first=not after)
 
 
 @blueprint.get("/jm.pyz")
