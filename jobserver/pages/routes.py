@@ -109,7 +109,7 @@ def _workers_html(job_list: JobList) -> Response:
         "shown": WORKERS_PER_PAGE,
         "first": not after,
     }
-    return _html("workers.html", job_list, **page, now=now_ms(), shown=WORKERS_PER_PAGE, first=not after)
+    return _html("workers.html", job_list, **page)
 
 
 @blueprint.get("/jm.pyz")
