@@ -40,9 +40,9 @@ JOBS_PER_BODY = 10_000
 BYTES_PER_BODY = 1 << 20
 
 
-def encode_minutes(minutes: float) -> str:
-    """Minutes for a path: never 1e-05."""
-    text = f"{minutes:.10f}"
+def encode_number(number: float) -> str:
+    """A number for a URL: never 1e-05."""
+    text = f"{number:.10f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -219,6 +219,8 @@ def decode_lifetime(value: shapes.StageLifetime) -> Lifetime:
         minutes=_finite(value["minutes"]),
         requeue=None if requeue is None else int(requeue),
         max_attempts=int(value["max_attempts"]),
+        backoff_s=_finite(value.get("backoff_s", 0)),
+        retry_for_s=_finite(value.get("retry_for_s", 0)),
     )
 
 

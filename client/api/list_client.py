@@ -71,21 +71,27 @@ class ListClient:
         return self._transport.without_secret(text)
 
     def init(
-        self, lifetimes_minutes: Sequence[float] = (), *, name: str | None = None, requeue: Requeue = "below"
+        self,
+        lifetimes_minutes: Sequence[float] = (),
+        *,
+        name: str | None = None,
+        requeue: Requeue = "below",
+        backoff_s: float = 0.0,
     ) -> dict[int, float]:
         """Creates the list with a lifetime for each stage; stages that were set before stay. Returns minutes by stage.
 
         requeue: the even stage that jobs return to whose lifetime ended, for every odd stage of `lifetimes_minutes`;
-        "below" is the even stage below; None: these jobs are flagged and stay.
+        "below" is the even stage below; None: these jobs are flagged and stay. backoff_s: the pause after the first
+        failure of a job, for the same stages; see `lifetime`.
         """
         targets = codec.requeue_targets(len(lifetimes_minutes), requeue)
-        before = self._stages_with_lifetimes() if targets else set()
-        path = "/init" + "".join(f"/{codec.encode_minutes(minutes)}" for minutes in lifetimes_minutes)
+        working = set(range(1, len(lifetimes_minutes), 2)) if targets or backoff_s else set()
+        before = self._stages_with_lifetimes() if working else set()
+        path = "/init" + "".join(f"/{codec.encode_number(minutes)}" for minutes in lifetimes_minutes)
         response = self._transport.request("POST", path, params={} if name is None else {"name": name})
         lifetimes = response.into(lambda value, _: codec.decode_lifetimes(value))
-        for stage, target in targets.items():
-            if stage not in before:
-                self.lifetime(stage, lifetimes[stage], requeue=target)
+        for stage in sorted(working - before):
+            self.lifetime(stage, lifetimes[stage], requeue=targets.get(stage), backoff_s=backoff_s)
         return lifetimes
 
     def _stages_with_lifetimes(self) -> set[int]:
@@ -128,11 +134,15 @@ class ListClient:
         *,
         requeue: Requeue | Unset = UNSET,
         max_attempts: int | None = None,
+        backoff_s: float | None = None,
+        retry_for_s: float | None = None,
     ) -> Lifetime:
         """Returns the lifetime of that stage. Other arguments change it first; an omitted one changes nothing.
 
         minutes: 0 is no limit. requeue: the even stage that jobs return to whose lifetime ended; "below" is the even
         stage below; None: these jobs are flagged and stay.
+        backoff_s: the pause before the next attempt after the first failure of a job; it doubles with each failure; 0:
+        none. retry_for_s: the time since the first failure after which the next failure is final; 0: no limit.
         """
         params: dict[str, str | int] = {}
         if requeue is not UNSET:
@@ -140,9 +150,13 @@ class ListClient:
             params["requeue"] = "" if target is None else target
         if max_attempts is not None:
             params["max_attempts"] = max_attempts
+        if backoff_s is not None:
+            params["backoff_s"] = codec.encode_number(backoff_s)
+        if retry_for_s is not None:
+            params["retry_for_s"] = codec.encode_number(retry_for_s)
         if minutes is None and params:
             minutes = self.lifetime(stage).minutes
-        path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{codec.encode_minutes(minutes)}"
+        path = f"/lifetime/{stage}" if minutes is None else f"/lifetime/{stage}/{codec.encode_number(minutes)}"
         response = self._transport.request("GET" if minutes is None else "POST", path, params=params)
         return response.into(lambda value, _: codec.decode_lifetime(value))
 

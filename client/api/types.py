@@ -245,12 +245,15 @@ class CheckResponse:
 @dataclass(frozen=True)
 class Lifetime:
     """The lifetime of a stage. minutes: 0 is no limit; requeue: the even stage that expired jobs return to;
-    max_attempts: 0 is no limit."""
+    max_attempts: 0 is no limit. backoff_s: the pause after the first failure of a job, doubled with each failure.
+    retry_for_s: the time since the first failure after which the next failure is final; 0 is no limit."""
 
     stage: int
     minutes: float
     requeue: int | None
     max_attempts: int
+    backoff_s: float = 0.0
+    retry_for_s: float = 0.0
 
 
 @dataclass(frozen=True)

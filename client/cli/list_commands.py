@@ -19,10 +19,11 @@ from ..errors import Refused, WrongSecret
 from . import sources
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
-from .values import number, requeue, whole
+from .values import number, requeue, seconds, whole
 from .watching import watch
 
 Add = Callable[..., argparse.ArgumentParser]
+DEFAULT_BACKOFF_S = 5.0
 
 
 def add_init(add: Add) -> None:
@@ -31,6 +32,13 @@ def add_init(add: Add) -> None:
     command.add_argument("minutes", nargs="*", type=number, help="lifetime of stage 0, 1, … in minutes; 0: no limit")
     command.add_argument("--name", help="public name of the list")
     _add_requeue(command, "below")
+    command.add_argument(
+        "--backoff-s",
+        type=seconds,
+        metavar="S",
+        default=DEFAULT_BACKOFF_S,
+        help="pause after the first failure of a job, for every odd stage; see `jm lifetime` (default: %(default)g)",
+    )
 
 
 def add_set(add: Add) -> None:
@@ -56,6 +64,18 @@ def add_lifetime(add: Add) -> None:
     _add_requeue(command, argparse.SUPPRESS)
     command.add_argument(
         "--max-attempts", type=whole, metavar="N", help="attempts before a job fails permanently; 0: no limit"
+    )
+    command.add_argument(
+        "--backoff-s",
+        type=seconds,
+        metavar="S",
+        help="pause after a job's first failure; doubles with each failure up to 5 minutes, or 10 S; 0: none",
+    )
+    command.add_argument(
+        "--retry-budget-s",
+        type=seconds,
+        metavar="S",
+        help="time from a job's first failure after which the next failure is permanent; 0: no limit",
     )
 
 
@@ -89,7 +109,9 @@ def init(arguments: argparse.Namespace) -> int:
     try:
         client = connect(arguments)
         name_before = "" if created or arguments.name is None else _name(client)
-        minutes = client.init(arguments.minutes, name=arguments.name, requeue=arguments.requeue)
+        minutes = client.init(
+            arguments.minutes, name=arguments.name, requeue=arguments.requeue, backoff_s=arguments.backoff_s
+        )
     except Refused:
         if created:
             os.unlink(path)  # no list has this key
@@ -174,9 +196,15 @@ def lifetime(arguments: argparse.Namespace) -> int:
     """Shows or sets a lifetime."""
     client = connect(arguments)
     target = getattr(arguments, "requeue", UNSET)
-    if arguments.minutes is None and target is UNSET and arguments.max_attempts is None:
+    numbers = {
+        "minutes": arguments.minutes,
+        "max_attempts": arguments.max_attempts,
+        "backoff_s": arguments.backoff_s,
+        "retry_for_s": arguments.retry_budget_s,
+    }
+    if target is UNSET and all(value is None for value in numbers.values()):
         require_list(client)
-    response = client.lifetime(arguments.stage, arguments.minutes, requeue=target, max_attempts=arguments.max_attempts)
+    response = client.lifetime(arguments.stage, requeue=target, **numbers)
     if arguments.json:
         print_json(asdict(response))
     else:
@@ -197,6 +225,10 @@ def _describe(lifetime: Lifetime) -> str:
     if lifetime.stage % 2:
         attempts = "1 attempt" if lifetime.max_attempts == 1 else f"{lifetime.max_attempts} attempts"
         words.append(f"at most {attempts}" if lifetime.max_attempts else "unlimited attempts")
+    if lifetime.backoff_s:
+        words.append(f"a pause of {lifetime.backoff_s:g} s after the first failure")
+    if lifetime.retry_for_s:
+        words.append(f"retries for {_duration(lifetime.retry_for_s / 60)}")
     return ", ".join(words)
 
 

@@ -126,7 +126,9 @@ def test_every_command_that_prints_data_has_json(run, client, jobix, tmp_path):
         assert code == 0
         return json.loads(out)
 
-    assert parsed("init", "0", "10")[1] == {"stage": 1, "minutes": 10.0, "requeue": 0, "max_attempts": 5}
+    assert parsed("init", "0", "10")[1] == {
+        "stage": 1, "minutes": 10.0, "requeue": 0, "max_attempts": 5, "backoff_s": 5.0, "retry_for_s": 0.0,
+    }  # fmt: skip
     (tmp_path / "jobs.json").write_text("[1, 2]")
     assert parsed("set", "jobs.json") == {"new": 2, "known": 0}
     job = parsed("get", "0")

@@ -85,7 +85,7 @@ def test_watch_prints_that_command_in_a_terminal_too(terminal, client):
 
 
 def test_init_names_existing_lifetimes_and_how_to_change_them(bare_terminal):
-    bare_terminal.run("init", "0", "10", *bare_terminal.options)
+    bare_terminal.run("init", "0", "10", "--backoff-s", "0", *bare_terminal.options)
     code, out, _ = bare_terminal.run("init", "0", "99.5", "0", *bare_terminal.options)
     lines = out.splitlines()
     assert (code, lines[0], lines[2]) == (0, "stage 0: no limit", "stage 2: no limit")

@@ -15,7 +15,7 @@ from tests.client.conftest import ROOT, write_secret
 def test_a_new_list_returns_the_job_of_a_killed_worker(run, client, until):
     code, out, _ = run("init", "0", "0.0001", "0.5", "40", "0", "0")
     assert code == 0
-    assert out.splitlines()[1] == "stage 1: 0.006 s, then back to stage 0, at most 5 attempts"
+    assert out.splitlines()[1].startswith("stage 1: 0.006 s, then back to stage 0, at most 5 attempts")
     assert [client.lifetime(stage).requeue for stage in range(6)] == [None, 0, None, 2, None, 4]
     client.set({1: {}})
     assert client.get(0).attempt == 1
@@ -103,7 +103,10 @@ def test_common_options_may_stand_before_the_command_and_between_its_words(run, 
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [
-        ("--json lifetime 2", '{"stage": 2, "minutes": 0.0, "requeue": null, "max_attempts": 5}'),
+        (
+            "--json lifetime 2",
+            '{"stage": 2, "minutes": 0.0, "requeue": null, "max_attempts": 5, "backoff_s": 0.0, "retry_for_s": 0.0}',
+        ),
         ("--requeue none init 0 10", "stage 1: 10 minutes, then flagged"),
         ("--requeue 0 lifetime 1 20", "stage 1: 20 minutes, then back to stage 0"),
         ("--wait-s 0 get 0", "jobid: 1"),
@@ -167,3 +170,34 @@ def test_every_command_option_variable_and_exit_code_is_in_the_reference(run):
         assert [option for option in options if not re.search(rf"[`\[ ]{option}\b", reference)] == []
     for code in re.findall(r"^  (\d+) ", described, re.M):
         assert f"\n| {code} |" in reference
+
+
+def test_init_sets_a_pause_after_failures_of_odd_stages(run, client):
+    line = "stage 1: 10 minutes, then back to stage 0, at most 5 attempts, a pause of 5 s after the first failure"
+    assert line in run("init", "0", "10")[1].splitlines()
+    assert [client.lifetime(stage).backoff_s for stage in (0, 1, 2)] == [0, 5, 0]
+    client.lifetime(1, backoff_s=0)
+    assert run("init", "0", "10")[0] == 0
+    assert client.lifetime(1).backoff_s == 0  # set before
+
+
+def test_init_without_a_pause(run, client):
+    assert "pause" not in run("init", "0", "10", "--backoff-s", "0")[1]
+    assert client.lifetime(1).backoff_s == 0
+
+
+def test_the_pause_and_the_time_for_retries_can_be_set_alone(run, client):
+    run("lifetime", "1", "20", "--requeue", "0")
+    line = "stage 1: 20 minutes, then back to stage 0, at most 5 attempts, a pause of 0.5 s after the first failure"
+    assert run("lifetime", "1", "--backoff-s", "0.5") == (0, line + "\n", "")
+    assert run("lifetime", "1", "--retry-budget-s", "3600")[1] == line + ", retries for 60 minutes\n"
+    assert (client.lifetime(1).backoff_s, client.lifetime(1).retry_for_s) == (0.5, 3600)
+    assert client.lifetime(1, 30, backoff_s=0, retry_for_s=0) == client.lifetime(1)
+    assert run("lifetime", "1")[1] == "stage 1: 30 minutes, then back to stage 0, at most 5 attempts\n"
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "many"])
+def test_a_wrong_pause_is_refused_before_a_request(run, value):
+    code, _, err = run("lifetime", "1", f"--backoff-s={value}")
+    assert code == 2
+    assert "--backoff-s" in err
