@@ -99,11 +99,12 @@ class Replication(_RequiredReplication, total=False):
 
 
 class StageRules(TypedDict):
-    """The response of /rules/<stage>."""
+    """The response of /rules/<stage>. set_aside: hosts whose jobs fail get no jobs."""
 
     stage: int
     check: Check | None
     replication: Replication | None
+    set_aside: bool
 
 
 class EarlierResult(TypedDict):

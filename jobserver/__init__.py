@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.jobs.expiry import Expiry, Retention
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
+    from jobserver.jobs.set_aside import HostCare
     from jobserver.server import hosting
     from jobserver.server.settings import key_file, load, secret_key
     from jobserver.server.sweeper import Sweeper
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         lists=Lists(commit_queue, keys),
         expiry=expiry,
         operator=Operator(commit_queue, database),
+        host_care=HostCare(commit_queue, database),
         sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
         live=Live(socketio, database),
     )

@@ -4,7 +4,7 @@ Pure: the caller passes `now`. Times are whole milliseconds since 1970, UTC. A h
 After a pause it gets one job as a canary; a canary that ends well readmits it.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from enum import Enum
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ FAST_SHARE = 0.1  # of the usual duration
 LEAST_JOBS = 20  # from which a usual duration is calculated
 LEAST_USUAL_MS = 1000  # the start of a process and the network dominate shorter durations
 HEARD_WITHIN_MS = 10 * MS_PER_MINUTE
+MANY_HOSTS = 3  # on which a job failed
 LEAST_OTHERS = 2  # hosts that must remain
 FIRST_PAUSE_MS = MS_PER_MINUTE
 LONGEST_PAUSE_MS = 60 * MS_PER_MINUTE
@@ -28,7 +29,8 @@ class HostHealth(NamedTuple):
     """What the server knows of a host in a stage. `failed_jobs`: the ids of the jobs that failed in a row. `fast`: the
     number of fast results in a row. `set_aside`: the time, None if the host gets jobs. `reason`: why it is set aside,
     or why it still gets jobs after a BREAKER. `canary_at`: the earliest time of the next canary. `canary`: the claim of
-    the canary that the host holds. `canaries`: the number of canaries that failed."""
+    the canary that the host holds. `canaries`: the number of canaries that failed. `kept`: the time of the last
+    BREAKER."""
 
     host: str
     failed_jobs: tuple[int, ...] = ()
@@ -38,16 +40,25 @@ class HostHealth(NamedTuple):
     canary_at: int = 0
     canary: str | None = None
     canaries: int = 0
+    kept: int | None = None
 
     @property
     def troubled(self) -> bool:
         """Whether the last attempt did not end well, or the host had no good result since a decision about it."""
         return self.reason is not None or bool(self.failed_jobs) or self.fast > 0
 
+    def was_kept(self, now: int) -> bool:
+        """Whether a BREAKER kept the host a short time ago."""
+        return self.kept is not None and self.kept >= now - HEARD_WITHIN_MS
+
+    def waits(self, now: int) -> bool:
+        """Whether the host is set aside and, as far as is known, still requests jobs."""
+        return self.set_aside is not None and self.canary_at >= now - HEARD_WITHIN_MS
+
 
 class Others(NamedTuple):
     """The other hosts. `heard`: those that were heard recently; `troubled`: those of them that are troubled.
-    `failed_jobs`: the jobs that failed on another host, too, which had a good result since."""
+    `failed_jobs`: see blamed_jobs()."""
 
     heard: int
     troubled: int
@@ -101,6 +112,12 @@ def is_suspicious(health: HostHealth) -> bool:
     return len(health.failed_jobs) >= FAILURES_IN_A_ROW or health.fast >= FAST_IN_A_ROW
 
 
+def blamed_jobs(failed_on: Mapping[int, Set[str]], troubled: Set[str]) -> set[int]:
+    """Returns the jobs that are to blame for their failures themselves: they failed on another host that is not
+    troubled, or on many other hosts. `failed_on`: the other hosts by job."""
+    return {jobid for jobid, hosts in failed_on.items() if hosts - troubled or len(hosts) >= MANY_HOSTS}
+
+
 def judge(health: HostHealth, others: Others, now: int) -> tuple[Verdict, HostHealth]:
     """Decides about a suspicious host; returns the decision and the new record. BREAKER ends the row."""
     own = tuple(jobid for jobid in health.failed_jobs if jobid not in others.failed_jobs)
@@ -109,12 +126,12 @@ def judge(health: HostHealth, others: Others, now: int) -> tuple[Verdict, HostHe
         if len(health.failed_jobs) < FAILURES_IN_A_ROW:
             return Verdict.KEEP, health
         reason = f"{FAILURES_REASON}, but other hosts failed on the same jobs: check the jobs"
-        return Verdict.BREAKER, health._replace(failed_jobs=own, reason=reason)
+        return Verdict.BREAKER, health._replace(failed_jobs=own, reason=reason, kept=now)
     reason = FAILURES_REASON if failing else FAST_REASON
     remaining = others.heard - others.troubled
     if remaining < LEAST_OTHERS or 2 * remaining < others.heard + 1:
         reason = f"{reason}, but too few other hosts have good results: check the jobs and the server"
-        return Verdict.BREAKER, health._replace(failed_jobs=(), fast=0, reason=reason)
+        return Verdict.BREAKER, health._replace(failed_jobs=(), fast=0, reason=reason, kept=now)
     return Verdict.SET_ASIDE, health._replace(
         failed_jobs=(), fast=0, set_aside=now, reason=reason, canary_at=now + FIRST_PAUSE_MS, canary=None, canaries=0
     )

@@ -55,20 +55,22 @@ class Replication(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Rules(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The rules of one working stage."""
+    """The rules of one working stage. `set_aside`: hosts whose jobs fail get no jobs (core/host_health.py)."""
 
     check: Check | None = None
     replication: Replication | None = None
+    set_aside: bool = False
 
     def __bool__(self) -> bool:
-        return self.check is not None or self.replication is not None
+        return self.check is not None or self.replication is not None or self.set_aside
 
 
 class RulesChange(msgspec.Struct, forbid_unknown_fields=True):
-    """A change of the rules of a stage: an absent key changes nothing, null removes the rule."""
+    """A change of the rules of a stage: an absent key changes nothing, null or false removes the rule."""
 
     check: Check | msgspec.UnsetType | None = msgspec.UNSET
     replication: Replication | msgspec.UnsetType | None = msgspec.UNSET
+    set_aside: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Replica(NamedTuple):
@@ -95,7 +97,7 @@ def changed(rules: Rules, change: RulesChange) -> Rules:
         raise BadRequest("check needs at least one of command, schema and outputs; null removes the check.")
     if check is not None and check.outputs is not None:
         _require_consistent(check.outputs)
-    return Rules(check, replication)
+    return Rules(check, replication, rules.set_aside if change.set_aside is msgspec.UNSET else change.set_aside)
 
 
 def _require_consistent(rule: OutputRule) -> None:
@@ -111,6 +113,8 @@ def describe(rules: Rules) -> str:
     parts = [] if rules.check is None else ["check"]
     if rules.replication is not None:
         parts.append(f"{rules.replication.results} agreeing results")
+    if rules.set_aside:
+        parts.append("sets hosts aside")
     return ", ".join(parts) or "no rules"
 
 

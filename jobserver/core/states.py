@@ -73,6 +73,9 @@ class EventKind(str, Enum):
     PRIORITY = "priority"
     LIFETIME = "lifetime"  # of a stage
     RULES = "rules"  # of a stage
+    SET_ASIDE = "set_aside"  # a host: it gets no jobs of a stage
+    NOT_SET_ASIDE = "not_set_aside"  # a host that fails, because other hosts fail, too
+    READMITTED = "readmitted"  # a host that was set aside
     PAUSED = "paused"  # a list
     RESUMED = "resumed"
 

@@ -14,6 +14,7 @@ MAKES_AVAILABLE = {
     EventKind.REQUEUED,
     EventKind.PAUSE_ENDED,
 }
+ABOUT_A_HOST = {EventKind.SET_ASIDE, EventKind.NOT_SET_ASIDE, EventKind.READMITTED}
 log = logging.getLogger("jobserver")
 
 
@@ -35,7 +36,7 @@ class Publisher:
                     self._long_polls.wake(event.list_id, event.to_stage, event.jobs)
             elif event.kind is EventKind.CREATED:
                 self._long_polls.wake_for_new_list()
-            elif event.kind in (EventKind.RESUMED, EventKind.RULES):
+            elif event.kind in (EventKind.RESUMED, EventKind.RULES, EventKind.READMITTED):
                 self._long_polls.wake_list(event.list_id)
 
 
@@ -48,6 +49,8 @@ def log_line(event: Event) -> str:
             parts.append(f"job {named}")
         else:
             parts.append(f"{event.jobs} job{'s' * (event.jobs != 1)}" + f" ({named})" * bool(named))
+    if event.kind in ABOUT_A_HOST:
+        parts.append(f"host {event.worker}")
     parts.append(event.kind.value.replace("_", " "))
     line = " ".join(parts)
     if event.to_stage is not None:
@@ -55,5 +58,5 @@ def log_line(event: Event) -> str:
         line += f", stage {event.to_stage}" if same else f", stage {event.from_stage} to {event.to_stage}"
     if event.message:
         line += f" ({event.message})"
-    by = event.actor or event.worker
+    by = event.actor or (None if event.kind in ABOUT_A_HOST else event.worker)
     return f"{line}, by {by}" if by else line

@@ -18,6 +18,7 @@ CONFIRM_EVERY = 8  # polls; for jobs whose results another host must confirm: mo
 ANY_NEW_LIST = 0
 FEW = 20  # lists that are looked up one by one
 EVERYONE = 1_000_000_000
+NO_STAGE = -1  # the place of hosts that are set aside: jobs do not wake them
 log = logging.getLogger("jobserver.long_poll")
 Place = tuple[int, int]  # list id, stage
 

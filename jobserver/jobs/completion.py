@@ -8,7 +8,7 @@ from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import JobServerError
 from jobserver.core.stages import is_available
 from jobserver.core.states import Move
-from jobserver.jobs import guarded
+from jobserver.jobs import guarded, set_aside
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.replay import replay_or_reject
 from jobserver.store.queries import completing
@@ -19,18 +19,22 @@ ParsedReport = Report | JobServerError  # a report, or the error of its parser
 
 def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
     """Ends one claim; raises the error if it cannot."""
-    now, reason, replaced = now_ms(), None, False
-    move = completing.end_claim(tx, list_id, report, require_claim, now)
+    now, reason, replaced, judged = now_ms(), None, False, False
+    ended = set_aside.without_blame(tx, list_id, report) if report.is_failure else report
+    move = completing.end_claim(tx, list_id, ended, require_claim, now)
     if move is None:
         verdict = guarded.judge(tx, list_id, report, require_claim, now)
         if not isinstance(verdict, guarded.Verdict):
             return verdict or replay_or_reject(tx, list_id, report)
         report, reason, replaced = verdict
-        move = completing.end_claim(tx, list_id, report, require_claim, now, judged=True)
+        ended, judged = set_aside.without_blame(tx, list_id, report) if report.is_failure else report, True
+        move = completing.end_claim(tx, list_id, ended, require_claim, now, judged=True)
         assert move is not None  # judge() has locked the job
     stays = not is_available(move.to_stage)  # failed, or flagged
-    if report.is_failure and not stays:
+    if ended.is_failure and not stays:
         completing.delay(tx, move, random.random(), now)
+    if report.is_failure or judged:
+        set_aside.claim_ended(tx, list_id, report, move, now)
     return Completion(report.jobid, move.to_stage, stays, reason, replaced)
 
 

@@ -13,8 +13,11 @@ import msgspec
 from jobserver.core import rules as policy
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Report
 from jobserver.core.errors import BadRequest
+from jobserver.core.host_health import Admission
 from jobserver.core.rules import Replica, Replication, Rules, RulesChange
 from jobserver.core.states import Condition, Event, EventKind, Outcome
+from jobserver.jobs import set_aside
+from jobserver.jobs.set_aside import Attempt, Result
 from jobserver.store.queries import claiming, replicas
 from jobserver.store.queries.events import ClaimEnd
 from jobserver.store.queries.replicas import EarlierResult, Held
@@ -49,22 +52,33 @@ def claim(tx: Transaction, list_id: int, request: ClaimRequest, token: str, now:
     """Claims jobs for a working stage with rules; [] without rules. BadRequest if replication needs the name of a
     worker."""
     stage_rules = replicas.rules(tx.all, list_id, request.working_stage)
-    if not stage_rules:
+    admission = set_aside.admit(tx, list_id, request, now) if stage_rules.set_aside else Admission.JOBS
+    if not stage_rules or admission is Admission.NOTHING:
         return []
-    if stage_rules.replication is None:
-        claimed = claiming.claim_ruled(tx, list_id, request, token, now)
-    else:
-        host = policy.host_of(request.worker)
-        if host is None:
-            raise BadRequest(
-                f"Stage {request.working_stage} compares the results of different hosts: send the header worker, with"
-                " the host's name first, for example node3:812."
-            )
-        claimed = claiming.claim_for_host(tx, list_id, request, host, token, now)
-        new = [job.row_id for job in claimed if job.attempt == 1]
-        if new:
-            replicas.forget(tx, new, request.working_stage)
+    if admission is Admission.CANARY:
+        request = request._replace(n=1)
+    claimed = _claim(tx, list_id, stage_rules, request, token, now)
+    if claimed and admission is Admission.CANARY:
+        set_aside.begin_canary(tx, list_id, request, token, now)
     return _with_rules(tx, stage_rules, request.working_stage, claimed)
+
+
+def _claim(
+    tx: Transaction, list_id: int, stage_rules: Rules, request: ClaimRequest, token: str, now: int
+) -> list[ClaimedJob]:
+    if stage_rules.replication is None:
+        return claiming.claim_ruled(tx, list_id, request, token, now)
+    host = policy.host_of(request.worker)
+    if host is None:
+        raise BadRequest(
+            f"Stage {request.working_stage} compares the results of different hosts: send the header worker, with"
+            " the host's name first, for example node3:812."
+        )
+    claimed = claiming.claim_for_host(tx, list_id, request, host, token, now)
+    new = [job.row_id for job in claimed if job.attempt == 1]
+    if new:
+        replicas.forget(tx, new, request.working_stage)
+    return claimed
 
 
 def with_rules(tx: Transaction, list_id: int, stage: int, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
@@ -117,7 +131,11 @@ def judge(tx: Transaction, list_id: int, report: Report, require_claim: bool, no
     host = policy.host_of(job.worker)
     if host is None:
         return Verdict(Report(report.jobid, job.taken_from, report.token), NO_NAME)
-    return _replicate(tx, list_id, report, job, host, replication, judged_by.max_attempts, now)
+    outcome = _replicate(tx, list_id, report, job, host, replication, judged_by.max_attempts, now)
+    if isinstance(outcome, Completion):
+        attempt = Attempt(job.row_id, report.jobid, stage, job.worker, job.claim, job.claimed, Result.DONE)
+        set_aside.attempt_ended(tx, list_id, attempt, now)
+    return outcome
 
 
 def _proves(report: Report, job: Held, require_claim: bool) -> bool:

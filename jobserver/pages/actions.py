@@ -6,7 +6,7 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from werkzeug.wrappers import Response
 
 from jobserver.core import lifetimes, stages
-from jobserver.core.bounds import MAX_PRIORITY
+from jobserver.core.bounds import MAX_PRIORITY, MAX_WORKER_NAME
 from jobserver.core.errors import BadRequest, Conflict, NotFound
 from jobserver.core.lists import JobList
 from jobserver.jobs.operator import require_jobids
@@ -97,6 +97,13 @@ def _resume(job_list: JobList, by: str) -> str:
     return "Resumed. Workers get jobs again."
 
 
+def _readmit(job_list: JobList, by: str) -> str:
+    stage, host = stages.require_stage(parsing.stage(request.form.get("stage", ""))), request.form.get("host", "")
+    if not services().host_care.readmit(job_list, stage, host, by):
+        return f"Host {host[:MAX_WORKER_NAME]} was not set aside."
+    return f"Host {host} gets jobs again."
+
+
 VERBS: dict[str, Callable[[JobList, str], str]] = {
     "retry": _retry,
     "fail": _fail,
@@ -104,6 +111,7 @@ VERBS: dict[str, Callable[[JobList, str], str]] = {
     "lifetime": _lifetime,
     "pause": _pause,
     "resume": _resume,
+    "readmit": _readmit,
 }
 LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the confirmation buttons
 

@@ -17,7 +17,7 @@ from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, view
-from jobserver.store.queries import listing, lists, replicas, statistics
+from jobserver.store.queries import host_records, listing, lists, replicas, statistics
 from jobserver.web import parameters, parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
@@ -27,6 +27,7 @@ from jobserver.web.services import services
 blueprint = Blueprint("pages", __name__)
 CLIENT_FILE = "static/jm.pyz"  # for machines that have only Python
 WORKERS_PER_PAGE = 50
+MAX_ASIDE = 200  # hosts on the page of workers
 MAX_STAGES = 200  # on the page of lifetimes
 MAX_HISTORY = 200  # entries on the page of a job
 MAX_TEXT = 100_000  # characters of a jobcmd or result
@@ -94,17 +95,19 @@ def _workers_html(job_list: JobList) -> Response:
     """The workers, last seen first."""
     seen = request.args.get("heard", "")
     after = (parsing.whole_number(seen, "heard"), request.args.get("name", "").replace("\x00", "")) if seen else None
-    workers, held, hosts = services().database.look(
+    workers, held, hosts, aside = services().database.look(
         lambda connection: (
             statistics.workers(connection.all, job_list.id, WORKERS_PER_PAGE + 1, after),
             statistics.held(connection.all, job_list.id),
             replicas.records(connection.all, job_list.id, WORKERS_PER_PAGE) if after is None else [],
+            host_records.set_aside(connection.all, job_list.id, MAX_ASIDE) if after is None else [],
         )
     )
     page = {
         "workers": workers,
         "held": held,
         "hosts": hosts,
+        "aside": aside,
         "now": now_ms(),
         "shown": WORKERS_PER_PAGE,
         "first": not after,

@@ -209,8 +209,9 @@ class Replica(Model):
 
 
 class HostRecord(Model):
-    """What the server knows of a host in a stage with replication or with set-aside hosts. `agreed`, `failed` and
-    `fast`: results in a row; `disagreed`: results in total. `set_aside`: the time in ms, NULL if it gets jobs."""
+    """What the server knows of a host in a stage with replication, or in one that sets hosts aside. `agreed`: results
+    in a row; `disagreed`: results in total. `failed_jobs`: the ids of the jobs that failed in a row, as JSON. `fast`:
+    fast results in a row. `set_aside`: the time in ms, NULL if it gets jobs; see core/host_health.py."""
 
     __tablename__ = "host_record"
     list_id: Mapped[int] = mapped_column(ForeignKey("job_list.id"), primary_key=True)
@@ -218,11 +219,15 @@ class HostRecord(Model):
     host: Mapped[str] = mapped_column(Text, primary_key=True)
     agreed: Mapped[int] = mapped_column(Integer, server_default="0")
     disagreed: Mapped[int] = mapped_column(Integer, server_default="0")
-    failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed_jobs: Mapped[str] = mapped_column(Text, server_default="[]")
     fast: Mapped[int] = mapped_column(Integer, server_default="0")
     last_heard: Mapped[int] = mapped_column(BigInteger)
     set_aside: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[str | None] = mapped_column(Text)
+    canary_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    canary: Mapped[str | None] = mapped_column(String(64))
+    canaries: Mapped[int] = mapped_column(Integer, server_default="0")
+    kept: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Throughput(Model):

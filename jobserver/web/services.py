@@ -13,6 +13,7 @@ from jobserver.jobs.claims import Claims
 from jobserver.jobs.expiry import Expiry
 from jobserver.jobs.lists import Lists
 from jobserver.jobs.operator import Operator
+from jobserver.jobs.set_aside import HostCare
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
 
@@ -42,6 +43,7 @@ class Services:
     lists: Lists
     expiry: Expiry
     operator: Operator
+    host_care: HostCare
     sweeper: Background
     live: Live
 

@@ -64,11 +64,15 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), primary_key=True),
         *(
             sa.Column(name, sa.Integer(), nullable=False, server_default="0")
-            for name in ("agreed", "disagreed", "failed", "fast")
+            for name in ("agreed", "disagreed", "fast", "canaries")
         ),
+        sa.Column("failed_jobs", sa.Text(), nullable=False, server_default="[]"),
         sa.Column("last_heard", sa.BigInteger(), nullable=False),
         sa.Column("set_aside", sa.BigInteger()),
         sa.Column("reason", sa.Text()),
+        sa.Column("canary_at", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("canary", sa.String(64)),
+        sa.Column("kept", sa.BigInteger()),
     )
 
 

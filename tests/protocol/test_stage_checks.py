@@ -110,7 +110,12 @@ def test_a_stage_without_rules_needs_no_verdict(api: ApiClient) -> None:
 
 def test_removed_rules_no_longer_apply(api: ApiClient) -> None:
     with_check(api)
-    assert api("/rules/1", {"check": None}).json() == {"stage": 1, "check": None, "replication": None}
+    assert api("/rules/1", {"check": None}).json() == {
+        "stage": 1,
+        "check": None,
+        "replication": None,
+        "set_aside": False,
+    }
     assert report(api, take(api))["jobstage"] == 2
 
 
@@ -140,7 +145,7 @@ def test_wrong_rules_are_refused(api: ApiClient, path: str, body: object, part: 
     response = api(path, body)
     assert response.status_code == 400
     assert part in response.json()["message"]
-    assert api("/rules/1").json() == {"stage": 1, "check": None, "replication": None}
+    assert api("/rules/1").json() == {"stage": 1, "check": None, "replication": None, "set_aside": False}
 
 
 class BadWorker:

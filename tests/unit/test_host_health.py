@@ -14,6 +14,7 @@ from jobserver.core.host_health import (
     after_bad_canary,
     after_failure,
     after_success,
+    blamed_jobs,
     is_suspicious,
     judge,
     readmitted,
@@ -99,6 +100,11 @@ def test_jobs_that_failed_on_other_hosts_are_to_blame_themselves() -> None:
     verdict, health = judge(after_failure(kept, 4), MANY, NOW)
     assert verdict is Verdict.SET_ASIDE
     assert health.reason == "3 failures in a row"
+
+
+def test_a_job_is_to_blame_if_it_failed_on_a_healthy_host_or_on_many_hosts() -> None:
+    failed_on = {1: {"healthy", "bad1"}, 2: {"bad1", "bad2"}, 3: {"bad1", "bad2", "bad3"}, 4: set()}
+    assert blamed_jobs(failed_on, {"bad1", "bad2", "bad3"}) == {1, 3}
 
 
 def test_a_host_is_troubled_until_its_next_good_result() -> None:

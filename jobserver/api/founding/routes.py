@@ -24,6 +24,7 @@ from jobserver.core.concurrency import run_in_thread
 from jobserver.core.errors import JobServerError, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
 from jobserver.feed.connections import client_gone
+from jobserver.feed.long_poll import NO_STAGE
 from jobserver.store.queries import lists
 from jobserver.web import bodies, parameters, parsing
 from jobserver.web.errors import status
@@ -120,16 +121,21 @@ def _claim(call: Call, jobix: int, requested: ClaimRequest, wait_s: float) -> li
     job_list = job_list_of(call, jobix)
     if not wait_s:
         return claims.claim(job_list, requested) if job_list else []
-    give_up = time.monotonic() + wait_s
+    give_up, aside = time.monotonic() + wait_s, False
     while True:
-        with long_polls.place(job_list.id if job_list else None, requested.stage) as wait:
+        with long_polls.place(job_list.id if job_list else None, NO_STAGE if aside else requested.stage) as wait:
             claimed = claims.claim(job_list, requested) if job_list else []
             left_s = give_up - time.monotonic()
-            if claimed or left_s <= 0 or long_polls.closed or not wait(left_s):
+            if claimed or left_s <= 0 or long_polls.closed:
                 return claimed
-        if client_gone(call.environ):
-            if job_list:
-                long_polls.wake(job_list.id, requested.stage, 1)  # so that another request gets the job
+            before = aside
+            aside = job_list is not None and call.services.host_care.is_set_aside(job_list, requested)
+            if aside == before and not wait(left_s):
+                return claimed
+        gone = client_gone(call.environ)
+        if job_list and (gone or aside != before):
+            long_polls.wake(job_list.id, requested.stage, 1)  # so that another request gets the job
+        if gone:
             return []
         job_list = job_list_of(call, jobix)
 

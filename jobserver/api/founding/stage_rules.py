@@ -1,4 +1,4 @@
-"""The route of the rules of a stage: its check and its replication."""
+"""The route of the rules of a stage: its check, its replication, and whether it sets hosts aside."""
 
 from typing import cast
 
@@ -26,7 +26,7 @@ def stage_rules(stage: str) -> Response:
     if request.method == "POST":
         with reports.parsed_body(call, RulesChange, MAX_RULES_BYTES) as body:
             if body is None:
-                raise BadRequest("The body is empty. It has the keys check and replication; null removes a rule.")
+                raise BadRequest("The body is empty; it has the keys check, replication and set_aside.")
             stored = call.services.lists.set_rules(number, stage_number, body)
     else:
         job_list = job_list_of(call, number)
@@ -34,6 +34,11 @@ def stage_rules(stage: str) -> Response:
     return json_response(
         cast(
             shapes.StageRules,
-            {"stage": stage_number, "check": stored.check, "replication": stored.replication},
+            {
+                "stage": stage_number,
+                "check": stored.check,
+                "replication": stored.replication,
+                "set_aside": stored.set_aside,
+            },
         )
     )

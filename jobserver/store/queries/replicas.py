@@ -21,7 +21,7 @@ _STORE_RULES = f"""INSERT INTO lifetime (list_id, stage, lifetime_ms, max_attemp
     ON CONFLICT (list_id, stage) DO UPDATE SET rules = excluded.rules"""
 _END_REPLICATION = f"""UPDATE job SET hold = '{Hold.NONE.value}' WHERE list_id = :list
     AND hold = '{Hold.REPLICATION.value}' AND EXISTS (SELECT 1 FROM replica WHERE job_id = job.id AND stage = :stage)"""
-_HELD = """SELECT id, previous_stage, claim, client_token, outcome, worker FROM job
+_HELD = """SELECT id, previous_stage, claim, client_token, outcome, worker, claimed FROM job
     WHERE list_id = :list AND jobid = :jobid AND jobstage = :stage{wait_locked}"""
 _OF_JOB = "SELECT id, host, same_as FROM replica WHERE job_id = :job AND stage = :stage ORDER BY id"
 _STORE = """INSERT INTO replica
@@ -63,7 +63,8 @@ class StageRules(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A job in a working stage. `taken_from`: the stage before its claim; `client_token`: see models.Job."""
+    """A job in a working stage. `taken_from`: the stage before its claim; `client_token`: see models.Job. `claimed`:
+    the time of the claim in ms."""
 
     row_id: int
     taken_from: int
@@ -71,6 +72,7 @@ class Held(NamedTuple):
     client_token: int
     outcome: str
     worker: str | None
+    claimed: int | None
 
 
 class EarlierResult(NamedTuple):
