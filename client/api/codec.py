@@ -226,7 +226,7 @@ def decode_lifetime(value: shapes.StageLifetime) -> Lifetime:
 
 def decode_rules(value: shapes.StageRules) -> Rules:
     """The response of `/rules/<stage>`."""
-    return Rules(int(value["stage"]), value["check"], value["replication"])
+    return Rules(int(value["stage"]), value["check"], value["replication"], bool(value["set_aside"]))
 
 
 def decode_progress(value: shapes.ListProgress) -> Progress:

@@ -166,12 +166,12 @@ class ListClient:
         *,
         check: shapes.Check | Unset | None = UNSET,
         replication: shapes.Replication | Unset | None = UNSET,
+        set_aside: bool | None = None,
     ) -> Rules:
-        """Returns the check and the replication of that working stage. Arguments change them first; None removes a
-        rule, and an omitted one changes nothing."""
-        body = {
-            name: rule for name, rule in (("check", check), ("replication", replication)) if rule is not UNSET
-        }  # fmt: skip
+        """Returns the rules of that working stage. Arguments change them first; a check or replication of None removes
+        it, and an omitted argument changes nothing. set_aside: hosts whose jobs fail get no jobs."""
+        given = {"check": check, "replication": replication, "set_aside": UNSET if set_aside is None else set_aside}
+        body = {name: rule for name, rule in given.items() if rule is not UNSET}
         response = self._transport.request(
             "POST" if body else "GET", f"/rules/{stage}", body=as_json(body) if body else None
         )

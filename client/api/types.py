@@ -216,11 +216,13 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a working stage, as in docs/protocol.md; None: there is no such rule."""
+    """The rules of a working stage, as in docs/protocol.md; None: there is no such rule. set_aside: hosts whose jobs
+    fail get no jobs."""
 
     stage: int
     check: shapes.Check | None
     replication: shapes.Replication | None
+    set_aside: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The command about the rules of a stage: its check and its replication."""
+"""The command about the rules of a stage: its check, its replication, and hosts that are set aside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Add = Callable[..., argparse.ArgumentParser]
 
 def add_stage(add: Add) -> None:
     """Adds `stage`."""
-    command = add("stage", "show the check and the replication of a stage; with options set them", stage, json=JSON)
+    command = add("stage", "show the rules of a stage, such as its check; with options set them", stage, json=JSON)
     command.add_argument("stage", type=whole, help="the odd stage in which jobs are worked on")
     check = command.add_argument_group("check, which each result must pass")
     check.add_argument(
@@ -46,7 +46,10 @@ def add_stage(add: Add) -> None:
         "or a command in quotes: 'near {mine} {other}', 'cmp {mine_file} {other_file}'",
     )
     replication.add_argument("--no-trust", action="store_true", help="compare each result, also of trusted hosts")
-    command.add_argument("--no-rules", action="store_true", help="remove the check and the replication first")
+    command.add_argument(
+        "--set-aside", choices=["on", "off"], help="give no jobs to hosts whose jobs fail or end suspiciously fast"
+    )
+    command.add_argument("--no-rules", action="store_true", help="remove all rules that are not given")
 
 
 def stage(arguments: argparse.Namespace) -> int:
@@ -55,7 +58,12 @@ def stage(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
     require_list(client)
     nothing = None if arguments.no_rules else UNSET
-    rules = client.rules(arguments.stage, check=check or nothing, replication=replication or nothing)
+    set_aside = False if arguments.no_rules else None
+    if arguments.set_aside is not None:
+        set_aside = arguments.set_aside == "on"
+    rules = client.rules(
+        arguments.stage, check=check or nothing, replication=replication or nothing, set_aside=set_aside
+    )
     if arguments.json:
         print_json(asdict(rules))
     else:
@@ -123,4 +131,6 @@ def _describe(rules: Rules) -> list[str]:
         trust = "a trusted host is enough" if replication.get("adaptive", True) else "trusts no host"
         shown = how if isinstance(how, str) else shlex.join(how)
         lines.append(f"replication: {replication['results']} hosts must agree, compared by {shown}; {trust}")
+    if rules.set_aside:
+        lines.append("sets hosts aside whose jobs fail or end suspiciously fast")
     return [f"stage {rules.stage}: {line}" for line in lines] or [f"stage {rules.stage} has no rules"]

@@ -195,3 +195,18 @@ def test_wrong_rules_are_refused_by_the_command_line(run, client, words: list[st
     assert code != 0
     assert problem in err
     assert client.rules(1).check is client.rules(1).replication is None
+
+
+def test_the_command_line_turns_the_setting_aside_of_hosts_on_and_off(run, client):
+    client.init([0, 10])
+    line = "stage 1: sets hosts aside whose jobs fail or end suspiciously fast\n"
+    assert run("stage", "1", "--set-aside", "on") == (0, line, "")
+    assert run("stage", "1", "--check", "true")[1] == "stage 1: check: true\n" + line
+    assert client.rules(1).set_aside
+    assert run("stage", "1", "--set-aside", "off")[1] == "stage 1: check: true\n"
+    client.rules(1, set_aside=True)
+    assert run("stage", "1", "--no-rules", "--check", "true")[1] == "stage 1: check: true\n"
+    assert not client.rules(1).set_aside
+    code, _, err = run("stage", "1", "--set-aside", "maybe")
+    assert code == 2
+    assert "--set-aside" in err
