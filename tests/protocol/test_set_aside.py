@@ -1,103 +1,13 @@
 """Hosts are set aside if their jobs fail or end too fast, and readmitted by a canary; in stages that ask for it."""
 
-import re
 import time
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
-import requests
 
 from tests.support.background_client import PROMPT_S, BackgroundClient
-from tests.support.page import get_page
-from tests.support.snapshot import opened
-
-USUAL_MS = 60_000
-HOSTS = [f"node{number}" for number in range(20)]
-BAD = HOSTS[0]
-OF_LIST = "list_id = (SELECT id FROM job_list WHERE name = ?)"
-
-
-class Site:
-    """A list whose stage 1 sets hosts aside, and its workers, one on each host."""
-
-    def __init__(self, api, shared) -> None:
-        self.api = api
-        self.shared = shared
-        api("/init/0/600/0")
-        api("/lifetime/1/600?max_attempts=0")
-        self.name = api("/get").json()["list"]
-        self.ask_for_set_aside(True)
-
-    def ask_for_set_aside(self, value: bool) -> None:
-        response = self.api("/rules/1", {"set_aside": value})
-        assert response.status_code == 200, response.text
-
-    def add(self, jobids: range) -> None:
-        self.api("/set", {str(jobid): {} for jobid in jobids})
-
-    def run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with opened(self.shared) as database:
-            cursor = database.run(sql, *values)
-            return list(cursor.fetchall()) if cursor.description else []
-
-    def jobs(self) -> dict[int, dict[str, Any]]:
-        with opened(self.shared) as database:
-            return database.jobs(self.name)
-
-    def claim(self, host: str, path: str = "/get/0") -> Any:
-        response = self.api(path, worker=f"{host}:1")
-        assert response.status_code == 200, response.text
-        return None if response.json() == "nada" else response.json()
-
-    def report(self, job: Any, ok: bool = True, took_ms: int = USUAL_MS) -> Any:
-        """Ends a claim that began so long ago."""
-        sql = f"UPDATE job SET claimed = claimed - ? WHERE {OF_LIST} AND jobid = ?"
-        self.run(sql, took_ms, self.name, job["jobid"])
-        body: dict[str, object] = {} if ok else {"error": "disk full"}
-        response = self.api(f"/update_job/{job['jobid']}/{2 if ok else 0}", body, claim=job["claim"])
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    def fail(self, host: str, times: int) -> None:
-        """Fails so many different jobs on a host. Other hosts do each of them before the next."""
-        for _ in range(times):
-            self.report(self.claim(host), ok=False)
-            self.report(self.claim(HOSTS[-1]))
-
-    def hear(self, hosts: list[str]) -> None:
-        """Each of these hosts does a job."""
-        for host in hosts:
-            self.report(self.claim(host))
-
-    def end_pause(self) -> None:
-        """Makes the next canary due."""
-        self.run(f"UPDATE host_record SET canary_at = 1 WHERE {OF_LIST}", self.name)
-
-    def set_aside(self) -> dict[str, str]:
-        """The hosts that are set aside, with the reasons."""
-        sql = f"SELECT host, reason FROM host_record WHERE {OF_LIST} AND set_aside IS NOT NULL"
-        return dict(self.run(sql, self.name))
-
-    def events(self, kind: str) -> list[tuple[Any, ...]]:
-        """The events of a kind: worker, actor and message."""
-        sql = f"SELECT worker, actor, message FROM event WHERE {OF_LIST} AND kind = ? ORDER BY id"
-        return self.run(sql, self.name, kind)
-
-
-@pytest.fixture
-def site(api, shared) -> Site:
-    return Site(api, shared)
-
-
-@pytest.fixture
-def aside(site: Site) -> Site:
-    """A site whose bad host is set aside, with many jobs left."""
-    site.add(range(100))
-    site.hear(HOSTS[1:6])
-    site.fail(BAD, 3)
-    assert list(site.set_aside()) == [BAD]
-    return site
+from tests.support.host_site import BAD, HOSTS, OF_LIST, Site
 
 
 def test_one_bad_host_of_twenty_touches_few_jobs(site: Site) -> None:
@@ -224,68 +134,6 @@ def test_a_host_that_is_set_aside_waits_and_takes_no_wake_up(aside: Site, jobix:
     assert time.monotonic() - start_s >= 3
 
 
-def test_a_canary_readmits_a_host(aside: Site) -> None:
-    aside.end_pause()
-    (canary,) = aside.claim(BAD, "/get/0?n=5")
-    assert aside.claim(BAD) is None
-    aside.report(canary)
-    assert aside.set_aside() == {}
-    assert aside.events("readmitted") == [(BAD, None, "was set aside: 3 failures in a row")]
-    assert len(aside.claim(BAD, "/get/0?n=5")) == 5
-
-
-def test_a_repeated_request_returns_the_same_canary(aside: Site) -> None:
-    aside.end_pause()
-    header = {"worker": f"{BAD}:1", "claim": "aCanaryOfMyOwnChoice"}
-    first, second = (aside.api("/get/0", **header).json() for _ in range(2))
-    assert first == second != "nada"
-    assert aside.claim(BAD) is None
-
-
-def test_a_failed_canary_costs_the_job_no_attempt_and_doubles_the_pause(aside: Site) -> None:
-    pauses = []
-    aside.api("/lifetime/1/600?max_attempts=1")
-    for _ in range(3):
-        aside.end_pause()
-        canary = aside.claim(BAD)
-        assert aside.report(canary, ok=False).get("failed") is not True
-        job = aside.jobs()[canary["jobid"]]
-        assert (job["jobstage"], job["failures"], job["outcome"]) == (0, 0, "none")
-        assert aside.claim(BAD) is None
-        ((canary_at,),) = aside.run(f"SELECT canary_at FROM host_record WHERE {OF_LIST} AND host = ?", aside.name, BAD)
-        pauses.append(canary_at / 1000 - time.time())
-    assert pauses == pytest.approx([120, 240, 480], abs=10)
-
-
-def test_a_canary_that_is_too_fast_does_not_readmit(aside: Site) -> None:
-    aside.add(range(100, 150))
-    aside.hear(HOSTS[1:19])
-    aside.end_pause()
-    aside.report(aside.claim(BAD), took_ms=10)
-    assert list(aside.set_aside()) == [BAD]
-
-
-def test_a_lost_canary_is_followed_by_another_one(aside: Site) -> None:
-    aside.end_pause()
-    canary = aside.claim(BAD)
-    aside.api("/lifetime/1/600?requeue=0")
-    aside.run(f"UPDATE job SET deadline = 1 WHERE {OF_LIST} AND jobid = ?", aside.name, canary["jobid"])
-    aside.api("/check_stages")
-    assert aside.claim(BAD) is None
-    aside.end_pause()
-    assert aside.claim(BAD) is not None
-
-
-def test_claims_from_before_neither_readmit_nor_count(site: Site) -> None:
-    site.add(range(100))
-    site.hear(HOSTS[1:6])
-    before = site.claim(BAD, "/get/0?n=2")
-    site.fail(BAD, 3)
-    site.report(before[0])
-    site.report(before[1], ok=False)
-    assert site.set_aside() == {BAD: "3 failures in a row"}
-
-
 def test_a_report_that_claims_the_next_job_gets_none(site: Site) -> None:
     site.add(range(100))
     site.hear(HOSTS[1:6])
@@ -296,30 +144,3 @@ def test_a_report_that_claims_the_next_job_gets_none(site: Site) -> None:
     )
     assert response.json()["next"] == "nada"
     assert list(site.set_aside()) == [BAD]
-
-
-def test_a_signed_in_person_sees_and_readmits_a_host(aside: Site) -> None:
-    browser = requests.Session()
-    browser.headers["Accept"] = "text/html"
-    url, fields = aside.shared.url, {"list": aside.name}
-
-    def post(path: str, **values: object) -> requests.Response:
-        form = browser.get(f"{url}/signin", params=fields, timeout=9).text
-        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
-        assert token
-        return browser.post(url + path, data=fields | {"csrf_token": token[1]} | values, timeout=9)
-
-    (host, stage, state, since, canary), *_ = get_page(f"{url}/workers?list={aside.name}").all("table")[0].table()
-    assert (host, stage, state) == (BAD, "1", "set aside: 3 failures in a row")
-    assert since.endswith(" ago")
-    assert canary.startswith("in ")
-    assert post("/act/readmit", stage=1, host=BAD).status_code == 403
-    assert list(aside.set_aside()) == [BAD]
-    post("/signin", jobix=aside.api.jobix, name="Ada")
-    assert ">Readmit</button>" in browser.get(f"{url}/workers", params=fields, timeout=9).text
-    assert f"Host {BAD} gets jobs again." in post("/act/readmit", stage=1, host=BAD).text
-    assert aside.set_aside() == {}
-    assert aside.events("readmitted") == [(BAD, "Ada", "was set aside: 3 failures in a row")]
-    assert aside.claim(BAD) is not None
-    assert f"Host {BAD} was not set aside." in post("/act/readmit", stage=1, host=BAD).text
-    assert "Readmit" not in browser.get(f"{url}/workers", params=fields, timeout=9).text
