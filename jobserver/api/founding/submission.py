@@ -34,6 +34,7 @@ READ_AHEAD = 4 * 1024 * 1024  # the parser restarts a long text with each piece
 # yajl, the fast parser, aborts the process on over-long integers, and replaces a lone surrogate by a question mark. The
 # slow parser rejects both.
 _HARD = re.compile(rb"[0-9]{640}|\\u[dD][89a-fA-F]")
+_STARTS, _ENDS = {"start_map", "start_array"}, {"end_map", "end_array"}
 _QUOTE = re.compile(rb'(?<!\\)"')
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -90,7 +91,7 @@ class Submission:
             if jobid is None:
                 yield [None, *parts, self.unnumbered]
                 self.unnumbered += 1
-            elif isinstance(jobid, bool) or not isinstance(jobid, int) or not 0 <= jobid <= HIGHEST_NUMBER:
+            elif type(jobid) is not int or not 0 <= jobid <= HIGHEST_NUMBER:
                 raise BadRequest(f"{label}: jobid is a whole number from 0 to {HIGHEST_NUMBER}. A text is a name.")
             else:
                 self.highest_id = max(self.highest_id, jobid)
@@ -125,38 +126,37 @@ def _needs_slow_parser(body: IO[bytes]) -> bool:
     return is_hard
 
 
-def _is_list(events: Iterable[tuple[str, Any]]) -> bool:
+def _is_list(events: Iterator[tuple[str, Any]]) -> bool:
     """Returns whether the body is a list; BadRequest for a body of another shape, or beyond a limit."""
-    depth = values = 0
-    is_list = False
+    first, _value = next(events)
+    if first not in _STARTS:
+        raise BadRequest(
+            'The body is an object of jobs, {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}, or a list of jobs,'
+            ' [{"name": "…", "jobcmd": …}, …].'
+        )
+    depth, values = 1, 0
     for event, _value in events:
-        values = 0 if depth == 1 else values + 1
-        if values > MAX_VALUES:
+        values += 1
+        if values > MAX_VALUES and depth > 1:
             raise BadRequest(f"A job holds more than {MAX_VALUES} values. Put them into a file, and name the file.")
-        if depth == 0:
-            is_list = event == "start_array"
-            if not is_list and event != "start_map":
-                raise BadRequest(
-                    'The body is an object of jobs, {"<jobid>": {"jobstage": 0, "jobcmd": …}, …}, or a list of jobs,'
-                    ' [{"name": "…", "jobcmd": …}, …].'
-                )
-        if event in ("start_map", "start_array"):
+        if event in _STARTS:
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth == 2:
+                values = 0
+            elif depth > MAX_DEPTH:
                 raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
-        elif event in ("end_map", "end_array"):
+        elif event in _ENDS:
             depth -= 1
-    return is_list
+    return first == "start_array"
 
 
 def _parts(label: str, entry: Any, keys: set[str]) -> Row:
     """Returns a row without its id and position."""
     if not isinstance(entry, dict):
         raise BadRequest(f'{label}: a job is an object such as {{"jobstage": 0, "jobcmd": …}}.')
-    unknown = entry.keys() - keys
-    if unknown:
-        known = ", ".join(sorted(keys))
-        raise BadRequest(f"{label}: unknown key {min(unknown)[:40]!r}. The keys of a job are {known}.")
+    if not entry.keys() <= keys:
+        unknown, known = min(entry.keys() - keys), ", ".join(sorted(keys))
+        raise BadRequest(f"{label}: unknown key {unknown[:40]!r}. The keys of a job are {known}.")
     stage, priority = _whole(label, entry, "jobstage"), _whole(label, entry, "priority")
     if abs(priority) > MAX_PRIORITY:
         raise BadRequest(f"{label}: priority is a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}.")
@@ -173,7 +173,7 @@ def _parts(label: str, entry: Any, keys: set[str]) -> Row:
 
 def _whole(label: str, entry: dict[str, Any], name: str) -> int:
     value = entry.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if type(value) is not int:  # bool is a subclass
         raise BadRequest(f"{label}: {name} is a whole number.")
     return value
 
