@@ -5,6 +5,7 @@ rounds are interleaved, so that other load on the machine affects all sizes alik
 smallest size.
 """
 
+import io
 import statistics
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobserver import create_app
+from jobserver.api.founding.submission import Submission
 from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.settings import Settings
 from jobserver.jobs.claims import new_token
@@ -26,18 +28,15 @@ from jobserver.store.transaction import Transaction
 from jobserver.web.services import NAME, Services
 
 SIZES = (100, 10_000, 1_000_000)
-ROUNDS, CLAIMS, CHUNK = 9, 100, 5000
+ROUNDS, CLAIMS = 9, 100
 
 
 def filled(folder: Path, jobs: int) -> Connection:
     """A connection to a new database with that many jobs waiting in stage 0 of list 1."""
     services: Services = create_app(Settings(instance=str(folder))).extensions[NAME]
     services.lists.init(1, [], None)
-    chunks = [
-        "[" + ",".join(f'[{jobid},0,0,"null"]' for jobid in range(first, min(first + CHUNK, jobs))) + "]"
-        for first in range(0, jobs, CHUNK)
-    ]
-    services.lists.submit(1, chunks, jobs)
+    body = "{" + ",".join(f'"{jobid}":{{}}' for jobid in range(jobs)) + "}"
+    services.lists.submit(1, Submission(io.BytesIO(body.encode())), bulk=True)
     services.commit_queue.close()
     return services.database.connect()
 

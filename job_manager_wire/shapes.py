@@ -17,19 +17,32 @@ class Error(TypedDict):
 
 
 class SetEntry(TypedDict, total=False):
-    """A job of /set, which maps ids to these objects."""
+    """A job of /set, which maps ids to these objects. name: the user's name of the job, unique in the list."""
 
     jobstage: int
     jobcmd: JsonValue
     priority: int
+    name: str
 
 
-class SetResponse(TypedDict):
-    """The response of /set."""
+class ListedSetEntry(SetEntry, total=False):
+    """A job of a /set that is a list. Without a jobid the server chooses one."""
 
+    jobid: int
+
+
+class _RequiredSetResponse(TypedDict):
     message: str
     new: int
     known: int
+
+
+class SetResponse(_RequiredSetResponse, total=False):
+    """The response of /set. different: the number of known jobs that were submitted with another jobcmd before, present
+    if there are any; different_jobs: the names, or else the ids, of up to five of them."""
+
+    different: int
+    different_jobs: list[int | str]
 
 
 class _RequiredOutput(TypedDict):

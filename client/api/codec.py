@@ -6,14 +6,12 @@ ValueError, AttributeError or OverflowError for JSON of another shape.
 
 from __future__ import annotations
 
-import gzip
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import BadSource
 from ..http.failures import printable
 from .types import (
     CheckResponse,
@@ -28,7 +26,6 @@ from .types import (
     SetResponse,
     StageCount,
     UpdateResponse,
-    as_json,
 )
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
@@ -36,8 +33,6 @@ if TYPE_CHECKING:  # a copy of this folder alone must work
 
 NO_JOB: Final = "nada"
 STATES = ("held", "lost", "cancel")
-JOBS_PER_BODY = 10_000
-BYTES_PER_BODY = 1 << 20
 
 
 def encode_number(number: float) -> str:
@@ -65,41 +60,6 @@ def requeue_targets(stages: int, requeue: Requeue) -> dict[int, int]:
         raise ValueError("requeue is about odd stages: give the lifetime of stage 1 too, for example 0 10")
     targets = {stage: requeue_target(stage, requeue) for stage in odd}
     return {stage: target for stage, target in targets.items() if target is not None}
-
-
-def encode_set(jobs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[bytes]:
-    """Bodies for `/set`, gzip: at most 10,000 jobs, and 1 MiB before compression unless a single job is larger."""
-    entries: list[bytes] = []
-    size = 0
-    for job in jobs:
-        jobid, fields = _checked(job)
-        try:
-            entry = b'"%d":%b' % (jobid, as_json(dict(fields)))
-        except (TypeError, ValueError, RecursionError) as problem:
-            raise BadSource(f"job {jobid!r} cannot be sent as JSON: {problem}") from problem
-        if entries and (len(entries) == JOBS_PER_BODY or size + len(entry) > BYTES_PER_BODY):
-            yield _compressed(entries)
-            entries, size = [], 0
-        entries.append(entry)
-        size += len(entry) + 1
-    if entries:
-        yield _compressed(entries)
-
-
-def _checked(job: Any) -> tuple[int, Mapping[str, Any]]:
-    """A job of `set`. Raises BadSource if it is not a pair of a whole number and an object."""
-    if not (isinstance(job, tuple | list) and len(job) == 2):
-        raise BadSource(f"{job!r} is not a job: give pairs such as (1, {{'jobcmd': …}}), or a dict of them")
-    jobid, fields = job
-    if not hasattr(jobid, "__index__"):  # the integers of numpy have it too
-        raise BadSource(f"the jobid must be a whole number: int({jobid!r})")
-    if not isinstance(fields, Mapping):
-        raise BadSource(f"job {jobid}: give an object such as {{'jobcmd': …, 'priority': 0}}, not {fields!r}")
-    return jobid, fields
-
-
-def _compressed(entries: list[bytes]) -> bytes:
-    return gzip.compress(b"{" + b",".join(entries) + b"}", compresslevel=1)
 
 
 @lru_cache(64)  # the jobs of a batch have the same deadline
@@ -198,7 +158,8 @@ def _renewed(value: shapes.RenewedClaim, now: datetime) -> Renewed:
 
 def decode_set(value: shapes.SetResponse) -> SetResponse:
     """The response of `/set`."""
-    return SetResponse(int(value["new"]), int(value["known"]))
+    names = [name if isinstance(name, int) else printable(name) for name in value.get("different_jobs", [])]
+    return SetResponse(int(value["new"]), int(value["known"]), int(value.get("different", 0)), tuple(names))
 
 
 def decode_check(value: shapes.CheckStagesResponse) -> CheckResponse:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..http.transport import Transport, identity
 from . import codec
+from .submission import ListedJob, NumberedJob, encode_set
 from .types import UNSET, CheckResponse, Lifetime, Progress, Requeue, Rules, SetResponse, Unset, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
@@ -100,23 +101,23 @@ class ListClient:
             return set()
         return self._transport.request("GET", "/lifetime").into(lambda value, _: {int(stage) for stage in value})
 
-    def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]) -> SetResponse:
-        """Adds jobs: jobid -> {"jobcmd", "jobstage", "priority"}, each key optional. Known ids are not changed.
+    def set(self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[NumberedJob | ListedJob]) -> SetResponse:
+        """Adds jobs. Known jobs, whose id or name the list has already, are not changed.
 
-        An iterable is sent as it comes, 10,000 jobs or 1 MiB per request, in constant memory. If a request is
-        refused, the jobs before it stay accepted, and it is safe to send all again. The jobs of a request whose
-        response was lost count as known.
+        jobs: jobid -> {"jobcmd", "jobstage", "priority", "name"}, each key optional, or pairs of these; or such objects
+        without ids, which the server then chooses. An object without a name gets one made from its jobcmd, so it is
+        safe to send all again, also with more jobs; of equal jobcmds each is a job.
+
+        An iterable is sent as it comes, 10,000 jobs or 1 MiB per request. If a request is refused, the jobs before it
+        stay accepted. The jobs of a request whose response was lost count as known.
         """
-        new = known = 0
-        for response in self.set_batches(jobs):
-            new, known = new + response.new, known + response.known
-        return SetResponse(new, known)
+        return sum(self.set_batches(jobs), SetResponse(0, 0))
 
     def set_batches(
-        self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[tuple[int, Mapping[str, Any]]]
+        self, jobs: Mapping[int, Mapping[str, Any]] | Iterable[NumberedJob | ListedJob]
     ) -> Iterator[SetResponse]:
         """`set` as an iterator, with a response for each request."""
-        for body in codec.encode_set(jobs.items() if isinstance(jobs, Mapping) else jobs):
+        for body in encode_set(jobs.items() if isinstance(jobs, Mapping) else jobs):
             response = self._transport.request("POST", "/set", body=body, headers={"Content-Encoding": "gzip"})
             yield response.into(lambda value, _: codec.decode_set(value))
 

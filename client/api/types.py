@@ -184,10 +184,22 @@ def _shape(output: Output) -> shapes.Output:
 
 @dataclass(frozen=True)
 class SetResponse:
-    """How many jobs of a set were new, and how many the list had already; these were not changed."""
+    """The jobs of a set: how many were new, and how many the list had already; these were not changed. different: how
+    many of the known jobs were submitted with a different jobcmd before; different_jobs: names or ids of up to five."""
 
     new: int
     known: int
+    different: int = 0
+    different_jobs: tuple[int | str, ...] = ()
+
+    def __add__(self, other: SetResponse) -> SetResponse:
+        """The response of both requests together."""
+        return SetResponse(
+            self.new + other.new,
+            self.known + other.known,
+            self.different + other.different,
+            (self.different_jobs + other.different_jobs)[:5],
+        )
 
 
 @dataclass(frozen=True)

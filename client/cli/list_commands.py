@@ -1,22 +1,16 @@
-"""Commands about a whole list: init, set, check, lifetime, watch."""
+"""Commands about a whole list: init, check, lifetime, watch."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
-
-import shtab
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from ..api.job_client import JobClient
 from ..api.types import UNSET, Lifetime
 from ..errors import Refused, WrongSecret
-from . import sources
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn
 from .values import number, requeue, seconds, whole
@@ -39,14 +33,6 @@ def add_init(add: Add) -> None:
         default=DEFAULT_BACKOFF_S,
         help="pause after the first failure of a job, for every odd stage; see `jm lifetime` (default: %(default)g)",
     )
-
-
-def add_set(add: Add) -> None:
-    """Adds `set`."""
-    command = add("set", "add jobs to the list; jobs whose id it has already are not changed", set_jobs, json=JSON)
-    source = command.add_argument("source", nargs="?", metavar="FILE", help="a .json, .jsonl, .ndjson or .csv file")
-    source.complete = shtab.FILE  # type: ignore[attr-defined]
-    command.add_argument("--files", metavar="PATTERN", help="add a job for each file; in quotes: 'data/*.fits'")
 
 
 def add_check(add: Add) -> None:
@@ -142,40 +128,6 @@ def _name(client: JobClient) -> str:
         return client.progress().name
     except WrongSecret:
         return ""
-
-
-def set_jobs(arguments: argparse.Namespace) -> int:
-    """Adds jobs, with a count in the terminal while that lasts."""
-    client = connect(arguments)
-    if arguments.files is not None:
-        jobs: Iterator[sources.NumberedJob] = iter(sources.from_files(arguments.files))
-    else:
-        jobs = sources.from_path(arguments.source)
-    columns = (SpinnerColumn(), TextColumn("jobs sent:"), MofNCompleteColumn(), TimeElapsedColumn())
-    new = known = 0
-    try:
-        with Bars(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-            for response in client.set_batches(bars.track(jobs, total=None, update_period=0.2)):
-                new, known = new + response.new, known + response.known
-    except BaseException:  # also Ctrl-C
-        if new or known:
-            accepted = f"{new} new, {known} known jobs were accepted before"
-            say(f"stopped: {accepted}. It is safe to send all again", sys.stderr)
-        raise
-    if arguments.json:
-        print_json({"new": new, "known": known})
-    else:
-        say(f"{new} new, {known} known")
-    if known == 1:
-        warn("1 job was already in the list and was skipped. Check that its id still belongs to the same input")
-    elif known:
-        warn(
-            f"{known} jobs were already in the list and were skipped. "
-            "Check that their ids still belong to the same inputs"
-        )
-    elif not new:
-        warn(f"{arguments.source} contains no jobs")
-    return OK
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,17 @@ import shtab
 
 from ..version import version
 from ..worker.waiting import LONGEST_WAIT_S
-from . import job_commands, list_commands, outbox_commands, output, session_commands, stage_commands, values, words
+from . import (
+    job_commands,
+    list_commands,
+    outbox_commands,
+    output,
+    session_commands,
+    set_command,
+    stage_commands,
+    values,
+    words,
+)
 from .context import DEFAULT_URL
 
 Run = Callable[[argparse.Namespace], int]
@@ -20,7 +30,7 @@ Run = Callable[[argparse.Namespace], int]
 ADDED_BY = (  # in the order of their first use, which is that of the help
     list_commands.add_init,
     session_commands.add_login,
-    list_commands.add_set,
+    set_command.add_set,
     job_commands.add_work,
     list_commands.add_watch,
     list_commands.add_check,

@@ -18,7 +18,8 @@ JobServerError
 │   ├── WrongStage          the job is not in the expected stage
 │   ├── ClaimLost           the claim is no longer held
 │   ├── ClaimSpent          a claim token that was used for an earlier claim
-│   └── NameTaken
+│   ├── NameTaken
+│   └── IdTaken             a submitted job has the id of a job with another name
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
 │   ├── DatabaseLost        the database file was deleted or replaced
@@ -142,6 +143,12 @@ class NameTaken(Conflict):
     """Another list has that public name."""
 
     code = "name_taken"
+
+
+class IdTaken(Conflict):
+    """A submitted job has the id of a job with another name."""
+
+    code = "id_taken"
 
 
 class Unavailable(JobServerError):

@@ -32,7 +32,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """A job matches if all conditions that are not None hold. `text`: in jobcmd or path, case ignored for a to z."""
+    """A job matches if all conditions that are not None hold. `text`: in jobcmd, path or name, in any case (a to z)."""
 
     stage: int | None = None
     state: str | None = None

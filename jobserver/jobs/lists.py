@@ -1,7 +1,6 @@
 """The operations that create and fill lists: init, submit, lifetimes."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 from jobserver.core.bounds import MAX_STAGES
 from jobserver.core.errors import BadRequest, NameTaken
@@ -9,11 +8,12 @@ from jobserver.core.lifetimes import Lifetime, LifetimeChange, minutes
 from jobserver.core.lists import JobList
 from jobserver.core.rules import Rules, RulesChange
 from jobserver.core.states import Event, EventKind
+from jobserver.core.submissions import MOST_EXAMPLES, NewJobs, Submitted
 from jobserver.jobs import guarded
 from jobserver.jobs.access import Keys
 from jobserver.jobs.clock import now_ms
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import lists, requeuing
+from jobserver.store.queries import adding, lists, requeuing
 from jobserver.store.transaction import Transaction
 
 
@@ -43,27 +43,29 @@ class Lists:
 
         return self._commit_queue.run(work, exclusive=bool(given) or name is not None)
 
-    def submit(self, jobix: int, chunks: Iterable[str], jobs: int, large: bool = False) -> tuple[int, int]:
-        """Adds jobs to the list, which is created if it is new; returns the numbers of new and of known jobs.
+    def submit(self, jobix: int, jobs: NewJobs, bulk: bool = False) -> Submitted:
+        """Adds jobs to the list, which is created if it is new. Known jobs are not changed. `bulk`: it takes long."""
 
-        chunks: see add_jobs(); iterated once per try. jobs: their number of jobs. large: they hold much text.
-        """
-
-        def work(tx: Transaction) -> int:
+        def work(tx: Transaction) -> Submitted:
             job_list = self._get_or_create(tx, jobix, None)
-            now, added = now_ms(), Counter[int]()
-            for chunk in chunks:
-                added.update(lists.add_jobs(tx, job_list.id, chunk, now))
+            first = adding.first_free_id(tx, job_list.id, jobs) if jobs.unnumbered else None
+            now, sent, new, different, examples = now_ms(), 0, Counter[int](), 0, list[int | str]()
+            for chunk in jobs:
+                added = adding.add_jobs(tx, job_list.id, chunk, now, first)
+                sent += chunk.jobs
+                new.update(added.new)
+                different += len(added.different)
+                examples += added.different[: MOST_EXAMPLES - len(examples)]
             known = set(lists.counts(tx.all, job_list.id))
-            stages = len(known | set(added))
-            if set(added) - known and stages > MAX_STAGES:
+            stages = len(known | set(new))
+            if set(new) - known and stages > MAX_STAGES:
                 raise BadRequest(f"The list would have {stages} different stages; at most {MAX_STAGES} are allowed.")
-            for stage, new in sorted(added.items()):
-                tx.record(Event(job_list.id, EventKind.SUBMITTED, (), new, None, stage), now)
-            return added.total()
+            for stage, count in sorted(new.items()):
+                tx.record(Event(job_list.id, EventKind.SUBMITTED, (), count, None, stage), now)
+            return Submitted(new.total(), sent - new.total(), different, examples)
 
-        new = self._commit_queue.run(work, bulk=large or jobs > 500)
-        return new, jobs - new
+        # Two servers must not choose the same ids.
+        return self._commit_queue.run(work, bulk=bulk, exclusive=jobs.is_list)
 
     def set_lifetime(self, jobix: int, stage: int, change: LifetimeChange) -> Lifetime:
         """Sets the lifetime of a stage, also for the jobs in it."""

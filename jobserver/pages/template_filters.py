@@ -19,6 +19,7 @@ _STEPS = (  # of the time left: below so many ms, in steps of so many
     (float("inf"), 3_600_000),
 )  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # HTML allows none of these
+MOST_CHARACTERS = 24  # of a name in a table
 MOST_STAGES = 100  # with a segment of their own; the others share the last segment
 LEAST_WIDTH = 1.0  # percent: a stage with a single job stays visible
 KINDS = {"wait": "waiting", "work": "working", "done": "done"}
@@ -61,7 +62,7 @@ def register(app: Flask) -> None:
     """Gives the templates these filters."""
     app.jinja_env.finalize = lambda value: _CONTROL.sub("\ufffd", value) if type(value) is str else value
     app.jinja_env.filters.update(
-        age=age, bar=bar, clock=clock, duration=duration, histogram=histogram, key=key,
+        age=age, bar=bar, clock=clock, duration=duration, ends=ends, histogram=histogram, key=key,
         minutes=minutes, number=number, rate=rate, tenth=tenth, time_left=time_left, timestamp=timestamp,
         version=version,
     )  # fmt: skip
@@ -84,6 +85,11 @@ def duration(ms: float | None) -> str:
             rest = seconds % unit_s // smaller_s
             return f"{seconds // unit_s} {unit}" + (f" {rest} {smaller}" if rest else "")
     return f"{seconds} s"
+
+
+def ends(name: str) -> str:
+    """Shortens a long name in its middle: names that are paths differ at their ends."""
+    return name if len(name) <= MOST_CHARACTERS else f"{name[:6]}…{name[7 - MOST_CHARACTERS :]}"
 
 
 def rate(value: float | None) -> str:

@@ -21,11 +21,12 @@ COLLISIONS = (  # with another server process: a repetition of the transaction s
 
 # any_of … end_any: a subquery that is evaluated once. skip_locked, wait_locked: for rows locked by other transactions.
 # json_ids: the numbers of the JSON array :ids. json_rows: the arrays of the JSON array :rows, as row.value; int0, int1,
-# int2, text1, text3: their elements. numbered_text0, numbered_text1: the elements of the array with the index `number`
-# in :rows. proved_reports: the ids of the jobs that the pairs (jobid, claim) in :rows hold.
+# int2, int5, int6, text1, text3, text4: their elements, NULL if missing. numbered_text0, numbered_text1: the elements
+# of the array with the index `number` in :rows. proved_reports: the ids of the jobs that the pairs (jobid, claim) in
+# :rows hold.
 FRAGMENTS = (
-    "any_of", "end_any", "skip_locked", "wait_locked", "json_ids", "json_rows", "int0", "int1", "int2", "text1",
-    "text3", "numbered_text0", "numbered_text1", "proved_reports", "lock_token",
+    "any_of", "end_any", "skip_locked", "wait_locked", "json_ids", "json_rows", "int0", "int1", "int2", "int5",
+    "int6", "text1", "text3", "text4", "numbered_text0", "numbered_text1", "proved_reports", "lock_token",
 )  # fmt: skip
 
 Row = tuple[Any, ...]

@@ -74,8 +74,11 @@ class Postgresql(Dialect):
         "int0": "CAST(row.value ->> 0 AS BIGINT)",
         "int1": "CAST(row.value ->> 1 AS INTEGER)",
         "int2": "CAST(row.value ->> 2 AS INTEGER)",
+        "int5": "CAST(row.value ->> 5 AS BIGINT)",
+        "int6": "CAST(row.value ->> 6 AS BIGINT)",
         "text1": "row.value ->> 1",
         "text3": "row.value ->> 3",
+        "text4": "row.value ->> 4",
         "numbered_text0": "CAST(:rows AS json) -> CAST(number AS INTEGER) ->> 0",
         "numbered_text1": "CAST(:rows AS json) -> CAST(number AS INTEGER) ->> 1",
         # FOR UPDATE: PostgreSQL checks the condition again after the wait for a locked row

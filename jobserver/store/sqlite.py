@@ -79,8 +79,11 @@ class Sqlite(Dialect):
         "int0": "json_extract(row.value, '$[0]')",
         "int1": "json_extract(row.value, '$[1]')",
         "int2": "json_extract(row.value, '$[2]')",
+        "int5": "json_extract(row.value, '$[5]')",
+        "int6": "json_extract(row.value, '$[6]')",
         "text1": "json_extract(row.value, '$[1]')",
         "text3": "json_extract(row.value, '$[3]')",
+        "text4": "json_extract(row.value, '$[4]')",
         "numbered_text0": "json_extract(:rows, '$[' || number || '][0]')",
         "numbered_text1": "json_extract(:rows, '$[' || number || '][1]')",
         # `|| ''`: use the index of job ids, because all jobs of a batch may have the same claim

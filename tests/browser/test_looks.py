@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import AXE, do_jobs, name_of, save_screenshot, sign_in, wait_for, wait_until_true
+from tests.browser.conftest import AXE, do_jobs, make_list, name_of, save_screenshot, sign_in, wait_for, wait_until_true
 from tests.support.server import ApiClient, Server
 from tests.support.snapshot import opened
 
@@ -53,6 +53,25 @@ def test_every_page_fits_and_axe_reports_nothing_serious(busy: ApiClient, visit:
         assert not bad, f"{path}: {bad}"
     if not AXE.is_file():
         pytest.skip("axe-core is not installed (make setup-dev, where there is npm): accessibility was not tested")
+
+
+@pytest.mark.parametrize("width", [360, 1180])
+def test_names_fit_the_pages(shared: Server, visit: Any, jobix: int, width: int) -> None:
+    api = make_list(shared, jobix, 0)
+    files = [f"data/2026-11/field-{number:03d}/exposure-{number}.fits" for number in range(8)]
+    api(
+        "/set",
+        [{"name": file, "jobcmd": {"file": file}} for file in files] + [{"name": "漢" * 200}, {"name": "ngc1234"}],
+    )
+    for job in api("/get/0?n=4", worker="node3:1").json()[:2]:
+        api(f"/update_job/{job['jobid']}/2", {"filename": f"out/{job['jobid']}.npy"}, claim=job["claim"])
+    page = visit(api, viewport={"width": width, "height": 900})
+    for path in ("/get", "/job/0", "/job/8"):
+        page.goto(f"{api.url}{path}?list={name_of(api)}")
+        assert not page.evaluate(WIDER), f"{path} is wider than {width} px"
+        save_screenshot(page, f"names-{path.strip('/').replace('/', '-')}-{width}", full_page=True)
+    page.goto(f"{api.url}/get?list={name_of(api)}&q=ngc12")
+    assert page.locator("#jobs-all td.cut").first.inner_text() == "ngc1234"
 
 
 def test_times_and_boxes_of_a_table_are_complete_on_a_desktop(busy: ApiClient, visit: Any, shared: Server) -> None:

@@ -143,7 +143,27 @@ def test_a_set_is_streamed_and_not_collected_first(proxy, jobix):
     assert through_proxy.set(jobs()) == SetResponse(25_000, 0)
     assert proxy.count("/set") == 3
     assert (requests_before[9_999], requests_before[10_001], requests_before[24_999]) == (0, 1, 2)
-    assert through_proxy.set({0: {}, 25_000: {}}) == SetResponse(1, 1)
+    assert through_proxy.set({0: {}, 25_000: {}}) == SetResponse(1, 1, 1, (0,))
+
+
+def test_jobs_without_ids_are_named_by_their_content(proxy, jobix):
+    """The server stored the first request, but its response was lost: the retry adds nothing."""
+    client = JobClient(proxy.url, jobix)
+    jobs = [
+        {"jobcmd": {"a": 1, "b": 2}},
+        {"jobcmd": {"b": 2, "a": 1}},
+        {"jobcmd": 5, "name": "five"},
+        {"jobid": 40},
+        {},
+    ]
+    client.init()
+    proxy.lose_response("/set")
+    assert client.set(jobs) == SetResponse(0, 5)
+    assert client.set([*jobs, {"jobcmd": {"b": 2, "a": 1}}]) == SetResponse(1, 5)
+    equal = "43258cff783fe703"  # of {"a":1,"b":2}
+    assert client.set(
+        [{"name": name, "jobcmd": jobs[0]["jobcmd"]} for name in (equal, f"{equal}-2", f"{equal}-3")]
+    ) == (SetResponse(0, 3))
 
 
 def test_a_value_that_json_cannot_express_is_refused_before_it_is_sent(client):
@@ -190,10 +210,16 @@ def test_claims_of_many_threads_do_not_overlap(client):
 @pytest.mark.parametrize(
     ("jobs", "expected"),
     [
-        ({"1": {"jobcmd": "a"}}, r"^the jobid must be a whole number: int\('1'\)$"),
+        (
+            {"1": {"jobcmd": "a"}},
+            r"^the jobid must be a whole number: int\('1'\), or give objects without ids: \{'name': '1', ",
+        ),
         ({1.5: {}}, r"^the jobid must be a whole number: int\(1.5\)$"),
-        ([1, 2], r"^1 is not a job: give pairs"),
-        ([(1, {}, 0)], r"is not a job: give pairs"),
+        ([1, 2], r"^1 is not a job: give \{'jobcmd': …\}, or pairs"),
+        ([(1, {}, 0)], r"is not a job: give "),
+        ([{"jobcmd": 1}, (1, {})], r"^give either all jobs as pairs such as .* or none: \(1, \{\}\)$"),
+        ([(1, {}), {"jobcmd": 1}], r"^give either all jobs as pairs such as .* or none: \{'jobcmd': 1\}$"),
+        ([{"jobcmd": float("nan")}], r"^the job \{.*\} cannot be sent as JSON"),
         ({1: "a.fits"}, r"^job 1: give an object such as .*, not 'a.fits'$"),
     ],
 )

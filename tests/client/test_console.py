@@ -130,7 +130,7 @@ def test_every_command_that_prints_data_has_json(run, client, jobix, tmp_path):
         "stage": 1, "minutes": 10.0, "requeue": 0, "max_attempts": 5, "backoff_s": 5.0, "retry_for_s": 0.0,
     }  # fmt: skip
     (tmp_path / "jobs.json").write_text("[1, 2]")
-    assert parsed("set", "jobs.json") == {"new": 2, "known": 0}
+    assert parsed("set", "jobs.json") == {"new": 2, "known": 0, "different": 0, "different_jobs": []}
     job = parsed("get", "0")
     assert parsed("update", "0", "2", "--claim", job["claim"])["jobstage"] == 2
     assert parsed("check") == {"ok": True, "flagged": 0, "degraded": 0}

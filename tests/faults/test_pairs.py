@@ -138,3 +138,37 @@ def test_a_long_poll_survives_a_failed_query(pair, pool, jobix):
         database.run("ALTER TABLE stage_count_away RENAME TO stage_count")
     ApiClient(second.url, jobix)("/set", {"7": {}})
     assert response.result(RESPONSE_S).json()["jobid"] == 7
+
+
+def test_two_servers_never_assign_the_same_id(pair, pool, jobix):
+    """Lists and objects at once: no job is lost, because each server sees the ids of the other."""
+    api = ApiClient(pair[0].url, jobix)
+    api("/init")
+    turns, jobs = 12, 25
+
+    def add(number):
+        own = ApiClient(pair[number % 2].url, jobix)
+        new = 0
+        for turn in range(turns):
+            names = [f"{number}-{turn}-{job}" for job in range(jobs)]
+            new += own("/set", [{"name": name, "jobcmd": name} for name in names]).json()["new"]
+        return new
+
+    assert list(pool.map(add, range(4))) == [turns * jobs] * 4
+    total = 4 * turns * jobs
+    claimed = [job for _ in range(2) for job in api("/get/0?n=1000").json()]
+    assert sorted(job["jobid"] for job in claimed) == list(range(total))
+    assert all(job["name"] == job["jobcmd"] for job in claimed)
+
+
+def test_a_list_waits_for_the_ids_of_another_server(pair, pool, jobix):
+    """Both requests are under way at once, stopped by a lock on the counters, before either has committed."""
+    api = ApiClient(pair[0].url, jobix)
+    api("/set", {"0": {}})
+    with opened(pair[0]) as database:
+        hold(database, "SELECT * FROM stage_count FOR UPDATE")
+        waiting = both(pool, pair, jobix, ("/set", {"1": {}, "2": {}}), ("/set", [{"name": "a"}, {"name": "b"}]))
+        until_blocked(pair[0], 2)
+        database.run("COMMIT")
+    assert [content["new"] for _status, content in responses(waiting)] == [2, 2]
+    assert sum(stage["jobs"] for stage in api("/get").json()["stages"].values()) == 5

@@ -202,3 +202,18 @@ def test_empty_pages_explain_the_next_step(server: Server) -> None:
     assert get_page(f"{server.url}/get").all(kind="percent")[0].text == "0 %"
     api("/update_job/1/2", claim=api("/get/0").json()["claim"])
     assert get_page(f"{server.url}/get").all(kind="percent")[0].text == "100 %"
+
+
+def test_names_are_shown_and_found(server: Server, jobix: int) -> None:
+    api = ApiClient(server.url, jobix)
+    names = ["ngc1234", "a<b>&.fits", "100%_x!", "data/2.fits"]
+    api("/init?name=named")
+    api("/set", [{"name": name, "jobcmd": {"number": number}} for number, name in enumerate(names)] + [{}])
+    cells = {row[0]: row[1] for row in section(get_page(server.url + "/get?list=named"), "all").all("table")[0].table()}
+    assert cells == {"0": "ngc1234", "1": "a<b>&.fits", "2": "100%_x!", "3": "data/2.fits", "4": ""}
+    for text, jobid in (("NGC12", "0"), ("%_x!", "2"), ("data%2F", "3"), ("b%3E", "1")):
+        found = section(get_page(server.url + f"/get?list=named&q={text}"), "all").all("table")[0].table()
+        assert [row[0] for row in found] == [jobid]
+    page = get_page(server.url + "/job/1?list=named")
+    assert page.all("h1")[0].text.startswith("Job 1 a<b>&.fits ")
+    assert page.all("title")[0].text.startswith("Job 1 a<b>&.fits · named")

@@ -141,7 +141,9 @@ REFUSED_BEFORE_THE_DATABASE = [
 REFUSED_BY_THE_DATABASE = [
     (400, BAD, "POST", "/set", b"", {}),
     (400, BAD, "POST", "/set", b"{", {}),
-    (400, BAD, "POST", "/set", b"[]", {}),
+    (400, BAD, "POST", "/set", b"[{}, []]", {}),
+    (400, BAD, "POST", "/set", b'[{}, {"name": ""}]', {}),
+    (400, BAD, "POST", "/set", b'[{"name": "a"}, {"jobid": "ngc1234"}]', {}),
     (400, BAD, "POST", "/set", b'"1"', {}),
     (400, BAD, "POST", "/set", b'{"100": {}} {"101": {}}', {}),
     (400, BAD, "POST", "/set", b'{"100": {}, "101": {"jobcmd": NaN}}', {}),

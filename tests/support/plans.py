@@ -9,8 +9,9 @@ from typing import Any
 from jobserver import create_app
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.settings import Settings
+from jobserver.core.submissions import Chunk
 from jobserver.store.database import Database
-from jobserver.store.queries import lists
+from jobserver.store.queries import adding, lists
 from jobserver.store.transaction import Transaction
 from jobserver.web.services import NAME, Services
 
@@ -60,7 +61,7 @@ def _fill(tx: Transaction, jobs: int) -> None:
             lists.store_lifetime(tx, job_list.id, Lifetime(stage, 0 if stage in (2, 4) else 3 * DAY, requeue))
         for start in range(0, n, 1000):
             chunk = [[jobid, 0, -jobid % 7, "{}"] for jobid in range(start, min(n, start + 1000))]
-            lists.add_jobs(tx, job_list.id, json.dumps(chunk), NOW - DAY)
+            adding.add_jobs(tx, job_list.id, Chunk(len(chunk), json.dumps(chunk)), NOW - DAY)
         for sql in re.split(r"\n(?=\S)", _PREPARE):
             tx.run(sql, list=job_list.id, n=n, now=NOW)
 

@@ -1,5 +1,7 @@
 """Claims and reports of several requests that share a commit."""
 
+import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from jobserver import create_app
+from jobserver.api.founding.submission import Submission
 from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.settings import Settings
 from jobserver.store.group_commit import CommitQueue
@@ -24,7 +27,8 @@ from tests.support.until import until
 def services_with_jobs(folder: Path, database_uri: str, jobs: int) -> Iterator[Services]:
     """A server's parts, with a list of this many jobs."""
     services: Services = create_app(Settings(instance=str(folder), database_uri=database_uri)).extensions[NAME]
-    services.lists.submit(1, ["[" + ",".join(f'[{jobid},0,0,"1"]' for jobid in range(jobs)) + "]"], jobs)
+    body = json.dumps({jobid: {"jobcmd": 1} for jobid in range(jobs)}).encode()
+    services.lists.submit(1, Submission(io.BytesIO(body)))
     with closing(services.commit_queue):
         yield services
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from job_manager_wire import shapes
 from jobserver.api.founding import messages, reports, stage_rules
-from jobserver.api.founding.submission import Submission
+from jobserver.api.founding.submission import Submission, response
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
 from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
@@ -35,6 +35,7 @@ from jobserver.web.services import NAME, Services, services
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
+MANY = 500  # jobs of one /set: they take long
 HEADERS = (
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),
@@ -97,10 +98,10 @@ def set_jobs(call: Call) -> shapes.SetResponse:
         else:
             submission = Submission(body)
     try:
-        new, known = call.services.lists.submit(number, submission, submission.jobs, large)
+        submitted = call.services.lists.submit(number, submission, bulk=large or submission.jobs > MANY)
     finally:
         submission.close()
-    return {"message": f"Accepted: {new} new, {known} known", "new": new, "known": known}
+    return response(submitted)
 
 
 @_by_flask("/get/<stage>", "/get/<stage>/<work>")

@@ -34,6 +34,7 @@ class JobRow(NamedTuple):
     filename: str | None
     error: str | None
     jobcmd: str
+    name: str | None
 
     @property
     def flagged(self) -> bool:
@@ -58,12 +59,12 @@ class Page(NamedTuple):
 
 # Cut texts to the size that a page shows: some have megabytes.
 _COLUMNS = """jobid, jobstage, overdue, outcome, condition, attempt, worker, datecommitted, deadline, priority, renewed,
-    SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200)"""
+    SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200), name"""
 _PARTS = {
     "stage": "jobstage = :stage",
     "worker": "worker = :worker",
     "jobid": "jobid = :jobid",
-    "text": "(jobcmd LIKE :text ESCAPE '!' OR filename LIKE :text ESCAPE '!')",
+    "text": "(jobcmd LIKE :text ESCAPE '!' OR filename LIKE :text ESCAPE '!' OR name LIKE :text ESCAPE '!')",
 }
 _STATES = {
     "available": "jobstage % 2 = 0 AND jobstage < :last AND overdue = 0 AND outcome = 'none'",

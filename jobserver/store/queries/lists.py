@@ -1,6 +1,5 @@
-"""Queries on job lists: their new jobs, their lifetimes and their counters."""
+"""Queries on job lists: their names, their lifetimes and their counters."""
 
-from collections import Counter
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
@@ -27,11 +26,6 @@ _RENAME = "UPDATE job_list SET name = :name WHERE id = :list AND NOT EXISTS (SEL
 _PAUSED = "SELECT paused FROM job_list WHERE id = :list"
 _PAUSE = "UPDATE job_list SET paused = :paused WHERE id = :list AND paused <> :paused"
 _HIGHEST = "SELECT COALESCE(MAX(id), 0) FROM job_list"
-_JOB_COLUMNS = "(list_id, jobid, jobstage, priority, jobcmd, datecommitted, renewed, deadline)"
-_LIFETIME_MS = "(SELECT lifetime_ms FROM lifetime WHERE list_id = :list AND stage = {int1} AND lifetime_ms > 0)"
-_ADD_JOBS = f"""INSERT INTO job {_JOB_COLUMNS}
-    SELECT :list, {{int0}}, {{int1}}, {{int2}}, {{text3}}, :now, :now, :now + {_LIFETIME_MS}
-    FROM {{json_rows}} WHERE true ON CONFLICT (list_id, jobid) DO NOTHING RETURNING jobstage"""
 _LIFETIMES = """SELECT stage, lifetime_ms, requeue, max_attempts, backoff_ms, retry_for_ms FROM lifetime
     WHERE list_id = :list ORDER BY stage"""
 _SET_LIFETIME = """INSERT INTO lifetime (list_id, stage, lifetime_ms, requeue, max_attempts, backoff_ms, retry_for_ms)
@@ -98,18 +92,6 @@ def is_paused(rows: Rows, list_id: int) -> bool:
 def pause(tx: Transaction, list_id: int, paused: bool) -> bool:
     """Pauses or resumes the list; returns whether that is a change."""
     return tx.run(_PAUSE, list=list_id, paused=int(paused)) == 1
-
-
-def add_jobs(tx: Transaction, list_id: int, chunk: str, now: int) -> Counter[int]:
-    """Adds the jobs whose ids are new to the list; returns their number in each stage. The database parses the JSON, in
-    one statement.
-
-    chunk: [[jobid, stage, priority, jobcmd as JSON text], …].
-    """
-    new = Counter(stage for (stage,) in tx.all(_ADD_JOBS, list=list_id, rows=chunk, now=now))
-    for stage, jobs in new.items():
-        tx.count(list_id, stage, jobs=jobs)
-    return new
 
 
 def lifetimes(rows: Rows, list_id: int) -> dict[int, Lifetime]:
