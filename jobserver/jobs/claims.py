@@ -14,7 +14,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.completion import complete, complete_done, complete_each
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import claiming
+from jobserver.store.queries import claiming, operating
 from jobserver.store.transaction import RunEachAlone, Transaction
 
 MANY = 500  # larger batches run in a thread
@@ -138,7 +138,7 @@ class Claims:
     def request_cancel(self, job_list: JobList, jobid: int, actor: str | None = None) -> bool:
         """Requests, in the response to its next heartbeat, that the worker of a job stops; returns whether a worker
         holds it."""
-        return self._commit_queue.run(lambda tx: claiming.request_cancel(tx, job_list.id, jobid, actor, now_ms()))
+        return self._commit_queue.run(lambda tx: operating.request_cancel(tx, job_list.id, jobid, actor, now_ms()))
 
 
 def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[ClaimedJob]:

@@ -8,7 +8,7 @@ from jobserver.core.states import Event, EventKind
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import listing, lists, requeuing
+from jobserver.store.queries import listing, lists, operating
 from jobserver.store.transaction import Transaction
 
 TOGETHER = 1000  # jobs in one transaction
@@ -24,7 +24,7 @@ class Operator:
     def retry(self, job_list: JobList, jobids: Sequence[int], to: int | None, actor: str) -> int:
         """Moves flagged jobs to stage `to` (None: each to the stage before its own); returns their number."""
         return self._commit_queue.run(
-            lambda tx: requeuing.retry(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
+            lambda tx: operating.retry(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
         )
 
     def retry_all(self, job_list: JobList, job_filter: Filter, last_stage: int, to: int | None, actor: str) -> int:
@@ -40,7 +40,7 @@ class Operator:
         """Fails a running job."""
 
         def work(tx: Transaction) -> None:
-            if requeuing.fail(tx, job_list.id, jobid, actor, now_ms()):
+            if operating.fail(tx, job_list.id, jobid, actor, now_ms()):
                 return
             if listing.detail(tx.all, job_list.id, jobid, 0) is None:
                 raise NoSuchJob(f"This list has no job {jobid}.")
@@ -51,7 +51,7 @@ class Operator:
     def set_priority(self, job_list: JobList, jobids: Sequence[int], priority: int, actor: str) -> int:
         """Sets the priority of jobs; returns the number of changed jobs."""
         return self._commit_queue.run(
-            lambda tx: requeuing.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
+            lambda tx: operating.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
         )
 
     def pause(self, job_list: JobList, paused: bool, actor: str) -> bool:

@@ -10,7 +10,7 @@ from jobserver.core.claims import ClaimRequest, Report
 from jobserver.core.lists import Filter
 from jobserver.core.settings import Settings
 from jobserver.store.database import Database
-from jobserver.store.queries import claiming, completing, events, listing, lists, requeuing, statistics
+from jobserver.store.queries import claiming, completing, events, listing, lists, operating, requeuing, statistics
 from jobserver.store.transaction import Transaction
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 from tests.support.postgresql import make_postgresql_database
@@ -74,9 +74,9 @@ def verbs(n: int) -> dict[str, Verb]:
 
     def act_on_pages(tx: Transaction) -> object:
         assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
-        assert requeuing.fail(tx, LIST, jobid, "ada", NOW)
-        assert requeuing.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return requeuing.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+        assert operating.fail(tx, LIST, jobid, "ada", NOW)
+        assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
 
     def retain(tx: Transaction) -> object:
         first = events.oldest_outside(tx.all, OLD, 2 * NOW)
@@ -96,7 +96,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "return with an error": end(0, claim, "it broke"),
         "report that was sent before": repeated,
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
-        "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
+        "cancel": lambda tx: operating.request_cancel(tx, LIST, jobid, "ada", NOW),
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_DUE, now=NOW - 9 * DAY) == [],
         "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),

@@ -44,8 +44,6 @@ _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previo
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
     AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)
     RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
-_CANCEL = """UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL
-    RETURNING id, jobstage"""
 
 
 class Renewed(NamedTuple):
@@ -135,12 +133,3 @@ def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Re
         tx.count(list_id, stage, flagged=-1)
         tx.record(Event(list_id, EventKind.RENEWED, (jobid,), 1, stage, stage, worker), now, [row_id])
     return Renewed(deadline, bool(cancel))
-
-
-def request_cancel(tx: Transaction, list_id: int, jobid: int, actor: str | None, now: int) -> bool:
-    """Requests that the worker that holds the job stops; returns whether a worker holds it."""
-    rows = tx.all(_CANCEL, list=list_id, jobid=jobid)
-    for row_id, stage in rows:
-        event = Event(list_id, EventKind.CANCEL_REQUESTED, (jobid,), 1, stage, stage, actor=actor)
-        tx.record(event, now, [row_id])
-    return bool(rows)
