@@ -93,6 +93,16 @@ class Transition(NamedTuple):
     after: Status
 
 
+CLAIM_ENDS = frozenset(  # the events that end a claim, or request its end
+    {
+        EventKind.COMPLETED,
+        EventKind.RELEASED,
+        EventKind.REQUEUED,
+        EventKind.FAILED,
+        EventKind.CANCELLED,
+        EventKind.CANCEL_REQUESTED,
+    }
+)
 CHANGES_NO_STATUS = frozenset({EventKind.PRIORITY, EventKind.CANCEL_REQUESTED, EventKind.PAUSE_ENDED})
 _WORKING = (Status.WORKING, Status.WORKING_OVERDUE)
 _ENDED = (Status.FAILED, Status.CANCELLED)

@@ -1,11 +1,12 @@
 """Queries that begin, find and renew claims."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest
 from jobserver.core.states import Event, EventKind, Phase
+from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import NeedsAlone, Transaction, array
 
 # Jobs of the last stage are done, not available, if the last stage with a lifetime is even.
@@ -44,6 +45,9 @@ _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previo
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
     AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)
     RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
+
+_HELD_TOKENS = """SELECT jobid, claim FROM job WHERE list_id = :list AND jobid IN ({json_ids})
+    AND jobstage % 2 = 1 AND claim IS NOT NULL AND cancel = 0"""
 
 
 class Renewed(NamedTuple):
@@ -133,3 +137,8 @@ def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Re
         tx.count(list_id, stage, flagged=-1)
         tx.record(Event(list_id, EventKind.RENEWED, (jobid,), 1, stage, stage, worker), now, [row_id])
     return Renewed(deadline, bool(cancel))
+
+
+def held_tokens(rows: Rows, list_id: int, jobids: Sequence[int]) -> dict[int, str]:
+    """Returns the tokens of the claims that hold these jobs, without those that must end."""
+    return dict(rows(_HELD_TOKENS, list=list_id, ids=array(jobids)))
