@@ -126,9 +126,11 @@ class JobClient(ListClient):
         """Renews the claims from now. Returns held, lost or cancel by jobid."""
         return {renewed.jobid: renewed.state for renewed in self.renew(jobs)}
 
-    def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
-        """`heartbeat` with the new deadlines, in the order of the jobs."""
+    def renew(self, jobs: Iterable[Job], *, wait_s: float = 0.0) -> list[Renewed]:
+        """`heartbeat` with the new deadlines, in the order of the jobs. wait_s: how long, to 60, the server waits with
+        its response for the first claim that is lost or must end."""
         jobs = list(jobs)
         held: list[shapes.HeldClaim] = [{"jobid": job.jobid, "claim": job.claim} for job in jobs]
-        response = self._transport.request("POST", "/heartbeat", body=as_json(held))
+        params = {"wait": f"{wait_s:.3f}"} if wait_s else {}
+        response = self._transport.request("POST", "/heartbeat", body=as_json(held), params=params, wait_s=wait_s)
         return response.into(lambda value, now: codec.decode_renewed(value, now, jobs))
