@@ -35,11 +35,13 @@ class ClaimedJob(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed."""
+    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed;
+    `cancelled`: an operator cancelled the job."""
 
     jobid: int
     stage: int
     failed: bool = False
+    cancelled: bool = False
 
 
 class Renewal(NamedTuple):

@@ -147,7 +147,8 @@ def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> shapes.ClaimedJob | sh
 def completion(outcome: Completion) -> shapes.UpdatedJob:
     """Renders the end of a claim."""
     if outcome.failed:
-        message = f"Job {outcome.jobid} failed in its last attempt, and stays in stage {outcome.stage}."
+        how = "was cancelled" if outcome.cancelled else "failed in its last attempt"
+        message = f"Job {outcome.jobid} {how}, and stays in stage {outcome.stage}."
         return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage, "failed": True}
     message = f"Success, job {outcome.jobid} was updated to stage {outcome.stage}!"
     return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage}
