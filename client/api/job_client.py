@@ -9,7 +9,7 @@ from ..errors import ClaimSpent, ClientError
 from ..http.response import Decoded
 from ..http.retries import with_fresh_token
 from . import codec
-from .list_client import ListClient
+from .operator_client import OperatorClient
 from .types import UNSET, Job, Outcome, Renewed, Report, UpdateResponse, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a copy of this folder alone must work
 RELEASE_FOR_S = 1.0  # a person who pressed Ctrl-C waits for this
 
 
-class JobClient(ListClient):
+class JobClient(OperatorClient):
     """The client of one job list on one server. Every method may raise what errors.py lists.
 
     url: of the server. jobix: the list's secret key, 0 to 2^63-1. worker: the name shown on the server's pages,

@@ -12,7 +12,7 @@ import shtab
 
 from ..version import version
 from ..worker.worker import LONGEST_WAIT_S
-from . import job_commands, list_commands, output, session_commands, values, words
+from . import job_commands, list_commands, operator_commands, output, session_commands, values, words
 from .context import DEFAULT_URL
 
 Run = Callable[[argparse.Namespace], int]
@@ -25,6 +25,10 @@ ADDED_BY = (  # in the order of their first use, which is that of the help
     list_commands.add_watch,
     list_commands.add_check,
     list_commands.add_lifetime,
+    operator_commands.add_retry,
+    operator_commands.add_cancel,
+    operator_commands.add_skip,
+    operator_commands.add_delete,
     job_commands.add_get,
     job_commands.add_update,
     session_commands.add_context,

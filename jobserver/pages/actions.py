@@ -29,7 +29,8 @@ def act(verb: str) -> Response | str:
     if verb not in VERBS:
         raise NotFound(f"There is no action {verb[:40]!r}.")
     here = url_for("pages.progress_page", list=job_list.name)
-    back = return_path(request.form.get("back", ""), here)
+    # A deleted job has no page.
+    back = here if verb == "delete" else return_path(request.form.get("back", ""), here)
     if request.form.get("ask") and not request.form.get("confirmed"):
         return _confirm_page(job_list, verb, back)
     try:
