@@ -231,6 +231,23 @@ class HeartbeatResponse(TypedDict):
     jobs: list[RenewedClaim]
 
 
+class RefusedChange(Error):
+    """A job that an operator's action did not change. status: as of HTTP."""
+
+    jobid: int
+    status: int
+
+
+class JobChanges(TypedDict):
+    """The response of /cancel_jobs, /skip_jobs, /delete_jobs and /retry_jobs. jobs: the number of changed jobs;
+    requested: running jobs whose worker must stop (/cancel_jobs); refused: jobs of the request that are
+    unchanged."""
+
+    jobs: int
+    requested: int
+    refused: list[RefusedChange]
+
+
 class CheckStagesResponse(TypedDict):
     """The response of /check_stages. ok: no job is flagged."""
 

@@ -24,8 +24,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.core import concurrency
     from jobserver.core.resources import RESOURCES, resource
     from jobserver.feed.events import Publisher
+    from jobserver.feed.heartbeat_waits import HeartbeatWaits
     from jobserver.feed.live import SOCKETIO_OPTIONS, Live, socketio
     from jobserver.feed.long_poll import LongPolls
+    from jobserver.feed.waiting_limit import WaitingLimit
     from jobserver.jobs.access import Keys
     from jobserver.jobs.claims import Claims
     from jobserver.jobs.expiry import Expiry, Retention
@@ -71,8 +73,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         database = Database(db.engine, settings)
 
-    long_polls = LongPolls(database, hosting.waiting_bound(settings.max_waiting))
-    commit_queue = CommitQueue(database, Publisher(long_polls).publish, settings.busy_timeout_s)
+    limit = WaitingLimit(hosting.waiting_bound(settings.max_waiting))
+    long_polls, heartbeat_waits = LongPolls(database, limit), HeartbeatWaits(database, limit)
+    publisher = Publisher(long_polls, heartbeat_waits)
+    commit_queue = CommitQueue(database, publisher.publish, settings.busy_timeout_s)
     keys = Keys(key, database)
     expiry = Expiry(commit_queue, database)
     retention = Retention(commit_queue, database, settings.history_days)
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         database=database,
         commit_queue=commit_queue,
         long_polls=long_polls,
+        heartbeat_waits=heartbeat_waits,
         keys=keys,
         claims=Claims(commit_queue, settings.require_claim),
         lists=Lists(commit_queue, keys),

@@ -22,7 +22,7 @@ document.addEventListener("submit", event => {
   if (button?.name !== "ask" || form.dataset.confirmed) return;
   event.preventDefault();
   const boxes = [...form.elements].filter(element => element.type === "checkbox");
-  if (!boxes.length || button.hasAttribute("formaction")) return ask(form, button, button.value);
+  if (!boxes.length || button.getAttribute("formaction")?.includes("all=")) return ask(form, button, button.value);
   const ticked = boxes.filter(box => box.checked).length;
   if (ticked) return ask(form, button, button.value.replace("the selected jobs", ticked === 1 ? "1 job" : `${ticked} jobs`));
   boxes[0].focus();

@@ -16,10 +16,12 @@ from ..http.failures import printable
 from .types import (
     CheckResponse,
     Job,
+    JobChanges,
     Lifetime,
     Outcome,
     Output,
     Progress,
+    Refusal,
     Renewed,
     Requeue,
     Rules,
@@ -165,6 +167,15 @@ def decode_set(value: shapes.SetResponse) -> SetResponse:
 def decode_check(value: shapes.CheckStagesResponse) -> CheckResponse:
     """The response of `/check_stages`."""
     return CheckResponse(bool(value["ok"]), int(value["flagged"]), int(value["degraded"]))
+
+
+def decode_changes(value: shapes.JobChanges) -> JobChanges:
+    """The response of an operator's action."""
+    refused = [
+        Refusal(int(entry["jobid"]), int(entry["status"]), printable(str(entry["message"])))
+        for entry in value["refused"]
+    ]
+    return JobChanges(int(value["jobs"]), int(value["requested"]), refused)
 
 
 def decode_lifetimes(value: dict[str, float]) -> dict[int, float]:

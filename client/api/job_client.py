@@ -9,7 +9,7 @@ from ..errors import ClaimSpent, ClientError
 from ..http.response import Decoded
 from ..http.retries import with_fresh_token
 from . import codec
-from .list_client import ListClient
+from .operator_client import OperatorClient
 from .types import UNSET, Condition, Job, Outcome, Renewed, Report, UpdateResponse, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a copy of this folder alone must work
 RELEASE_FOR_S = 1.0  # a person who pressed Ctrl-C waits for this
 
 
-class JobClient(ListClient):
+class JobClient(OperatorClient):
     """The client of one job list on one server. Every method may raise what errors.py lists.
 
     url: of the server. jobix: the list's secret key, 0 to 2^63-1. worker: the name shown on the server's pages,
@@ -166,11 +166,13 @@ class JobClient(ListClient):
         """Renews the claims from now. Returns held, lost or cancel by jobid."""
         return {renewed.jobid: renewed.state for renewed in self.renew(jobs)}
 
-    def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
-        """`heartbeat` with the new deadlines, in the order of the jobs."""
+    def renew(self, jobs: Iterable[Job], *, wait_s: float = 0.0) -> list[Renewed]:
+        """`heartbeat` with the new deadlines, in the order of the jobs. wait_s: how long, to 60, the server waits with
+        its response for the first claim that is lost or must end."""
         jobs = list(jobs)
         held: list[shapes.HeldClaim] = [{"jobid": job.jobid, "claim": job.claim} for job in jobs]
-        response = self._transport.request("POST", "/heartbeat", body=as_json(held))
+        params = {"wait": f"{wait_s:.3f}"} if wait_s else {}
+        response = self._transport.request("POST", "/heartbeat", body=as_json(held), params=params, wait_s=wait_s)
         return response.into(lambda value, now: codec.decode_renewed(value, now, jobs))
 
 

@@ -271,6 +271,25 @@ class Lifetime:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A job that an operator's action did not change. status: as of HTTP."""
+
+    jobid: int
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class JobChanges:
+    """The result of an operator's action. jobs: the number of changed jobs; requested: running jobs whose worker must
+    stop; refused: the jobs of the request that were not changed."""
+
+    jobs: int
+    requested: int
+    refused: list[Refusal]
+
+
+@dataclass(frozen=True)
 class StageCount:
     """The jobs of one stage; flagged includes failed."""
 

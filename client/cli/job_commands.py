@@ -170,7 +170,7 @@ def work(arguments: argparse.Namespace) -> int:
     except AllFailed:
         _say_retries(client, arguments)
         raise
-    counts = {"failed": tally.failed, "given back": tally.given_back, "lost": tally.lost}
+    counts = {"failed": tally.failed, "given back": tally.given_back, "lost": tally.lost, "cancelled": tally.cancelled}
     words = [f"{tally.done} done"] + [f"{count} {name}" for name, count in counts.items() if count]
     say(", ".join(words), sys.stderr)
     if arguments.json:

@@ -15,6 +15,7 @@ from ..worker.waiting import LONGEST_WAIT_S
 from . import (
     job_commands,
     list_commands,
+    operator_commands,
     outbox_commands,
     output,
     session_commands,
@@ -36,6 +37,10 @@ ADDED_BY = (  # in the order of their first use, which is that of the help
     list_commands.add_check,
     list_commands.add_lifetime,
     stage_commands.add_stage,
+    operator_commands.add_retry,
+    operator_commands.add_cancel,
+    operator_commands.add_skip,
+    operator_commands.add_delete,
     job_commands.add_get,
     job_commands.add_update,
     outbox_commands.add_deliver,

@@ -15,7 +15,8 @@ CANCELLED = Failed("cancelled")
 
 @dataclass
 class Tally:
-    """What a worker did. failed: attempts that failed; given_back: unfinished; lost: claims that were lost.
+    """What a worker did. failed: attempts that failed; given_back: unfinished; lost: claims that were lost;
+    cancelled: jobs that an operator cancelled.
 
     signum: the signal that ended the run, if one did.
     """
@@ -24,6 +25,7 @@ class Tally:
     failed: int = 0
     given_back: int = 0
     lost: int = 0
+    cancelled: int = 0
     signum: int | None = None
 
 

@@ -13,7 +13,9 @@ from ..api.types import Job, Renewed
 
 log = logging.getLogger(__name__)
 
-LONGEST_S = 60.0  # also without a lifetime, so that a cancellation is noticed
+LONGEST_S = 50.0  # also without a lifetime; many proxies end a request after 60 s
+FIRST_S = 1.0  # after the claim: jobs of milliseconds need no renewal
+FIRST_OF_BATCH_S = 2.5  # by then a slow batch has reported all but the running job
 FIRST_RETRY_S = 1.0
 
 
@@ -26,7 +28,10 @@ class Hold:
 
 
 class Renewal:
-    """Renews after a third of the lifetime, at least every minute: two renewals may fail before the claim is lost."""
+    """Renews after a third of the lifetime, at least every 50 s: two renewals may fail before the claim is lost.
+
+    Between two renewals the server holds the request, so that it can report at once that a claim was lost or cancelled.
+    """
 
     def __init__(self, client: JobClient) -> None:
         self._client = client.with_options()
@@ -45,7 +50,8 @@ class Renewal:
         with self._changed:
             self._holds = holds
             self._interval_s = _interval_s(jobs[0].lifetime_s)
-            self._due = time.monotonic() + self._interval_s
+            first_s = FIRST_S if len(jobs) == 1 else FIRST_OF_BATCH_S
+            self._due = time.monotonic() + min(self._interval_s, first_s)
             # With jobs of milliseconds the thread is not woken: it wakes in time for these anyway.
             if self._due < self._wakes_at:
                 self._changed.notify()
@@ -82,30 +88,40 @@ class Renewal:
             return []
 
     def _renew(self, holds: list[Hold]) -> None:
+        ours = [hold for hold in holds if hold.state != "lost"]
+        # The server answers at once for a cancelled job, whose claim is still renewed until the job has ended.
+        wait_s = 0.0 if any(hold.state == "cancel" for hold in ours) else self._interval_s
         # Retries no longer than until the next renewal is due: by then the worker may hold other jobs.
         self._client.retry_for_s = self._interval_s
-        ours = [hold for hold in holds if hold.state != "lost"]
+        sent_at = time.monotonic()
         try:
-            renewed = self._client.renew(hold.job for hold in ours)
+            renewed = self._client.renew((hold.job for hold in ours), wait_s=wait_s)
         except Exception as problem:  # of any kind: without this thread the claims would be lost silently
             subject = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
             log.warning("%s could not be renewed; the work continues: %s", subject, problem)
             self._due = time.monotonic() + min(self._interval_s, FIRST_RETRY_S)
             return
-        self._update(holds, ours, renewed)
+        self._update(holds, ours, renewed, sent_at, wait_s)
 
-    def _update(self, holds: list[Hold], ours: list[Hold], renewed: list[Renewed]) -> None:
+    def _update(
+        self, holds: list[Hold], ours: list[Hold], renewed: list[Renewed], sent_at: float, wait_s: float
+    ) -> None:
         with self._changed:
             if self._holds is not holds:
                 return  # the jobs ended during the request, which explains why their claims are gone
             for hold, claim in zip(ours, renewed, strict=True):
                 hold.state = "cancel" if hold.state == "cancel" and claim.state == "held" else claim.state
-            self._interval_s = min(_interval_s(claim.lifetime_s) for claim in renewed)
-            self._due = time.monotonic() + self._interval_s
+            now = time.monotonic()
+            changed = any(claim.state != "held" for claim in renewed)
+            waited_s = 0.0 if changed else now - sent_at  # since the renewal: the server renews before it waits
+            self._interval_s = min(_interval_s(claim.lifetime_s, waited_s) for claim in renewed)
+            # An early response without a change is one of a server that cannot wait now.
+            at_once = bool(wait_s) and (changed or waited_s >= wait_s / 2)
+            self._due = now if at_once else sent_at + self._interval_s
         for hold in ours:
             if hold.state != "held":
                 hold.job.stopped.set()
 
 
-def _interval_s(lifetime_s: float | None) -> float:
-    return LONGEST_S if lifetime_s is None else min(max(lifetime_s / 3, 0.05), LONGEST_S)
+def _interval_s(lifetime_s: float | None, passed_s: float = 0.0) -> float:
+    return LONGEST_S if lifetime_s is None else min(max((lifetime_s + passed_s) / 3, 0.05), LONGEST_S)

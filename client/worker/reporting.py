@@ -15,7 +15,7 @@ from ..errors import ClientError, TooLarge, Undelivered
 from .attempt import Ending, Failed, Finished, bounded
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Endings
-from .failure_guard import FailureGuard, Tally, first_line
+from .failure_guard import CANCELLED, FailureGuard, Tally, first_line
 from .outbox import Outbox
 from .outputs import publish, set_aside
 from .stopping import Stopping
@@ -162,6 +162,9 @@ class Reporter:
             self._guard.count(job, ending)
             if isinstance(ending, Done):
                 self._tally.done += 1
+            elif ending is CANCELLED:
+                self._tally.cancelled += 1
+                log.warning("job %d was cancelled", job.jobid)
             elif isinstance(ending, Failed):
                 self._tally.failed += 1
                 what = "failed permanently" if outcome.failed else f"failed (attempt {job.attempt}), will be retried"

@@ -61,9 +61,9 @@ class RecordingClient(JobClient):
             self._claimed(job, requested_s)
         return outcomes, jobs
 
-    def renew(self, jobs: Iterable[Job]) -> list[Renewed]:
+    def renew(self, jobs: Iterable[Job], *, wait_s: float = 0.0) -> list[Renewed]:
         jobs, requested_s = list(jobs), time.monotonic()
-        responses = super().renew(jobs)
+        responses = super().renew(jobs, wait_s=wait_s)
         for job, response in zip(jobs, responses, strict=True):
             if response.state == "lost":  # the job may end without a report
                 self._log.write("not held", jobid=job.jobid, claim=job.claim)

@@ -38,15 +38,16 @@ class ClaimedJob(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed.
-    `reason`: why a reported result was not accepted, or not yet. `replaced`: an equal result of another worker was
-    accepted."""
+    """The end of a claim. `stage`: the new stage of the job; `failed`: the attempt was the last one and failed;
+    `cancelled`: an operator cancelled the job. `reason`: why a reported result was not accepted, or not yet.
+    `replaced`: an equal result of another worker was accepted."""
 
     jobid: int
     stage: int
     failed: bool = False
     reason: str | None = None
     replaced: bool = False
+    cancelled: bool = False
 
 
 class Renewal(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from job_manager_wire import shapes
 from jobserver.core import stages
 
-STATES = ("available", "working", "done", "expired", "failed")
+STATES = ("available", "working", "done", "expired", "failed", "cancelled", "skipped")
 SORTS = ("job", "stage", "since", "attempt", "priority", "worker")
 MANY_STAGES = 200
 

@@ -42,7 +42,7 @@ class Outcome(str, Enum):
 
 
 class Condition(str, Enum):
-    """Why a job failed or was cancelled."""
+    """Why a job failed, was cancelled or was skipped."""
 
     NONE = "none"
     ERROR = "error"  # its worker reported an error
@@ -51,6 +51,7 @@ class Condition(str, Enum):
     INVALID = "invalid"  # its result did not pass the check of the stage
     INTERRUPTED = "interrupted"  # its worker had to end; not a failure
     CANCELLED_BY_USER = "cancelled_by_user"
+    SKIPPED = "skipped"  # by a person; the job counts as done
     FAILED_BY_USER = "failed_by_user"
 
 
@@ -70,6 +71,8 @@ class EventKind(str, Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     CANCEL_REQUESTED = "cancel_requested"
+    SKIPPED = "skipped"  # moved to the last stage without work
+    DELETED = "deleted"  # jobs; one event for each request
     PRIORITY = "priority"
     LIFETIME = "lifetime"  # of a stage
     RULES = "rules"  # of a stage
@@ -99,13 +102,26 @@ class Transition(NamedTuple):
     after: Status
 
 
+CLAIM_ENDS = frozenset(  # the events that end a claim, or request its end
+    {
+        EventKind.COMPLETED,
+        EventKind.RELEASED,
+        EventKind.REQUEUED,
+        EventKind.FAILED,
+        EventKind.CANCELLED,
+        EventKind.CANCEL_REQUESTED,
+        EventKind.SKIPPED,
+        EventKind.DELETED,
+    }
+)
 CHANGES_NO_STATUS = frozenset({EventKind.PRIORITY, EventKind.CANCEL_REQUESTED, EventKind.PAUSE_ENDED})
+_WAITING = (Status.AVAILABLE, Status.AVAILABLE_OVERDUE)
 _WORKING = (Status.WORKING, Status.WORKING_OVERDUE)
 _ENDED = (Status.FAILED, Status.CANCELLED)
 
 TRANSITIONS = frozenset(
     [
-        *(Transition(EventKind.CLAIMED, s, Status.WORKING) for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE)),
+        *(Transition(EventKind.CLAIMED, s, Status.WORKING) for s in _WAITING),
         *(Transition(EventKind.COMPLETED, s, Status.AVAILABLE) for s in _WORKING),
         *(Transition(EventKind.RELEASED, s, Status.AVAILABLE) for s in _WORKING),
         *(Transition(EventKind.INCONCLUSIVE, s, Status.AVAILABLE) for s in _WORKING),
@@ -113,12 +129,10 @@ TRANSITIONS = frozenset(
         Transition(EventKind.RENEWED, Status.AVAILABLE_OVERDUE, Status.AVAILABLE),
         Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),
         Transition(EventKind.EXPIRED, Status.WORKING, Status.WORKING_OVERDUE),
-        *(
-            Transition(EventKind.REQUEUED, s, Status.AVAILABLE)
-            for s in (Status.AVAILABLE, Status.AVAILABLE_OVERDUE, *_WORKING, *_ENDED)
-        ),
+        *(Transition(EventKind.REQUEUED, s, Status.AVAILABLE) for s in (*_WAITING, *_WORKING, *_ENDED)),
         *(Transition(EventKind.FAILED, s, Status.FAILED) for s in _WORKING),
-        *(Transition(EventKind.CANCELLED, s, Status.CANCELLED) for s in _WORKING),
+        *(Transition(EventKind.CANCELLED, s, Status.CANCELLED) for s in (*_WAITING, *_WORKING)),
+        *(Transition(EventKind.SKIPPED, s, Status.AVAILABLE) for s in (*_WAITING, *_WORKING, *_ENDED)),
     ]
 )
 

@@ -1,9 +1,11 @@
-"""Publishes the events of a commit: a line in the log, and a wake-up for the long polls of the same stage."""
+"""Publishes the events of a commit: a line in the log, and a wake-up for the long polls of the same stage and for
+the heartbeats of the same jobs."""
 
 import logging
 from collections.abc import Iterable
 
 from jobserver.core.states import Event, EventKind
+from jobserver.feed.heartbeat_waits import HeartbeatWaits
 from jobserver.feed.long_poll import EVERYONE, LongPolls
 
 NAMED = 5  # jobs that a log line names
@@ -21,14 +23,17 @@ log = logging.getLogger("jobserver")
 class Publisher:
     """Publishes committed events."""
 
-    def __init__(self, long_polls: LongPolls) -> None:
+    def __init__(self, long_polls: LongPolls, heartbeat_waits: HeartbeatWaits) -> None:
         self._long_polls = long_polls
+        self._heartbeat_waits = heartbeat_waits
 
     def publish(self, events: Iterable[Event]) -> None:
         """Publishes each event."""
         for event in events:
             if log.isEnabledFor(logging.INFO):
                 log.info(log_line(event))
+            if event.list_id in self._heartbeat_waits.by_list:
+                self._heartbeat_waits.wake(event)
             if event.kind is EventKind.INCONCLUSIVE and event.to_stage is not None:
                 self._long_polls.wake(event.list_id, event.to_stage, EVERYONE)  # some hosts may not have these jobs
             elif event.kind in MAKES_AVAILABLE and event.to_stage is not None:

@@ -9,6 +9,7 @@ from itertools import count
 
 from jobserver.core.concurrency import Event, new_event, new_lock, spawn
 from jobserver.core.errors import DatabaseBusy, log_fault
+from jobserver.feed.waiting_limit import WaitingLimit
 from jobserver.store.database import Database
 from jobserver.store.queries import lists
 from jobserver.store.queries.lists import Stock
@@ -24,15 +25,13 @@ Place = tuple[int, int]  # list id, stage
 
 
 class LongPolls:
-    """The waiting requests, by list and stage, oldest first. `limit`: the number that may wait at once; None: no
-    limit."""
+    """The waiting requests, by list and stage, oldest first."""
 
-    def __init__(self, database: Database, limit: int | None = None) -> None:
+    def __init__(self, database: Database, limit: WaitingLimit) -> None:
         self._database = database
         self._limit = limit
         self._lock = new_lock()
         self._places: dict[Place, deque[Event]] = defaultdict(deque)
-        self._sleeping = 0
         self._polling = False
         self.closed = False
 
@@ -87,19 +86,15 @@ class LongPolls:
             self._places.clear()
 
     def _wait(self, key: Place, event: Event, timeout_s: float) -> bool:
-        with self._lock:
-            if event.is_set():
+        if event.is_set():
+            return True
+        with self._limit.place() as granted:
+            if granted:
+                event.wait(timeout_s)
                 return True
-            if self._limit is not None and self._sleeping >= self._limit:
-                self._leave(key, event)  # so that it does not consume a wake-up
-                return False
-            self._sleeping += 1
-        try:
-            event.wait(timeout_s)
-        finally:
-            with self._lock:
-                self._sleeping -= 1
-        return True
+        with self._lock:
+            self._leave(key, event)  # so that it does not consume a wake-up
+            return event.is_set()
 
     def _leave(self, key: Place, event: Event) -> None:
         queue = self._places.get(key)

@@ -1,4 +1,4 @@
-"""The operations on claims: claim, complete, renew, cancel.
+"""The operations on claims: claim, complete, renew.
 
 Each is one transaction of the commit queue. The WHERE clauses of the queries hold the guarantees; this module handles
 repeated and rejected requests.
@@ -135,11 +135,6 @@ class Claims:
             return [renewed[number] for number in range(len(held))]
 
         return self._commit_queue.run(work, bulk=len(held) > MANY)
-
-    def request_cancel(self, job_list: JobList, jobid: int, actor: str | None = None) -> bool:
-        """Requests, in the response to its next heartbeat, that the worker of a job stops; returns whether a worker
-        holds it."""
-        return self._commit_queue.run(lambda tx: claiming.request_cancel(tx, job_list.id, jobid, actor, now_ms()))
 
 
 def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[ClaimedJob]:

@@ -1,46 +1,113 @@
-"""The operations of a signed-in person: retry, fail, set the priority, pause. Each event names its actor."""
+"""The operator's actions on jobs and on the list: cancel, skip, delete, retry, fail, set the priority, pause.
 
-from collections.abc import Sequence
+Each event names its actor: a signed-in person, or the name in a request with the secret key.
+"""
 
-from jobserver.core.errors import BadRequest, NoSuchJob, WrongStage
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from jobserver.core.errors import BadRequest, JobServerError, NoSuchJob, WrongStage
 from jobserver.core.lists import Filter, JobList
-from jobserver.core.states import Event, EventKind
+from jobserver.core.operations import Changes, Refused, Target
+from jobserver.core.states import Condition, Event, EventKind, Outcome
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import listing, lists, requeuing
+from jobserver.store.queries import listing, lists, operating
+from jobserver.store.queries.operating import Place
 from jobserver.store.transaction import Transaction
 
 TOGETHER = 1000  # jobs in one transaction
+Reason = Callable[[Place, int], str]  # why a job in that state was not changed; the last stage of the list
 
 
 class Operator:
-    """The operations, over one commit queue. `actor`: the person."""
+    """The actions, over one commit queue. `actor`: who requested them."""
 
     def __init__(self, commit_queue: CommitQueue, database: Database) -> None:
         self._commit_queue = commit_queue
         self._database = database
 
-    def retry(self, job_list: JobList, jobids: Sequence[int], to: int | None, actor: str) -> int:
-        """Moves flagged jobs to stage `to` (None: each to the stage before its own); returns their number."""
-        return self._commit_queue.run(
-            lambda tx: requeuing.retry(tx, job_list.id, jobids, to, actor, now_ms()), bulk=True
-        )
+    def cancel(self, job_list: JobList, targets: Sequence[Target], actor: str) -> Changes:
+        """Cancels jobs that are not done: a waiting job at once, a running one through its worker."""
 
-    def retry_all(self, job_list: JobList, job_filter: Filter, last_stage: int, to: int | None, actor: str) -> int:
-        """Retries all flagged jobs that match the filter, TOGETHER at a time; returns their number."""
-        total, after = 0, -1
+        def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
+            now = now_ms()
+            requested = operating.request_cancel(tx, job_list.id, step, actor, now)
+            cancelled = operating.cancel(tx, job_list.id, step, last, actor, now)
+            refused = _refused(tx, job_list.id, step, requested | cancelled, last, _not_cancelled)
+            return Changes(len(cancelled), len(requested), refused)
+
+        return self._in_steps(job_list, targets, work)
+
+    def skip(self, job_list: JobList, targets: Sequence[Target], actor: str) -> Changes:
+        """Gives up on jobs that are neither held nor done: they count as done, and no worker gets them."""
+
+        def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
+            skipped = operating.skip(tx, job_list.id, _jobids(step), last, actor, now_ms())
+            return Changes(len(skipped), 0, _refused(tx, job_list.id, step, skipped, last, _not_skipped))
+
+        return self._in_steps(job_list, targets, work)
+
+    def delete(self, job_list: JobList, targets: Sequence[Target], actor: str) -> Changes:
+        """Deletes jobs that no worker holds, and their history."""
+
+        def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
+            deleted = operating.delete(tx, job_list.id, _jobids(step), actor, now_ms())
+            return Changes(len(deleted), 0, _refused(tx, job_list.id, step, deleted, last, _not_deleted))
+
+        return self._in_steps(job_list, targets, work)
+
+    def retry(
+        self, job_list: JobList, targets: Sequence[Target], to: int | None, actor: str, done: bool = False
+    ) -> Changes:
+        """Moves flagged jobs to stage `to`; None: each to the stage before its own. `done`: also done jobs; None: to
+        stage 0."""
+
+        def reason(place: Place, last: int) -> str:
+            return _not_retried(place, last, to)
+
+        def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
+            moved = operating.retry(tx, job_list.id, _jobids(step), to, done, last, actor, now_ms())
+            return Changes(len(moved), 0, _refused(tx, job_list.id, step, moved, last, reason))
+
+        return self._in_steps(job_list, targets, work)
+
+    def matching(self, job_list: JobList, job_filter: Filter, flagged: bool = False) -> Iterator[list[Target]]:
+        """Yields the jobs that match the filter, up to TOGETHER at a time. `flagged`: only flagged jobs."""
+        last_stage, after = lists.last_stage(self._database.read, job_list.id), -1
         while True:
-            jobids = listing.flagged_ids(self._database.read, job_list.id, job_filter, last_stage, after, TOGETHER)
-            if not jobids:
-                return total
-            total, after = total + self.retry(job_list, jobids, to, actor), jobids[-1]
+            page = self._database.look(
+                lambda connection, after=after: listing.matching(  # type: ignore[misc]
+                    connection.all, job_list.id, job_filter, last_stage, after, TOGETHER, flagged
+                ),
+                long=True,
+            )
+            if page.jobids:
+                yield [Target(jobid) for jobid in page.jobids]
+            if page.after is None:
+                return
+            after = page.after
+
+    def apply_to_matching(
+        self,
+        job_list: JobList,
+        job_filter: Filter,
+        action: Callable[[JobList, Sequence[Target]], Changes],
+        flagged: bool = False,
+    ) -> Changes:
+        """Applies an action to the jobs that match the filter. Jobs whose state does not allow it are not reported."""
+        changes = Changes()
+        for step in self.matching(job_list, job_filter, flagged):
+            changes.add(action(job_list, step))
+            changes.refused.clear()
+        return changes
 
     def fail(self, job_list: JobList, jobid: int, actor: str) -> None:
         """Fails a running job."""
 
         def work(tx: Transaction) -> None:
-            if requeuing.fail(tx, job_list.id, jobid, actor, now_ms()):
+            if operating.fail(tx, job_list.id, jobid, actor, now_ms()):
                 return
             if listing.detail(tx.all, job_list.id, jobid, 0) is None:
                 raise NoSuchJob(f"This list has no job {jobid}.")
@@ -51,7 +118,7 @@ class Operator:
     def set_priority(self, job_list: JobList, jobids: Sequence[int], priority: int, actor: str) -> int:
         """Sets the priority of jobs; returns the number of changed jobs."""
         return self._commit_queue.run(
-            lambda tx: requeuing.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
+            lambda tx: operating.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
         )
 
     def pause(self, job_list: JobList, paused: bool, actor: str) -> bool:
@@ -66,9 +133,81 @@ class Operator:
 
         return self._commit_queue.run(work)
 
+    def _in_steps(
+        self,
+        job_list: JobList,
+        targets: Sequence[Target],
+        work: Callable[[Transaction, Sequence[Target], int], Changes],
+    ) -> Changes:
+        """Runs the work for TOGETHER jobs at a time, each in a transaction, so that claims do not wait long."""
+        changes, remaining = Changes(), iter({target.jobid: target for target in targets}.values())
+        while step := list(islice(remaining, TOGETHER)):
+
+            def one(tx: Transaction, step: Sequence[Target] = step) -> Changes:
+                return work(tx, step, lists.last_stage(tx.all, job_list.id))
+
+            changes.add(self._commit_queue.run(one, bulk=True))
+        return changes
+
 
 def require_jobids(jobids: Sequence[int]) -> Sequence[int]:
     """Returns the ids; BadRequest if there are none, or too many for one request."""
     if not 0 < len(jobids) <= TOGETHER:
         raise BadRequest(f"Choose 1 to {TOGETHER} jobs.")
     return jobids
+
+
+def _jobids(targets: Sequence[Target]) -> list[int]:
+    return [target.jobid for target in targets]
+
+
+def _refused(
+    tx: Transaction, list_id: int, targets: Sequence[Target], changed: set[int], last: int, reason: Reason
+) -> list[Refused]:
+    """Returns the jobs that were not changed, with the reasons."""
+    others = [target for target in targets if target.jobid not in changed]
+    places = operating.places(tx, list_id, _jobids(others)) if others else {}
+    return [Refused(target.jobid, _error(target, places.get(target.jobid), last, reason)) for target in others]
+
+
+def _error(target: Target, place: Place | None, last: int, reason: Reason) -> JobServerError:
+    job = f"Job {target.jobid}"
+    if place is None:
+        return NoSuchJob(f"This list has no job {target.jobid}.")
+    seen_stage = place.stage if target.stage is None else target.stage
+    seen_attempt = place.attempt if target.attempt is None else target.attempt
+    if (seen_stage, seen_attempt) != (place.stage, place.attempt):
+        return WrongStage(f"{job} has changed: it is in stage {place.stage} now, attempt {place.attempt}.")
+    return WrongStage(f"{job} {reason(place, last)}.")
+
+
+def _is_done(place: Place, last: int) -> bool:
+    return place.stage % 2 == 0 and place.stage >= last
+
+
+def _done(place: Place) -> str:
+    return "was skipped" if place.condition == Condition.SKIPPED.value else f"is done (stage {place.stage})"
+
+
+def _not_cancelled(place: Place, last: int) -> str:
+    if _is_done(place, last):
+        return _done(place)
+    return "was cancelled already" if place.outcome == Outcome.CANCELLED.value else "has failed already"
+
+
+def _not_skipped(place: Place, last: int) -> str:
+    return _done(place) if _is_done(place, last) else "is running: cancel it first"
+
+
+def _not_deleted(_place: Place, _last: int) -> str:
+    return "is running: cancel it first"
+
+
+def _not_retried(place: Place, last: int, to: int | None) -> str:
+    if to is not None and to >= place.stage:
+        return f"is in stage {place.stage}: choose an even stage below it"
+    if place.held:
+        return "is running: wait for it, or cancel it first"
+    if _is_done(place, last):
+        return f"{_done(place)}: include done jobs to do it again"
+    return "waits for a worker already"

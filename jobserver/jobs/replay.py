@@ -52,5 +52,5 @@ def _same(report: Report, end: ClaimEnd) -> Completion:
     failed = end.kind in (EventKind.FAILED, EventKind.CANCELLED)
     moved = end.kind in (EventKind.COMPLETED, EventKind.RELEASED)
     if (moved and end.stage == report.target) or (failed and report.target < end.stage):
-        return Completion(report.jobid, end.stage, failed)
+        return Completion(report.jobid, end.stage, failed, cancelled=end.kind is EventKind.CANCELLED)
     raise ClaimLost(f"This claim has ended: job {report.jobid} moved to stage {end.stage}. Claim a new job.")

@@ -1,23 +1,24 @@
 """The actions of a signed-in person. Harmful actions ask for confirmation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_PRIORITY, MAX_WORKER_NAME
-from jobserver.core.errors import BadRequest, Conflict, NotFound
+from jobserver.core.errors import BadRequest, Conflict, NotFound, WrongStage
 from jobserver.core.lists import JobList
+from jobserver.core.operations import Changes, Target
 from jobserver.jobs.operator import require_jobids
 from jobserver.pages import signin, view
 from jobserver.pages.security import return_path
-from jobserver.store.queries import statistics
 from jobserver.web import parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.services import services
 
 blueprint = Blueprint("actions", __name__)
+SHOWN_REASONS = 3
 
 
 @blueprint.post("/act/<verb>")
@@ -28,7 +29,8 @@ def act(verb: str) -> Response | str:
     if verb not in VERBS:
         raise NotFound(f"There is no action {verb[:40]!r}.")
     here = url_for("pages.progress_page", list=job_list.name)
-    back = return_path(request.form.get("back", ""), here)
+    # A deleted job has no page.
+    back = here if verb == "delete" else return_path(request.form.get("back", ""), here)
     if request.form.get("ask") and not request.form.get("confirmed"):
         return _confirm_page(job_list, verb, back)
     try:
@@ -54,13 +56,43 @@ def _confirm_page(job_list: JobList, verb: str, back: str) -> str:
 def _retry(job_list: JobList, by: str) -> str:
     text = request.form.get("to", "")
     to = stages.require_available(parsing.stage(text)) if text else None
+    done = bool(request.form.get("done"))
+    changes = _apply(
+        job_list, lambda job_list, jobs: services().operator.retry(job_list, jobs, to, by, done), flagged=not done
+    )
+    where = f"to stage {to}" if to is not None else "to stage 0" if done else "to the stage before"
+    return _message(f"returned {where}", changes)
+
+
+def _cancel(job_list: JobList, by: str) -> str:
+    changes = _apply(job_list, lambda job_list, jobs: services().operator.cancel(job_list, jobs, by))
+    requested = f"{changes.requested:,} running: the workers will stop within seconds." if changes.requested else ""
+    if requested and not changes.jobs and not changes.refused:
+        return f"Cancel requested. {requested}"
+    return " ".join(filter(None, (_message("cancelled", changes), requested)))
+
+
+def _skip(job_list: JobList, by: str) -> str:
+    return _message("skipped", _apply(job_list, lambda job_list, jobs: services().operator.skip(job_list, jobs, by)))
+
+
+def _delete(job_list: JobList, by: str) -> str:
+    return _message("deleted", _apply(job_list, lambda job_list, jobs: services().operator.delete(job_list, jobs, by)))
+
+
+def _apply(job_list: JobList, action: Callable[[JobList, Sequence[Target]], Changes], flagged: bool = False) -> Changes:
+    """Applies an action to the jobs of the form, or to all that match its filter."""
     if request.args.get("all"):
-        last = statistics.progress(services().database, job_list).last_stage
-        moved = services().operator.retry_all(job_list, view.which(request.form), last, to, by)
-    else:
-        moved = services().operator.retry(job_list, _jobs(), to, by)
-    where = f"to stage {to}" if to is not None else "to the stage before"
-    return f"{_jobs_were(moved)} returned {where}."
+        return services().operator.apply_to_matching(job_list, view.which(request.form), action, flagged)
+    return action(job_list, _targets())
+
+
+def _message(verb: str, changes: Changes) -> str:
+    reasons = " ".join(str(refused.error) for refused in changes.refused[:SHOWN_REASONS])
+    more = f" {len(changes.refused) - SHOWN_REASONS:,} more were not changed." * (len(changes.refused) > SHOWN_REASONS)
+    if changes.refused and not changes.jobs + changes.requested:
+        raise WrongStage(f"No job was {verb}. {reasons}{more}")
+    return f"{_jobs_were(changes.jobs)} {verb}. {reasons}{more}".strip()
 
 
 def _fail(job_list: JobList, by: str) -> str:
@@ -106,6 +138,9 @@ def _readmit(job_list: JobList, by: str) -> str:
 
 VERBS: dict[str, Callable[[JobList, str], str]] = {
     "retry": _retry,
+    "cancel": _cancel,
+    "skip": _skip,
+    "delete": _delete,
     "fail": _fail,
     "priority": _priority,
     "lifetime": _lifetime,
@@ -113,12 +148,34 @@ VERBS: dict[str, Callable[[JobList, str], str]] = {
     "resume": _resume,
     "readmit": _readmit,
 }
-LABELS = {"retry": "Retry", "fail": "Fail job", "pause": "Pause list"}  # of the confirmation buttons
+LABELS = {  # of the confirmation buttons
+    "retry": "Retry",
+    "cancel": "Cancel jobs",
+    "skip": "Skip jobs",
+    "delete": "Delete jobs",
+    "fail": "Fail job",
+    "pause": "Pause list",
+}
 
 
 def _jobs() -> list[int]:
-    texts = [text for value in request.form.getlist("jobs") for text in value.split(",") if text.strip()]
-    return list(require_jobids([parsing.whole_number(text.strip(), "A job's id") for text in texts]))
+    return [target.jobid for target in _targets()]
+
+
+def _targets() -> list[Target]:
+    """Parses the selected jobs: `3`, or `3:1:2` for job 3 in stage 1, attempt 2."""
+    texts = [text.strip() for value in request.form.getlist("jobs") for text in value.split(",") if text.strip()]
+    targets = [_target(*text.split(":", 2)) for text in texts]
+    require_jobids([target.jobid for target in targets])
+    return targets
+
+
+def _target(jobid: str, stage: str = "", attempt: str = "") -> Target:
+    return Target(
+        parsing.whole_number(jobid, "A job's id"),
+        parsing.stage(stage) if stage else None,
+        parsing.whole_number(attempt, "An attempt") if attempt else None,
+    )
 
 
 def _jobs_were(number: int) -> str:

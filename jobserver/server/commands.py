@@ -16,6 +16,7 @@ from jobserver.core.bounds import HIGHEST_NUMBER
 from jobserver.core.errors import CannotStart, NoSuchList
 from jobserver.core.lifetimes import Lifetime, minutes, timestamp
 from jobserver.core.lists import JobList
+from jobserver.core.operations import Target
 from jobserver.core.settings import Settings
 from jobserver.jobs.clock import now_ms
 from jobserver.server.settings import key_file, secret_key
@@ -173,10 +174,12 @@ def _sweep(options: argparse.Namespace, services: Services) -> int:
 
 def _cancel(options: argparse.Namespace, services: Services) -> int:
     job_list, jobid = _named(options.list, services), options.jobid
-    held = 0 <= jobid <= HIGHEST_NUMBER and services.claims.request_cancel(job_list, jobid)
-    message = "Its worker stops after its next heartbeat." if held else "No worker holds that job. Nothing was changed."
-    _print(options, {"cancelled": held}, message)
-    return 0 if held else 1
+    changes = services.operator.cancel(job_list, [Target(min(max(jobid, -1), HIGHEST_NUMBER))], "operator")
+    message = "The job was cancelled." if changes.jobs else "Its worker will stop it within seconds."
+    if changes.refused:
+        message = f"{changes.refused[0].error} Nothing was changed."
+    _print(options, {"cancelled": not changes.refused}, message)
+    return 1 if changes.refused else 0
 
 
 def _age(ms: int) -> str:

@@ -68,6 +68,7 @@ class Postgresql(Dialect):
         "any_of": "= ANY(ARRAY(",  # a plain IN (…) may be evaluated again, and would then claim too much
         "end_any": "))",
         "skip_locked": " FOR UPDATE SKIP LOCKED",
+        "like": "ILIKE",
         "wait_locked": " FOR UPDATE",
         "json_ids": "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json))",
         "json_rows": "json_array_elements(CAST(:rows AS json)) AS row(value)",

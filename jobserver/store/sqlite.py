@@ -73,6 +73,7 @@ class Sqlite(Dialect):
         "any_of": "IN (",
         "end_any": ")",
         "skip_locked": "",
+        "like": "LIKE",
         "wait_locked": "",
         "json_ids": "SELECT value FROM json_each(:ids)",
         "json_rows": "json_each(:rows) AS row",

@@ -45,7 +45,6 @@ _ONE_EVENT = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, :kind, :
     :worker, :actor, :jobs, :message)"""
 _MANY_EVENTS = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT :list, ids.value, :kind, :from_stage, :to_stage, :now,
     NULL, NULL, CAST(:worker AS TEXT), CAST(:actor AS TEXT), 1, CAST(:message AS TEXT) FROM ({{json_ids}}) AS ids"""
-_ATTEMPT_FAILED = {EventKind.FAILED, EventKind.CANCELLED}
 _NO_FAILURE = {None, Condition.INTERRUPTED.value}  # messages of the events of returned jobs
 
 
@@ -207,15 +206,16 @@ class Transaction:
             list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
             n = len(same)
             if had_claim:
-                failures = n if kind in _ATTEMPT_FAILED or values["message"] not in _NO_FAILURE else 0
-                self.heard(list_id, worker, now, done=n if new > old else 0, failures=failures)
-                if new > old:
+                failed = kind is not EventKind.CANCELLED and (
+                    kind is EventKind.FAILED or values["message"] not in _NO_FAILURE
+                )
+                failures = n if failed else 0
+                completed = kind is EventKind.COMPLETED
+                self.heard(list_id, worker, now, done=n if completed else 0, failures=failures)
+                if completed:
                     self.finished(list_id, old, max(0, now - (claimed_at or now)), now, n)
-            if is_ended:
-                self.count(list_id, old, flagged=n - n * was_flagged, failed=n - n * was_ended)
-            else:
-                self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, failed=-n * was_ended)
-                self.count(list_id, new, jobs=n)
+            self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, failed=-n * was_ended)
+            self.count(list_id, new, jobs=n, flagged=n * is_ended, failed=n * is_ended)
             by = worker if had_claim else None
             self.events.append(Event(list_id, kind, tuple(same), n, old, new, by, actor, message))
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from flask import current_app
 
 from jobserver.core.settings import Settings
+from jobserver.feed.heartbeat_waits import HeartbeatWaits
 from jobserver.feed.live import Live
 from jobserver.feed.long_poll import LongPolls
 from jobserver.jobs.access import Keys
@@ -38,6 +39,7 @@ class Services:
     database: Database
     commit_queue: CommitQueue
     long_polls: LongPolls
+    heartbeat_waits: HeartbeatWaits
     keys: Keys
     claims: Claims
     lists: Lists
@@ -55,6 +57,7 @@ class Services:
         """Ends waiting requests and stops the background work."""
         self.sweeper.stop()
         self.long_polls.close()
+        self.heartbeat_waits.close()
         self.live.close()
 
 

@@ -124,7 +124,7 @@ def test_a_job_that_is_cancelled_before_its_turn_is_not_started(shared, client, 
             assert shared.run("cancel", client.progress().name, "3").returncode == 0
             time.sleep(0.5)  # until a renewal shows that it is cancelled
 
-    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=4, failed=1)
+    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=4, cancelled=1)
     assert 3 not in started
     assert job_row(3)["error"] == "cancelled"
 

@@ -97,7 +97,7 @@ def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, 
             assert shared.run("cancel", client.progress().name, "1").returncode == 0
             assert job.stopped.wait(5)
 
-    assert Worker(client, 0, work).run() == Tally(done=1, failed=1)
+    assert Worker(client, 0, work).run() == Tally(done=1, cancelled=1)
     assert job_row(1)["error"] == "cancelled"
 
 

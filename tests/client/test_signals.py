@@ -51,7 +51,7 @@ def test_the_first_sigint_lets_the_running_job_finish(client, function_worker, j
     process.send_signal(signal.SIGINT)
     code, out, err = ended(process, 3)
     assert code == 0
-    assert "done=1, failed=0, given_back=0, lost=0, signum=2" in out
+    assert "done=1, failed=0, given_back=0, lost=0, cancelled=0, signum=2" in out
     assert "a second signal gives it back" in err
     assert job_row(1)["result"] == '"done"'
     assert (client.progress().available, client.progress().working) == (1, 0)

@@ -8,11 +8,22 @@ import pytest
 
 from jobserver.core.claims import ClaimRequest, Completion, Report
 from jobserver.core.lists import Filter
+from jobserver.core.operations import Target
 from jobserver.core.rules import Replication, Rules
 from jobserver.core.settings import Settings
 from jobserver.jobs import guarded
 from jobserver.store.database import Database
-from jobserver.store.queries import claiming, completing, events, listing, lists, replicas, requeuing, statistics
+from jobserver.store.queries import (
+    claiming,
+    completing,
+    events,
+    listing,
+    lists,
+    operating,
+    replicas,
+    requeuing,
+    statistics,
+)
 from jobserver.store.transaction import Transaction
 from tests.support.plans import DAY, NOW, Verb, buffers, filled, full_scans, run
 from tests.support.postgresql import make_postgresql_database
@@ -87,10 +98,16 @@ def verbs(n: int) -> dict[str, Verb]:
         return listing.page(tx.all, LIST, Filter(), 4, -1, 50).jobs
 
     def act_on_pages(tx: Transaction) -> object:
-        assert len(listing.flagged_ids(tx.all, LIST, Filter(), 4, -1, 50)) == 20
-        assert requeuing.fail(tx, LIST, jobid, "ada", NOW)
-        assert requeuing.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return requeuing.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, "ada", NOW)
+        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50, flagged=True).jobids) == 20
+        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50).jobids) == 50
+        assert operating.cancel(tx, LIST, [Target(n - 2)], 4, "ada", NOW) == {n - 2}
+        assert operating.skip(tx, LIST, [n - 2, n - 3], 4, "ada", NOW) == {n - 2, n - 3}
+        assert operating.delete(tx, LIST, [n - 2, n - 3], "ada", NOW) == {n - 2, n - 3}
+        assert len(operating.places(tx, LIST, [jobid, n - 1])) == 2
+        assert claiming.held_tokens(tx.all, LIST, [jobid]) == {jobid: claim}
+        assert operating.fail(tx, LIST, jobid, "ada", NOW)
+        assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
+        return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, False, 4, "ada", NOW)
 
     def retain(tx: Transaction) -> object:
         first = events.oldest_outside(tx.all, OLD, 2 * NOW)
@@ -111,7 +128,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "report that was sent before": repeated,
         "replication": replicate,
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
-        "cancel": lambda tx: claiming.request_cancel(tx, LIST, jobid, "ada", NOW),
+        "cancel": lambda tx: operating.request_cancel(tx, LIST, [Target(jobid)], "ada", NOW),
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_DUE, now=NOW - 9 * DAY) == [],
         "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),

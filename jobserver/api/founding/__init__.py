@@ -2,10 +2,11 @@
 
 from flask import Flask
 
-from jobserver.api.founding import routes
+from jobserver.api.founding import operating, routes
 
 
 def register(app: Flask) -> None:
     """Adds the routes to the application, and the fast path for the four most frequent ones."""
     app.register_blueprint(routes.blueprint)
+    app.register_blueprint(operating.blueprint)
     app.wsgi_app = routes.FastPath(app)  # type: ignore[method-assign]

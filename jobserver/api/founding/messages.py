@@ -151,7 +151,8 @@ def job_or_nada(claimed: list[ClaimedJob], jobix: int) -> shapes.ClaimedJob | sh
 def completion(outcome: Completion) -> shapes.UpdatedJob:
     """Renders the end of a claim."""
     if outcome.failed:
-        message = f"Job {outcome.jobid} failed in its last attempt, and stays in stage {outcome.stage}."
+        how = "was cancelled" if outcome.cancelled else "failed in its last attempt"
+        message = f"Job {outcome.jobid} {how}, and stays in stage {outcome.stage}."
         if outcome.reason is not None:
             message = f"Job {outcome.jobid} failed, and stays in stage {outcome.stage}: {outcome.reason}"
         return {"message": message, "jobid": outcome.jobid, "jobstage": outcome.stage, "failed": True}

@@ -19,10 +19,11 @@ from jobserver.api.founding import messages, reports, stage_rules
 from jobserver.api.founding.submission import Submission, response
 from jobserver.core import lifetimes, stages
 from jobserver.core.bounds import MAX_HEARTBEAT_BYTES, MAX_REPORT_BYTES, MAX_REPORTS_BYTES
-from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion
+from jobserver.core.claims import ClaimedJob, ClaimRequest, Completion, Renewal
 from jobserver.core.concurrency import run_in_thread
 from jobserver.core.errors import JobServerError, ShuttingDown
 from jobserver.core.lifetimes import Lifetime, minutes
+from jobserver.core.lists import JobList
 from jobserver.feed.connections import client_gone
 from jobserver.feed.long_poll import NO_STAGE
 from jobserver.store.queries import lists
@@ -189,12 +190,25 @@ def _unknown(jobid: int) -> shapes.ReportOutcome:
 
 @_by_flask("/heartbeat", methods=["POST"])
 def heartbeat(call: Call) -> shapes.HeartbeatResponse:
-    """Renews claims."""
-    number = jobix_of(call)
+    """Renews claims, and waits if requested until one of them has ended or must end."""
+    number, wait_s = jobix_of(call), messages.wait_s(call)
     with reports.parsed_body(call, reports.HeldClaims, MAX_HEARTBEAT_BYTES) as body:
         held = reports.held(body or [])
-    outcomes = call.services.claims.renew(job_list_of(call, number), held)
+    outcomes = _renew(call, job_list_of(call, number), held, wait_s)
     return {"jobs": [messages.renewal(outcome) for outcome in outcomes]}
+
+
+def _renew(call: Call, job_list: JobList | None, held: list[tuple[int, str]], wait_s: float) -> list[Renewal]:
+    claims, give_up = call.services.claims, time.monotonic() + wait_s
+    if job_list is None or not wait_s or not held:
+        return claims.renew(job_list, held)
+    while True:
+        with call.services.heartbeat_waits.place(job_list.id, held) as wait:
+            outcomes = claims.renew(job_list, held)
+            if any(outcome.state != "held" for outcome in outcomes):
+                return outcomes
+            if not wait(max(0.0, give_up - time.monotonic())) or client_gone(call.environ):
+                return outcomes
 
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")

@@ -33,7 +33,10 @@ _CONTRADICTIONS = {
     "failed jobs that are held": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND claim IS NOT NULL",
     "failed jobs in an even stage": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND jobstage % 2 = 0",
     "failed jobs that are overdue": "SELECT COUNT(*) FROM job WHERE outcome <> 'none' AND overdue = 1",
-    "failed jobs without a condition": "SELECT COUNT(*) FROM job WHERE (outcome <> 'none') <> (condition <> 'none')",
+    "failed jobs without a condition": """SELECT COUNT(*) FROM job
+        WHERE (outcome <> 'none') <> (condition NOT IN ('none', 'skipped'))""",
+    "skipped jobs in an odd stage": "SELECT COUNT(*) FROM job WHERE condition = 'skipped' AND jobstage % 2 = 1",
+    "skipped jobs that can be claimed": "SELECT COUNT(*) FROM job WHERE condition = 'skipped' AND hold = 'none'",
 }
 _RECOUNT = """SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),

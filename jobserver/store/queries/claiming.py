@@ -1,11 +1,12 @@
 """Queries that begin, find and renew claims."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jobserver.core.claims import ClaimedJob, ClaimRequest
 from jobserver.core.states import Event, EventKind, Phase
+from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import NeedsAlone, Transaction, array
 
 # The list if jobs may be claimed from it: a subquery that is evaluated once, so that no job is read otherwise. Jobs of
@@ -66,8 +67,9 @@ _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previo
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
     AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)
     RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
-_CANCEL = """UPDATE job SET cancel = 1 WHERE list_id = :list AND jobid = :jobid AND claim IS NOT NULL
-    RETURNING id, jobstage"""
+
+_HELD_TOKENS = """SELECT jobid, claim FROM job WHERE list_id = :list AND jobid IN ({json_ids})
+    AND jobstage % 2 = 1 AND claim IS NOT NULL AND cancel = 0"""
 
 
 class Renewed(NamedTuple):
@@ -186,10 +188,6 @@ def renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Re
     return Renewed(deadline, bool(cancel))
 
 
-def request_cancel(tx: Transaction, list_id: int, jobid: int, actor: str | None, now: int) -> bool:
-    """Requests that the worker that holds the job stops; returns whether a worker holds it."""
-    rows = tx.all(_CANCEL, list=list_id, jobid=jobid)
-    for row_id, stage in rows:
-        event = Event(list_id, EventKind.CANCEL_REQUESTED, (jobid,), 1, stage, stage, actor=actor)
-        tx.record(event, now, [row_id])
-    return bool(rows)
+def held_tokens(rows: Rows, list_id: int, jobids: Sequence[int]) -> dict[int, str]:
+    """Returns the tokens of the claims that hold these jobs, without those that must end."""
+    return dict(rows(_HELD_TOKENS, list=list_id, ids=array(jobids)))

@@ -64,14 +64,16 @@ _PARTS = {
     "stage": "jobstage = :stage",
     "worker": "worker = :worker",
     "jobid": "jobid = :jobid",
-    "text": "(jobcmd LIKE :text ESCAPE '!' OR filename LIKE :text ESCAPE '!' OR name LIKE :text ESCAPE '!')",
+    "text": "(jobcmd {like} :text ESCAPE '!' OR filename {like} :text ESCAPE '!' OR name {like} :text ESCAPE '!')",
 }
 _STATES = {
     "available": "jobstage % 2 = 0 AND jobstage < :last AND overdue = 0 AND outcome = 'none'",
     "working": "jobstage % 2 = 1 AND overdue = 0 AND outcome = 'none'",
     "done": "jobstage % 2 = 0 AND jobstage >= :last AND overdue = 0 AND outcome = 'none'",
     "expired": "overdue = 1",
-    "failed": "outcome <> 'none'",
+    "failed": "outcome = 'failed'",
+    "cancelled": "outcome = 'cancelled'",
+    "skipped": "condition = 'skipped'",
 }
 _FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND {FLAGGED} ORDER BY jobstage, jobid LIMIT :n"
 _FLAGGED_IDS = f"""SELECT jobid FROM job WHERE list_id = :list AND {FLAGGED} AND jobid + 0 > :after{{parts}}
@@ -80,6 +82,8 @@ _AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2
     AND outcome = 'none' ORDER BY jobstage, jobid LIMIT :n"""
 _DETAIL = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
 _END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
+_IDS = """SELECT jobid FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{parts}
+    ORDER BY jobid"""
 _CHUNK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
     ORDER BY jobid LIMIT :n"""
 _SORT_COLUMN = {
@@ -174,10 +178,26 @@ def sorted_page(
     return Page(page, page[-1].jobid if more else None, True, matches[n - 1][0] if more else None)
 
 
-def flagged_ids(rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int) -> list[int]:
-    """Returns the ids of up to n flagged jobs that match, above `after`."""
+class Matching(NamedTuple):
+    """The ids of some jobs. `after`: the id after which the search continues; None at the end."""
+
+    jobids: list[int]
+    after: int | None
+
+
+def matching(
+    rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int, flagged: bool = False
+) -> Matching:
+    """Returns the ids of the matching jobs among the next n jobs, or flagged jobs, above `after`."""
     parts, values = _where(job_filter, last_stage)
-    return [row[0] for row in rows(_FLAGGED_IDS.format(parts=parts), list=list_id, after=after, n=n, **values)]
+    if flagged:
+        sql = _FLAGGED_IDS.format(parts=parts)
+        jobids = [row[0] for row in rows(sql, list=list_id, after=after, n=n, **values)]
+        return Matching(jobids, jobids[-1] if len(jobids) == n else None)
+    end = rows(_END, list=list_id, after=after, scan=n - 1)
+    until = end[0][0] if end else _LAST_ID
+    jobids = [row[0] for row in rows(_IDS.format(parts=parts), list=list_id, after=after, until=until, **values)]
+    return Matching(jobids, until if end else None)
 
 
 def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:

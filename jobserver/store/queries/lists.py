@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
+from jobserver.core import stages
 from jobserver.core.lifetimes import Lifetime
 from jobserver.core.lists import Count, JobList
 from jobserver.core.states import Event, EventKind
@@ -117,6 +118,11 @@ def apply_lifetime(tx: Transaction, list_id: int, lifetime: Lifetime, now: int) 
         event = Event(list_id, EventKind.RENEWED, jobids, len(renewed), lifetime.stage, lifetime.stage)
         tx.record(event, now, [row_id for row_id, _jobid in renewed])
     tx.run(_NEW_DEADLINES, **values)
+
+
+def last_stage(rows: Rows, list_id: int) -> int:
+    """Returns the stage in which the jobs of the list are done."""
+    return stages.last_stage(list(lifetimes(rows, list_id)), list(counts(rows, list_id)))
 
 
 def counts(rows: Rows, list_id: int) -> dict[int, Count]:

@@ -1,15 +1,11 @@
-"""Queries that requeue or fail jobs without a report of their worker: overdue jobs, and actions of an operator.
-
-The events of an operator's actions name the actor.
-"""
+"""Queries that requeue or fail overdue jobs, without a report of their worker."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobserver.core.states import Condition, Event, EventKind, Hold, Move, Outcome
 from jobserver.store.queries.completing import GIVES_UP, LIFETIME, RETURNING, failing, moving
-from jobserver.store.transaction import Transaction, array
+from jobserver.store.transaction import Transaction
 
 # The condition is checked in the subquery and in the UPDATE: another server may process the same job.
 CAN_EXPIRE = "overdue = 0 AND outcome = 'none'"
@@ -50,20 +46,6 @@ _DEGRADE_ALL = _DEGRADE.replace("{flagged}", FLAGGED)
 _DEGRADE_OVERDUE = _DEGRADE.replace("{flagged}", "overdue = 1")
 _MARK = f"""UPDATE job SET overdue = 1, failures = failures + jobstage % 2
     WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING id, list_id, jobid, jobstage"""
-_TO = "COALESCE(CAST(:to AS INTEGER), jobstage - 2 + jobstage % 2)"
-_RETRY = f"""{moving(to=_TO, failures=RETRY_FAILURES, error="error")}
-    WHERE list_id = :list AND {FLAGGED} AND jobstage > COALESCE(CAST(:to AS INTEGER), 0) AND jobid IN ({{json_ids}})
-    {RETURNING}"""
-_FAIL_RUNNING = f"""{
-    failing(
-        outcome=f"'{Outcome.FAILED.value}'",
-        condition=f"'{Condition.FAILED_BY_USER.value}'",
-        failure="0",
-        error=":error",
-    )
-} WHERE list_id = :list AND jobid = :jobid AND jobstage % 2 = 1 AND outcome = 'none' {RETURNING}"""
-_PRIORITY = """UPDATE job SET priority = :priority WHERE list_id = :list AND jobid IN ({json_ids})
-    AND priority <> :priority RETURNING id, jobid, jobstage"""
 LOST = Condition.LOST.value  # the message of the events of jobs whose lease ended
 EXPIRED = "expired"  # the message of the events of jobs whose lifetime ended
 
@@ -141,36 +123,6 @@ def requeue_marked(tx: Transaction, list_id: int, old: int, new: int, now: int) 
     """Moves the overdue jobs of stage `old` that have not failed to `new`."""
     moves = [Move(*row) for row in tx.all(_DEGRADE_OVERDUE, list=list_id, old=old, to=new, now=now)]
     tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
-
-
-def retry(tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, actor: str, now: int) -> int:
-    """Moves the flagged ones of these jobs to the lower even stage `to`; None: each to the stage before its own.
-    Returns the number of moved jobs."""
-    moves = [Move(*row) for row in tx.all(_RETRY, list=list_id, ids=array(jobids), to=to, now=now)]
-    tx.record_moves(EventKind.REQUEUED, moves, now, actor)
-    return len(moves)
-
-
-def fail(tx: Transaction, list_id: int, jobid: int, actor: str, now: int) -> bool:
-    """Fails a running job: its worker loses the claim, and no worker can claim the job until a retry."""
-    moves = [
-        Move(*row) for row in tx.all(_FAIL_RUNNING, list=list_id, jobid=jobid, error=f"failed by {actor}", now=now)
-    ]
-    tx.record_moves(EventKind.FAILED, moves, now, actor)
-    return bool(moves)
-
-
-def set_priority(tx: Transaction, list_id: int, jobids: Sequence[int], priority: int, actor: str, now: int) -> int:
-    """Sets the priority of jobs; returns the number of changed jobs."""
-    rows = tx.all(_PRIORITY, list=list_id, ids=array(jobids), priority=priority)
-    stages: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for row_id, jobid, stage in rows:
-        stages[stage].append((row_id, jobid))
-    for stage, jobs in sorted(stages.items()):
-        changed, message = tuple(jobid for _row_id, jobid in jobs), f"now {priority}"
-        event = Event(list_id, EventKind.PRIORITY, changed, len(jobs), stage, stage, actor=actor, message=message)
-        tx.record(event, now, [row_id for row_id, _jobid in jobs])
-    return len(rows)
 
 
 def _count_expired(tx: Transaction, moves: list[Move]) -> None:

@@ -1,0 +1,93 @@
+"""OperatorClient: the actions of an operator on jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import codec
+from .list_client import ListClient
+from .types import Job, JobChanges, as_json
+
+ChosenJobs = Iterable[int | Job | Mapping[str, int]]
+
+
+class OperatorClient(ListClient):
+    """Cancels, skips, deletes and retries jobs. Each method takes either ids, or a filter, or all=True.
+
+    jobs: ids; a Job, or {"jobid", "jobstage", "attempt"}, is changed only if it is still in that stage and attempt.
+    state: available, working, done, expired, failed, cancelled or skipped. text: in jobcmd or path.
+    """
+
+    def cancel(
+        self,
+        jobs: ChosenJobs | None = None,
+        *,
+        state: str | None = None,
+        stage: int | None = None,
+        worker: str | None = None,
+        text: str | None = None,
+        all: bool = False,
+    ) -> JobChanges:
+        """Cancels jobs that are not done. The worker of a running job stops it; no worker gets a cancelled job."""
+        return self._change("/cancel_jobs", jobs, {"state": state, "stage": stage, "worker": worker, "text": text}, all)
+
+    def skip(
+        self,
+        jobs: ChosenJobs | None = None,
+        *,
+        state: str | None = None,
+        stage: int | None = None,
+        worker: str | None = None,
+        text: str | None = None,
+        all: bool = False,
+    ) -> JobChanges:
+        """Gives up on jobs that are neither done nor running: they count as done, and no worker gets them."""
+        return self._change("/skip_jobs", jobs, {"state": state, "stage": stage, "worker": worker, "text": text}, all)
+
+    def delete(
+        self,
+        jobs: ChosenJobs | None = None,
+        *,
+        state: str | None = None,
+        stage: int | None = None,
+        worker: str | None = None,
+        text: str | None = None,
+        all: bool = False,
+    ) -> JobChanges:
+        """Deletes jobs that are not running, and their history."""
+        return self._change("/delete_jobs", jobs, {"state": state, "stage": stage, "worker": worker, "text": text}, all)
+
+    def retry(
+        self,
+        jobs: ChosenJobs | None = None,
+        *,
+        to: int | None = None,
+        done: bool = False,
+        state: str | None = None,
+        stage: int | None = None,
+        worker: str | None = None,
+        text: str | None = None,
+        all: bool = False,
+    ) -> JobChanges:
+        """Returns expired, failed and cancelled jobs to the stage before their own, or to the even stage `to`. done:
+        also done and skipped jobs, to stage 0 or `to`. Without a selection: all expired, failed and cancelled jobs."""
+        chosen = {"state": state, "stage": stage, "worker": worker, "text": text, "to": to, "done": done or None}
+        return self._change("/retry_jobs", jobs, chosen, all, repeatable=not done)
+
+    def _change(
+        self, path: str, jobs: ChosenJobs | None, chosen: dict[str, Any], all: bool, repeatable: bool = True
+    ) -> JobChanges:
+        body = {name: value for name, value in chosen.items() if value is not None}
+        if all:
+            body["all"] = True
+        if jobs is not None:
+            body["jobs"] = [_entry(job) for job in jobs]
+        response = self._transport.request("POST", path, body=as_json(body), repeatable=repeatable)
+        return response.into(lambda value, _: codec.decode_changes(value))
+
+
+def _entry(job: int | Job | Mapping[str, int]) -> int | dict[str, int]:
+    if isinstance(job, Job):
+        return {"jobid": job.jobid, "jobstage": job.working_stage, "attempt": job.attempt}
+    return dict(job) if isinstance(job, Mapping) else int(job)
