@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.faults.history.final import ClaimEnd, Final
 from tests.faults.history.paths import describe
-from tests.faults.history.request_log import ACCEPTED, REPORTED, RequestLog, Submission
+from tests.faults.history.request_log import ACCEPTED, RequestLog, Submission
 
 
 def ends_by_claim(final: Final) -> dict[tuple[int, str], ClaimEnd]:
@@ -62,14 +62,14 @@ def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
             f"job {report.job}: at {log.clock(report.answered_at)} the report of {report.worker} to stage {report.to}"
         )
         if report.claim is None:
-            reported[report.job, report.to] += 1
+            reported[report.job, report.left_in or 0] += 1
             continue
         end = known.get((report.job, report.claim))
         if end is None:
             yield f"{subject} with claim {report.claim} was accepted; the history has no end of that claim"
-        elif end.to != report.to or end.kind not in REPORTED:
+        elif end.to != report.left_in or not end.is_reported:
             yield f"{subject} was accepted, though its claim was lost: {describe(end)}"
-    moves = Counter((end.job, end.to) for end in final.claim_ends if end.kind in REPORTED)
+    moves = Counter((end.job, end.to) for end in final.claim_ends if end.is_reported)
     for (job, to), times in reported.items():
         if times > moves[job, to]:
             yield f"job {job}: {times} reports to stage {to} without a claim, {moves[job, to]} are in the history"
@@ -78,7 +78,7 @@ def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
 def every_move_has_a_report(log: RequestLog, final: Final) -> Iterator[str]:
     """Every claim that ended by a report has that report."""
     for end in final.claim_ends:
-        if end.kind in REPORTED and not log.possible_reports(end):
+        if end.is_reported and not log.possible_reports(end):
             yield f"job {end.job}: no report requested this end: {describe(end)}"
 
 
@@ -141,7 +141,7 @@ def ended_claims_stay_ended(log: RequestLog, final: Final) -> Iterator[str]:
             yield f"job {heartbeat.job}: {claim} was held after {held_at}, but ended at {log.clock(end_time)}"
     refused = _refused(log)
     for end in final.claim_ends:
-        if end.kind not in REPORTED:
+        if not end.is_reported:
             continue
         since = loss_times.get((end.job, end.claim))
         first = min((report.at for report in log.possible_reports(end)), default=None)

@@ -19,7 +19,7 @@ from tests.faults.history.network import Network
 from tests.faults.history.pages import Pages
 from tests.faults.history.parse_journal import parse_journal
 from tests.faults.history.request_log import RequestLog
-from tests.faults.history.styles import LIFETIME_S, STYLES
+from tests.faults.history.styles import LIFETIME_S, MAX_ATTEMPTS, STYLES
 from tests.faults.history.system import System, running_system
 from tests.faults.history.team import Team
 
@@ -66,7 +66,7 @@ class Verdict:
     @property
     def lost(self) -> int:
         """The number of lost claims."""
-        return sum(end.kind == "requeued" for end in self.final.claim_ends)
+        return sum(end.by_sweep for end in self.final.claim_ends)
 
     @property
     def summary(self) -> str:
@@ -117,11 +117,11 @@ class Parts:
             running_system(folder, options.database, options.servers, options.environment)
         )
         self.left_out = () if self._system.library else NEEDS_COMPILER
-        jobix = _make_list(self._system)
+        self._jobix = _make_list(self._system)
         ports = [server.port for server in self._system.servers]
         self._network = Network(f"{options.seed}", self._file, ports)
         stack.callback(self._network.close)
-        self._team = Team(jobix, f"{options.seed}", self._file)
+        self._team = Team(self._jobix, f"{options.seed}", self._file)
         stack.callback(self._team.close)
         self._pages = Pages(self._system.servers, NAME)
         stack.callback(self._pages.close)
@@ -145,6 +145,8 @@ class Parts:
         start_s, servers = time.monotonic(), self._system.servers
         self._team.start(["draining", "draining"], lambda place: servers[place % len(servers)].url)
         while self._system.unfinished_jobs() and time.monotonic() < start_s + DRAIN_S:
+            for stage in LIFETIME_S:
+                _call(servers[0].url, self._jobix, f"/check_stages/{stage}/{stage - 1}")  # retries failed jobs
             time.sleep(0.05)
         self._team.finish()
         return time.monotonic() - start_s
@@ -167,8 +169,13 @@ def _make_list(system: System) -> int:
     """Makes a list with short lifetimes and automatic requeue. Returns its key."""
     jobix, url = secrets.randbelow(2**63), system.servers[0].url
     paths = [f"/init/0/1/0/1/0?name={NAME}"] + [
-        f"/lifetime/{stage}/{seconds / 60}?requeue={stage - 1}&max_attempts=0" for stage, seconds in LIFETIME_S.items()
+        f"/lifetime/{stage}/{seconds / 60}?requeue={stage - 1}&max_attempts={MAX_ATTEMPTS}"
+        for stage, seconds in LIFETIME_S.items()
     ]
     for path in paths:
-        requests.get(url + path, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
+        _call(url, jobix, path)
     return jobix
+
+
+def _call(url: str, jobix: int, path: str) -> None:
+    requests.get(url + path, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.faults.history.checker import violations
-from tests.faults.history.final import ClaimEnd, Job
+from tests.faults.history.final import ClaimEnd, Job, Step
 from tests.faults.history.request_log import Grant, Heartbeat, Report
 from tests.faults.history.small_history import RESULT_A, RESULT_B, SmallHistory
 
@@ -47,7 +47,7 @@ def test_a_repeated_report_is_not_a_violation(history: SmallHistory) -> None:
 
 def test_a_report_of_a_founding_worker_may_win(history: SmallHistory) -> None:
     history.report_b = replace(history.report_b, answered_at=None, status=None)
-    history.more = [Report("fay", 8, 9, 200, job=7, to=4, body={"result": "hers"})]
+    history.more = [Report("fay", 8, 9, 200, job=7, to=4, left_in=4, body={"result": "hers"})]
     history.job = replace(history.job, result="hers")
     assert found_violations(history) == []
 
@@ -98,7 +98,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a claim that ended twice": (lambda history: history.claim_ends.append(history.claim_ends[0]), "ended before"),
     "an end in a stage that does not exist": (row(1, to=6), "made a move that is not allowed"),
     "an event that its status forbids": (
-        lambda history: history.steps.insert(1, ("claimed", 1, 1)), "was working in stage 1, and then claimed"
+        lambda history: history.steps.insert(1, Step("claimed", 1, 1)), "was working in stage 1, and then claimed"
     ),
     "an event from another stage": (lambda history: history.steps.pop(1), "was working in stage 1, and then claimed"),
     "events that lead to another state": (lambda history: history.steps.pop(), "its events lead to stage 3, working"),
@@ -120,7 +120,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lost(part("report_a", status=200, code=None)), "was accepted, though its claim was lost"
     ),
     "two founding reports accepted for one": (
-        more(*[Report("fay", 8, 9, 200, job=7, to=4, body={"result": RESULT_B})] * 2),
+        more(*[Report("fay", 8, 9, 200, job=7, to=4, left_in=4, body={"result": RESULT_B})] * 2),
         "2 reports to stage 4 without a claim",
     ),
     "a refused job that exists": (
