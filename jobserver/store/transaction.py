@@ -8,7 +8,7 @@ import msgspec
 
 from jobserver.core import lifetimes
 from jobserver.core.claims import ClaimedJob
-from jobserver.core.states import Condition, Event, EventKind, Move
+from jobserver.core.states import Event, EventKind, Move
 from jobserver.store.connection import Connection, Row
 
 SLOT_S = 10  # the finest slot of throughput
@@ -46,7 +46,6 @@ _ONE_EVENT = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, :kind, :
 _MANY_EVENTS = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT :list, ids.value, :kind, :from_stage, :to_stage, :now,
     NULL, NULL, CAST(:worker AS TEXT), CAST(:actor AS TEXT), 1, CAST(:message AS TEXT) FROM ({{json_ids}}) AS ids"""
 _ATTEMPT_FAILED = {EventKind.FAILED, EventKind.CANCELLED}
-_NO_FAILURE = {None, Condition.INTERRUPTED.value}  # messages of the events of returned jobs
 
 
 class NeedsAlone(Exception):
@@ -185,9 +184,11 @@ class Transaction:
         actor: str | None = None,
         message: str | None = None,
         error: str | None = None,
+        interrupted: bool = False,
     ) -> None:
         """Records the jobs that one statement moved: counters, statistics, one event row for each job. `error`: the
-        error that the worker reported; it is stored but not published, because it may quote the job."""
+        error that the worker reported; it is stored but not published, because it may quote the job. `interrupted`: the
+        message is not that of a failure."""
         if not moves:
             return
         values = {"kind": kind.value, "now": now, "actor": actor, "message": message if error is None else error}
@@ -207,7 +208,7 @@ class Transaction:
             list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
             n = len(same)
             if had_claim:
-                failures = n if kind in _ATTEMPT_FAILED or values["message"] not in _NO_FAILURE else 0
+                failures = n if kind in _ATTEMPT_FAILED or (values["message"] is not None and not interrupted) else 0
                 self.heard(list_id, worker, now, done=n if new > old else 0, failures=failures)
                 if new > old:
                     self.finished(list_id, old, max(0, now - (claimed_at or now)), now, n)

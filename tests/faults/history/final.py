@@ -17,6 +17,7 @@ _WORKERS = "SELECT name, done, failures FROM worker"
 
 
 LOST, EXPIRED, INTERRUPTED = "lost", "expired", "interrupted"  # messages of events
+NODE_ENDED = "the node ended"  # the error of an interrupted attempt
 BY_SWEEP = (LOST, EXPIRED)
 
 
@@ -88,7 +89,7 @@ class Step(NamedTuple):
 
 def is_failure(message: str | None) -> bool:
     """Whether this message of a released attempt is that of a failure."""
-    return message not in (None, INTERRUPTED)
+    return message not in (None, INTERRUPTED, NODE_ENDED)
 
 
 @dataclass

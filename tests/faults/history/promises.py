@@ -132,7 +132,6 @@ def ended_claims_stay_ended(log: RequestLog, final: Final) -> Iterator[str]:
     for heartbeat in log.heartbeats:
         if heartbeat.state == "lost":
             record(end_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
-            record(loss_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
     for heartbeat in log.heartbeats:
         end_time = end_times.get((heartbeat.job, heartbeat.claim), heartbeat.at)
         if heartbeat.state in ("held", "cancel") and heartbeat.at > end_time:

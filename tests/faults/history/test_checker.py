@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "was held after 6.000 s, but ended at 5.000 s",
     ),
     "a claim that was lost and ends its job": (
-        more(Heartbeat("ann", 3.5, 3.6, 200, job=7, claim="a", state="lost")),
+        more(Report("ann", 3.5, 3.6, 409, "claim_lost", job=7, claim="a", to=0)),
         "lost since 3.600 s, and ended after 4.000 s",
     ),
     "a refused report that took effect": (
@@ -155,6 +155,27 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a claim that expires too early": (lost(row(0, ended_ms=4000)), "expired 1400 ms before its deadline"),
     "a renewed claim that expires too early": (lost(row(0, ended_ms=5100)), "expired 300 ms before its deadline"),
+    "a lost lease that had none": (lost(row(0, message="lost")), "lost by the end of a lease, but its claim had none"),
+    "a lost job in another stage": (
+        lost(part("grant_a", lease_ms=400, stage=2), row(0, message="lost")), "not in stage 2 that it was claimed from"
+    ),
+    "a renewal beyond the time limit": (part("grant_a", time_limit=5300), "was renewed 100 ms beyond its time limit"),
+    "a failed job after one attempt": (
+        lambda history: history.steps.insert(1, Step("failed", 1, 1, "x", "broken")), "failed after 1 failed attempts"
+    ),
+    "an interrupted attempt that counts": (
+        lambda history: history.steps.__setitem__(
+            slice(1, 1), [Step("released", 1, 0, "x", "interrupted"), Step("claimed", 0, 1)] * 3
+            + [Step("failed", 1, 1, "y", "broken")],
+        ),
+        "failed after 1 failed attempts",
+    ),
+    "a job that should have failed": (
+        lambda history: history.steps.__setitem__(
+            slice(1, 1), [Step("released", 1, 0, "x", "broken"), Step("claimed", 0, 1)] * 4
+        ),
+        "had 4 failed attempts in stage 1, and did not fail",
+    ),
     "a corrupted result": (job(result=RESULT_A), "its result {'claim': 'a', 'stage': 1} is not that of"),
     "a corrupted jobcmd": (job(jobcmd=RESULT_B), "its jobcmd {'claim': 'b', 'stage': 3} is not that of"),
     "a corrupted jobcmd in a response": (part("grant_b", jobcmd=None), "at 7.000 s bob received the jobcmd None"),

@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from tests.faults.history.final import NODE_ENDED
 from tests.faults.history.journal import Journal
 from tests.faults.history.styles import DRAINING, STYLES, Style
 
@@ -146,7 +147,7 @@ class Worker:
         if self._rng.random() < self._style.released_share:
             target = self._rng.choice([stage, stage, 0])
             if self._rng.random() < self._style.interrupted_share:
-                return target, {"condition": "interrupted"} | self._rng.choice([{}, {"error": "the node ended"}])
+                return target, {"condition": "interrupted"} | self._rng.choice([{}, {"error": NODE_ENDED}])
             return target, self._rng.choice([{}, {"error": "it did not work"}])
         result = {"claim": job["claim"], "stage": stage + 1}
         return stage + 2, {"result": result} if stage else {"result": result, "jobcmd": result}
