@@ -14,10 +14,13 @@ _COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
 _FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
 _MEASURED = "SELECT stage, SUM(jobs) FROM duration GROUP BY stage"
 _WORKERS = "SELECT name, done, failures FROM worker"
+_LATE = "SELECT jobid, late_result.claim, late_result.result FROM late_result JOIN job ON job.id = late_result.job_id"
+_RULES = "SELECT stage, rules FROM lifetime WHERE rules IS NOT NULL"
 
 
 LOST, EXPIRED, INTERRUPTED = "lost", "expired", "interrupted"  # messages of events
 NODE_ENDED = "the node ended"  # the error of an interrupted attempt
+INVALID = "invalid: "  # the start of the message of a result that did not pass
 BY_SWEEP = (LOST, EXPIRED)
 
 
@@ -67,6 +70,20 @@ class ClaimEnd:
         return self.kind in ("failed", "cancelled")
 
     @property
+    def is_invalid(self) -> bool:
+        """Whether the result did not pass the check of the stage."""
+        return self.message is not None and self.message.startswith(INVALID)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the rules of the stage, if it has some, accepted the report."""
+        return not self.is_invalid and self.kind != "inconclusive"
+
+    def is_late(self, before: "ClaimEnd | None") -> bool:
+        """Whether the same claim was lost before, and its result was accepted late."""
+        return before is not None and before.claim == self.claim and before.message == LOST and before.by_sweep
+
+    @property
     def is_reported(self) -> bool:
         """Whether a worker must have reported it."""
         return not self.by_sweep
@@ -74,7 +91,17 @@ class ClaimEnd:
     @property
     def counts_as_failed(self) -> bool:
         """Whether the attempt counts as failed."""
+        if self.kind == "cancelled":
+            return False
         return self.by_sweep or self.has_failed or (self.kind == "released" and is_failure(self.message))
+
+
+class LateResult(NamedTuple):
+    """A result of a lost claim that was kept for comparison."""
+
+    job: int
+    claim: str
+    result: Any
 
 
 class Step(NamedTuple):
@@ -105,6 +132,8 @@ class Final:
     pages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     steps: dict[int, list[Step]] = field(default_factory=dict)  # the events of each job, in order
+    late_results: list[LateResult] = field(default_factory=list)
+    rules: dict[int, dict[str, Any]] = field(default_factory=dict)  # of each working stage that has some
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order
@@ -130,6 +159,8 @@ def read(connection: Any, postgresql: bool) -> Final:
         {stage: int(jobs) for stage, jobs in rows(_MEASURED)},
         {name: (done, failures) for name, done, failures in rows(_WORKERS)},
     )
+    final.late_results = [LateResult(job, claim, result and json.loads(result)) for job, claim, result in rows(_LATE)]
+    final.rules = {stage: json.loads(text) for stage, text in rows(_RULES)}
     for jobid, *step in rows(_STEPS):
         final.steps.setdefault(jobid, []).append(Step(*step))
     connection.execute("ROLLBACK")

@@ -20,6 +20,13 @@ def lost_jobs_return_to_their_stage(log: RequestLog, final: Final) -> Iterator[s
             yield f"job {end.job}: lost, and not in stage {grants[0].stage} that it was claimed from: {describe(end)}"
 
 
+def lost_jobs_return_by_themselves(_log: RequestLog, final: Final) -> Iterator[str]:
+    """A lost claim ends without a request to return its job: each has a lease, or its stage has a requeue."""
+    for end in final.claim_ends:
+        if end.kind == "requeued" and end.message is None:
+            yield f"job {end.job}: lost, and did not return by itself: {describe(end)}"
+
+
 def renewals_keep_the_time_limit(log: RequestLog, _final: Final) -> Iterator[str]:
     """No renewal of a claim with a lease leads beyond the time limit that its worker received."""
     for heartbeat in log.heartbeats:

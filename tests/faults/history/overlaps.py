@@ -32,7 +32,8 @@ def no_two_claims_overlap(log: RequestLog, final: Final) -> Iterator[str]:
             granted = [
                 grant.answered_at for grant in log.granted.get((job, end.claim), []) if grant.answered_at is not None
             ]
-            if before is not None and granted and min(granted) < held_until:
+            other = before is not None and before.claim != end.claim  # else: its result was accepted late
+            if before is not None and other and granted and min(granted) < held_until:
                 yield (
                     f"job {job}: two claims overlap:"
                     f" {describe(before)} was held at least until {log.clock(held_until)};"

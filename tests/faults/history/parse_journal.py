@@ -48,6 +48,9 @@ def _add(
     if path == "/set":
         log.submissions.append(Submission(**request, jobs={int(job): entry["jobcmd"] for job, entry in body.items()}))
         return
+    if path == "/cancel_jobs":
+        log.cancels |= {(job["jobid"], job["jobstage"], job["attempt"]) for job in body["jobs"]}
+        return
     if path == "/heartbeat":
         states = content["jobs"] if accepted else [{}] * len(body)
         for held, state in zip(body, states, strict=True):

@@ -28,7 +28,7 @@ def acknowledged_jobs_exist(log: RequestLog, final: Final) -> Iterator[str]:
 def acknowledged_claims_exist(log: RequestLog, final: Final) -> Iterator[str]:
     """Every acknowledged claim is in the history or holds its job, with the right worker, stage and attempt."""
     known = ends_by_claim(final)
-    attempts = {(end.job, end.claim): number for path in final.paths.values() for end, number in _attempts(path)}
+    attempts = {(end.job, end.claim): number for path in final.paths.values() for end, number in attempts_of(path)}
     for grant in log.grants:
         subject = f"job {grant.job}: claim {grant.claim}, granted to {grant.worker} at {log.clock(grant.answered_at)},"
         end, job = known.get((grant.job, grant.claim)), final.jobs.get(grant.job)
@@ -42,12 +42,13 @@ def acknowledged_claims_exist(log: RequestLog, final: Final) -> Iterator[str]:
             yield f"{subject} received attempt {grant.attempt}; it was number {attempts[grant.job, grant.claim]}"
 
 
-def _attempts(path: list[ClaimEnd]) -> Iterator[tuple[ClaimEnd, int]]:
+def attempts_of(path: list[ClaimEnd]) -> Iterator[tuple[ClaimEnd, int]]:
     """Yields each claim and the number of its attempt since the job entered the stage."""
     number, before = 0, None
     for end in path:
         again = before is not None and before.stage == end.stage and before.to == end.stage - 1
-        number = number + 1 if again else 1
+        if not end.is_late(before):
+            number = number + 1 if again else 1
         before = end
         yield end, number
 
@@ -109,7 +110,7 @@ def refused_requests_have_no_effect(log: RequestLog, final: Final) -> Iterator[s
 
 def no_token_claims_more_than_requested(log: RequestLog, final: Final) -> Iterator[str]:
     """A client token claims at most the requested number of jobs, however often it is sent."""
-    held = Counter(end.claim for end in final.claim_ends)
+    held = Counter(claim for _job, claim in ends_by_claim(final))
     for token, n in log.client_tokens.items():
         if held[token] > n:
             yield f"token {token} requested {n} jobs, and received {held[token]}"

@@ -91,6 +91,7 @@ class RequestLog:
     start_s: float = 0
     one_clock: bool = False
     no_repeats: bool = False
+    cancels: set[tuple[int, int, int]] = field(default_factory=set)  # requested: job, working stage, attempt
 
     @cached_property
     def _reports_by_job(self) -> dict[int, list[Report]]:
@@ -106,6 +107,10 @@ class RequestLog:
         for grant in self.grants:
             by_claim[grant.job, grant.claim].append(grant)
         return by_claim
+
+    def reports_of(self, job: int) -> list[Report]:
+        """The reports of a job."""
+        return self._reports_by_job.get(job, [])
 
     def possible_reports(self, end: ClaimEnd) -> list[Report]:
         """The reports that may have ended a claim: those with its token, and, unless it has a client token, those of
@@ -126,5 +131,8 @@ class RequestLog:
 
 
 def _may_lead_to(report: Report, end: ClaimEnd) -> bool:
-    """Whether the end of the claim is what the report requests: a failed attempt may be the last one."""
+    """Whether the end of the claim is what the report requests: a failed attempt may be the last one, and the rules of
+    a stage may return a job that was reported as done."""
+    if not end.is_accepted:
+        return report.to == end.stage + 1
     return report.to < end.stage if end.has_failed else report.to == end.to

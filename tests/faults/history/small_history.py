@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.history.final import EXPIRED, ClaimEnd, Final, Job, Step
+from tests.faults.history.final import EXPIRED, ClaimEnd, Final, Job, LateResult, Step
 from tests.faults.history.request_log import Grant, Heartbeat, Report, RequestLog, Submission
 
 RESULT_A, RESULT_B = {"claim": "a", "stage": 1}, {"claim": "b", "stage": 3}
@@ -34,6 +34,8 @@ class SmallHistory:
         self.counters = {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (0, 0, 0, 0), 4: (1, 0, 0, 0)}
         self.pages = [("a page", {"stages": {str(s): {"jobs": s // 4, "flagged": 0, "failed": 0} for s in range(5)}})]
         self.problems: list[str] = []
+        self.late_results: list[LateResult] = []
+        self.rules: dict[int, dict[str, Any]] = {}
         self.steps = [
             Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
         ]  # fmt: skip
@@ -53,6 +55,7 @@ class SmallHistory:
                 "cat", 5.7, 5.8, 200, job=7, claim="c", to=2, left_in=2, body={"result": result_c, "jobcmd": result_c}
             ),
         ]
+        self.late_results = [LateResult(7, "a", RESULT_A)]
         self.grant_b = replace(self.grant_b, jobcmd=result_c)
         self.job = replace(self.job, jobcmd=result_c)
         self.workers = {"ann": (0, 1), "bob": (1, 0), "cat": (1, 0)}
@@ -89,5 +92,5 @@ class SmallHistory:
         """The final state of the database."""
         return Final(
             {7: self.job}, self.claim_ends, self.counters, self.finished, self.finished, self.workers, self.pages,
-            self.problems, {7: self.steps},
+            self.problems, {7: self.steps}, self.late_results, self.rules,
         )  # fmt: skip

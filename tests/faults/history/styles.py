@@ -16,6 +16,9 @@ class Style:
     `work_lifetimes`: shortest and longest time of a job, in lifetimes or, with a lease, in leases. `lease_s`: it asks
     for a lease of that time; 0: for none. Shares are from 0 to 1. `released_share`: of released jobs. `silent_share`:
     of claims that it does not renew. `interrupted_share`: of released jobs that it gives back as interrupted.
+    `cancelled_share`: of attempts that it asks the server to cancel; it repeats the request after their end.
+    `verdicts`: of the check of the stage, of which it sends one; None: none. `lying_share`: of wrong results; None: a
+    result names its claim.
     """
 
     tokens: Literal["none", "given", "own"]
@@ -28,6 +31,9 @@ class Style:
     lease_s: float = 0
     silent_share: float = 0
     interrupted_share: float = 0
+    cancelled_share: float = 0
+    verdicts: tuple[bool | None, ...] = (True,)
+    lying_share: float | None = None
 
     def limit_s(self, working_stage: int) -> float:
         """The time that it may take, or after which it must renew the claim."""
@@ -49,6 +55,20 @@ STYLES = {
         "given", batch_size=3, claims_next=True, lease_s=0.5, work_lifetimes=(0, 1.6), heartbeats=True, silent_share=0.2
     ),
     "interrupted": Style("own", lease_s=0.5, released_share=0.6, interrupted_share=0.7),
+    "cancelling": Style("own", lease_s=0.6, work_lifetimes=(0, 0.6), heartbeats=True, cancelled_share=0.3),
     "late batches": Style("given", batch_size=3, work_lifetimes=(0.3, 1.2)),
+}
+CHECKING = {
+    "unchecked": Style("none", verdicts=(None,)),
+    "checking": Style("own", verdicts=(True, True, False, None)),
+    "checked batches": Style("given", batch_size=4, claims_next=True, verdicts=(True, True, False), lease_s=0.5),
+    "checked slowly": Style("given", lease_s=0.4, work_lifetimes=(0.7, 1.5), verdicts=(True, False)),
+}
+HONEST = Style("own", claims_next=True, lying_share=0)
+REPLICATING = {
+    "honest": HONEST,
+    "lying": Style("own", lying_share=0.2),
+    "replicating batches": Style("given", batch_size=3, claims_next=True, lying_share=0.1, lease_s=0.5),
+    "replicating slowly": Style("own", lease_s=0.4, work_lifetimes=(0.7, 1.5), lying_share=0.1),
 }
 DRAINING = Style("own", batch_size=20, claims_next=True, wait_s=0.2, work_lifetimes=(0, 0))

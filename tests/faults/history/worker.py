@@ -17,7 +17,8 @@ from typing import Any
 
 from tests.faults.history.final import NODE_ENDED
 from tests.faults.history.journal import Journal
-from tests.faults.history.styles import DRAINING, STYLES, Style
+from tests.faults.history.scenario import ALL_STYLES, SCENARIOS
+from tests.faults.history.styles import Style
 
 TIMEOUT_S = 2.5  # for a response
 MAX_ATTEMPTS = 4  # attempts to send a request that gets no response
@@ -111,10 +112,21 @@ class Worker:
         limit_s = self._style.limit_s(self._held[0]["jobstage"] + 1)
         give_up_at = time.monotonic() + self._rng.uniform(*self._style.work_lifetimes) * limit_s
         renews = self._style.heartbeats and self._rng.random() >= self._style.silent_share
+        if self._rng.random() < self._style.cancelled_share:
+            self._cancel()
         while renews and (left_s := give_up_at - time.monotonic()) > 0:
             time.sleep(min(left_s, self._rng.uniform(*HEARTBEAT_LIFETIMES) * limit_s))
             self._client.request("/heartbeat", [{"jobid": job["jobid"], "claim": job["claim"]} for job in self._held])
         time.sleep(max(0.0, give_up_at - time.monotonic()))
+
+    def _cancel(self) -> None:
+        """Requests that the held attempts are cancelled. The same request after their end must have no effect."""
+        jobs = [
+            {"jobid": job["jobid"], "jobstage": job["jobstage"] + 1, "attempt": job["attempt"]} for job in self._held
+        ]
+        body = {"jobs": jobs}
+        self._client.request("/cancel_jobs", body)
+        self._sent.append(("/cancel_jobs", body, NO_HEADERS))
 
     def _report(self) -> None:
         held, self._held = self._held, []
@@ -149,8 +161,13 @@ class Worker:
             if self._rng.random() < self._style.interrupted_share:
                 return target, {"condition": "interrupted"} | self._rng.choice([{}, {"error": NODE_ENDED}])
             return target, self._rng.choice([{}, {"error": "it did not work"}])
-        result = {"claim": job["claim"], "stage": stage + 1}
-        return stage + 2, {"result": result} if stage else {"result": result, "jobcmd": result}
+        result: dict[str, Any] = {"claim": job["claim"], "stage": stage + 1}
+        if self._style.lying_share is not None:
+            is_wrong = self._rng.random() < self._style.lying_share
+            result = {"wrong": self._rng.random()} if is_wrong else {"job": job["jobid"], "stage": stage + 1}
+        passed = self._rng.choice(self._style.verdicts)
+        verdict = {} if passed is None else {"passed": passed}
+        return stage + 2, verdict | ({"result": result} if stage else {"result": result, "jobcmd": result})
 
     def _hold(self, content: Any) -> None:
         jobs = content if isinstance(content, list) else [content]
@@ -191,7 +208,8 @@ class Submitter:
 
 
 def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, file: str) -> None:
-    """Works until SIGTERM. style: one of styles.py, "submitting" or "draining"; number: unique for each worker."""
+    """Works until SIGTERM. style: one of styles.py, "submitting", or "draining" with the name of a scenario; number:
+    unique for each worker."""
     client = JournalClient(url, jobix, name, Journal(Path(file)))
     rng = random.Random(seed)
     stopped: list[int] = []
@@ -199,7 +217,8 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
     if style == "submitting":
         worker: Submitter | Worker = Submitter(client, rng, int(number))
     else:
-        worker = Worker(client, DRAINING if style == "draining" else STYLES[style], rng)
+        kind, _, scenario = style.partition(" in ")
+        worker = Worker(client, SCENARIOS[scenario].draining if kind == "draining" else ALL_STYLES[style], rng)
     run = os.getppid()
     while not stopped and os.getppid() == run:  # a worker does not outlive its run
         worker.step()
