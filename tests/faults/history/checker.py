@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     leases.renewals_keep_the_time_limit,
     leases.attempts_are_counted,
     cancels.only_requested_attempts_are_cancelled,
+    late.late_results_are_kept,
     late.late_results_belong_to_lost_claims,
     late.late_results_win_if_nobody_claimed,
     rules.jobs_advance_with_a_pass,

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.history import plan
 from tests.faults.history.printing import run_and_print
 from tests.faults.history.run import Options
+from tests.faults.history.scenario import SCENARIOS
 
 SETUPS = (("sqlite", 1), ("postgresql", 1), ("postgresql", 3))
 RUN_S = 12
@@ -32,7 +33,7 @@ def main(minutes: str, seed: str | None = None) -> int:
     for number in itertools.count(first):
         for setup, (database, servers) in enumerate(SETUPS):
             faults = plan.KINDS if number % 2 else WITHOUT_REPEATS
-            scenario = ("mixed", "leases")[(number // 2 + setup) % 2]
+            scenario = list(SCENARIOS)[(number // 2 + setup) % len(SCENARIOS)]
             options = Options(number, RUN_S, database, servers, faults, scenario)
             verdict = run_and_print(options, Path(tempfile.gettempdir()))
             total += verdict.applied + Counter(

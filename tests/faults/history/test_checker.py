@@ -200,6 +200,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a cancelled attempt that nobody requested": (
         row(0, to=1, kind="cancelled", message="cancelled"), "nobody requested to cancel attempt 1"
     ),
+    "a late result that was not kept": (lost(lambda history: history.late_results.clear()), "ann was not kept"),
     "a late result of no claim": (
         lambda history: history.late_results.append(LateResult(7, "z", 1)), "its claim z is unknown"
     ),

@@ -11,6 +11,8 @@ RUNS = [
     Options(seed=29, seconds=4, database="postgresql"),
     Options(seed=14, seconds=4, database="postgresql", servers=3),
     Options(seed=15, seconds=4, scenario="leases"),
+    Options(seed=16, seconds=4, database="postgresql", servers=3, scenario="checks"),
+    Options(seed=17, seconds=4, scenario="replication"),
 ]
 
 
