@@ -8,7 +8,7 @@ import msgspec
 
 from jobserver.core import lifetimes
 from jobserver.core.claims import ClaimedJob
-from jobserver.core.states import Condition, Event, EventKind, Move
+from jobserver.core.states import Event, EventKind, Move
 from jobserver.store.connection import Connection, Row
 
 SLOT_S = 10  # the finest slot of throughput
@@ -45,7 +45,6 @@ _ONE_EVENT = f"""INSERT INTO event {_EVENT_COLUMNS} VALUES (:list, :id, :kind, :
     :worker, :actor, :jobs, :message)"""
 _MANY_EVENTS = f"""INSERT INTO event {_EVENT_COLUMNS} SELECT :list, ids.value, :kind, :from_stage, :to_stage, :now,
     NULL, NULL, CAST(:worker AS TEXT), CAST(:actor AS TEXT), 1, CAST(:message AS TEXT) FROM ({{json_ids}}) AS ids"""
-_NO_FAILURE = {None, Condition.INTERRUPTED.value}  # messages of the events of returned jobs
 
 
 class NeedsAlone(Exception):
@@ -184,9 +183,11 @@ class Transaction:
         actor: str | None = None,
         message: str | None = None,
         error: str | None = None,
+        interrupted: bool = False,
     ) -> None:
         """Records the jobs that one statement moved: counters, statistics, one event row for each job. `error`: the
-        error that the worker reported; it is stored but not published, because it may quote the job."""
+        error that the worker reported; it is stored but not published, because it may quote the job. `interrupted`: the
+        message is not that of a failure."""
         if not moves:
             return
         values = {"kind": kind.value, "now": now, "actor": actor, "message": message if error is None else error}
@@ -206,10 +207,8 @@ class Transaction:
             list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
             n = len(same)
             if had_claim:
-                failed = kind is not EventKind.CANCELLED and (
-                    kind is EventKind.FAILED or values["message"] not in _NO_FAILURE
-                )
-                failures = n if failed else 0
+                no_failure = kind is EventKind.CANCELLED or interrupted or values["message"] is None
+                failures = n if kind is EventKind.FAILED or not no_failure else 0
                 completed = kind is EventKind.COMPLETED
                 self.heard(list_id, worker, now, done=n if completed else 0, failures=failures)
                 if completed:

@@ -141,6 +141,27 @@ MUTANTS = (
         _checker(276, "before its deadline", faults=("commit",), styles=LATE),
     ),
     Mutant(
+        "a lost lease only flags its job",
+        (Edit("jobserver.jobs.expiry", "_expire", {"requeuing.requeue_lost(tx, now, TOGETHER)": "[]"}),),
+        _checker(1, "did not return by itself", faults=("kill",), scenario="leases"),
+    ),
+    Mutant(
+        "a renewal extends the lifetime",
+        (
+            Edit(
+                _CLAIMING, "_RENEW",
+                {"WHEN lifetime_end < :now + lease_ms THEN lifetime_end ELSE": "ELSE",
+                 "AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)": ""},
+            ),
+        ),
+        _checker(1, "beyond its time limit", faults=("kill",), styles=("leasing",) * 8),
+    ),
+    Mutant(
+        "an interrupted attempt is a failure",
+        (Edit(_COMPLETING, "end_claim", {"int(report.is_failure)": "int(report.cause is not None)"}),),
+        _checker(1, "failed attempts instead of", faults=("kill",), styles=("interrupted",) * 8),
+    ),
+    Mutant(
         "expiry clears the claim of a flagged job",
         (Edit(_REQUEUING, "_MARK", {"SET overdue = 1,": "SET overdue = 1, claim = NULL,"}),),
         _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),

@@ -146,8 +146,9 @@ def end_claim(
             tx.run(_STORE_OUTPUTS, id=move.row_id, outputs=report.outputs)
         kind = EventKind.RELEASED if move.claim is not None else EventKind.REQUEUED
         kind = EventKind.COMPLETED if move.from_stage < report.target else kind
-        message = INTERRUPTED if cause is Condition.INTERRUPTED else None
-        tx.record_moves(kind, [move], now, message=message, error=report.error)
+        interrupted = cause is Condition.INTERRUPTED
+        message = INTERRUPTED if interrupted else None
+        tx.record_moves(kind, [move], now, message=message, error=report.error, interrupted=interrupted)
         return move
     rows = tx.all(ends.fail, **values)
     if not rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.faults.history import plan
 from tests.faults.history.printing import run_and_print
 from tests.faults.history.run import Options
+from tests.faults.history.scenario import SCENARIOS
 
 
 def main() -> int:
@@ -33,12 +34,13 @@ def _read() -> tuple[Options, Path]:
         help="number of server processes on the database (default: 1)",
     )
     add("--faults", default=",".join(plan.KINDS), help="some of %(default)s (default: all)")
+    add("--scenario", choices=SCENARIOS, default="mixed", help="the list and its workers (default: mixed)")
     add("--keep", type=Path, default=tempfile.gettempdir(), metavar="DIR", help="keep the files of a failed run here")
     given = parser.parse_args()
     faults = tuple(given.faults.split(","))
     if not set(faults) <= set(plan.KINDS):
         parser.error(f"--faults: some of {','.join(plan.KINDS)}, with commas")
-    return Options(given.seed, given.seconds, given.database, given.servers, faults), given.keep
+    return Options(given.seed, given.seconds, given.database, given.servers, faults, given.scenario), given.keep
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ even if requests or responses were lost, late or repeated on the network.
 
 from collections.abc import Callable, Iterator
 
-from tests.faults.history import counting, overlaps, paths, promises, results
+from tests.faults.history import cancels, counting, late, leases, overlaps, paths, promises, results, rules
 from tests.faults.history.final import Final
 from tests.faults.history.request_log import RequestLog
 
@@ -24,6 +24,16 @@ RULES: tuple[Rule, ...] = (
     promises.ended_claims_stay_ended,
     overlaps.no_two_claims_overlap,
     overlaps.nothing_expires_before_its_deadline,
+    leases.lost_jobs_return_to_their_stage,
+    leases.lost_jobs_return_by_themselves,
+    leases.renewals_keep_the_time_limit,
+    leases.attempts_are_counted,
+    cancels.only_requested_attempts_are_cancelled,
+    late.late_results_are_kept,
+    late.late_results_belong_to_lost_claims,
+    late.late_results_win_if_nobody_claimed,
+    rules.jobs_advance_with_a_pass,
+    rules.jobs_advance_with_agreeing_results,
     results.results_come_from_the_winning_claim,
     counting.counters_equal_a_recount,
     counting.statistics_equal_a_recount,

@@ -9,7 +9,7 @@ from tests.faults.history.request_log import RequestLog
 
 def counters_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
     """For each stage: all jobs, flagged jobs, failed jobs, and expired claims."""
-    expired = Counter(end.stage for end in final.claim_ends if end.kind == "requeued")
+    expired = Counter(end.stage for end in final.claim_ends if end.by_sweep)
     for stage in sorted(final.counters.keys() | {job.stage for job in final.jobs.values()}):
         jobs = [job for job in final.jobs.values() if job.stage == stage]
         recount = (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs), expired[stage])
@@ -25,7 +25,7 @@ def statistics_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
         if counted != dict(done):
             yield f"{statistic} by stage: {counted}; the recount is {dict(done)}"
     done_by = Counter(end.worker for end in final.claim_ends if end.to > end.stage)
-    failures_by = Counter(end.worker for end in final.claim_ends if end.kind == "requeued" or end.error is not None)
+    failures_by = Counter(end.worker for end in final.claim_ends if end.counts_as_failed)
     for name, of_worker in final.workers.items():
         recount = (done_by[name], failures_by[name])
         if of_worker != recount:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tests.faults.history.final import ClaimEnd, Final
 from tests.faults.history.paths import describe
-from tests.faults.history.request_log import REPORTED, Heartbeat, RequestLog
+from tests.faults.history.request_log import Heartbeat, RequestLog
 
 
 def no_two_claims_overlap(log: RequestLog, final: Final) -> Iterator[str]:
@@ -22,7 +22,7 @@ def no_two_claims_overlap(log: RequestLog, final: Final) -> Iterator[str]:
         """The earliest time at which the claim can have ended."""
         times = [grant.at for grant in log.granted.get((end.job, end.claim), [])][:1]
         times += [heartbeat.at for heartbeat in heartbeats.get((end.job, end.claim), [])]
-        if end.kind in REPORTED:
+        if end.is_reported:
             times.append(min((report.at for report in log.possible_reports(end)), default=log.start_s))
         return max(times, default=log.start_s)
 
@@ -32,7 +32,8 @@ def no_two_claims_overlap(log: RequestLog, final: Final) -> Iterator[str]:
             granted = [
                 grant.answered_at for grant in log.granted.get((job, end.claim), []) if grant.answered_at is not None
             ]
-            if before is not None and granted and min(granted) < held_until:
+            other = before is not None and before.claim != end.claim  # else: its result was accepted late
+            if before is not None and other and granted and min(granted) < held_until:
                 yield (
                     f"job {job}: two claims overlap:"
                     f" {describe(before)} was held at least until {log.clock(held_until)};"
@@ -53,7 +54,7 @@ def nothing_expires_before_its_deadline(log: RequestLog, final: Final) -> Iterat
         heartbeats[heartbeat.job, heartbeat.claim].append(heartbeat)
     for end in final.claim_ends:
         grants = log.granted.get((end.job, end.claim), [])
-        if end.kind != "requeued" or not grants:
+        if not end.by_sweep or not grants:
             continue
         renewals = heartbeats[end.job, end.claim]
         renewed = [heartbeat.deadline for heartbeat in renewals if heartbeat.state == "held"]

@@ -48,6 +48,9 @@ def _add(
     if path == "/set":
         log.submissions.append(Submission(**request, jobs={int(job): entry["jobcmd"] for job, entry in body.items()}))
         return
+    if path == "/cancel_jobs":
+        log.cancels |= {(job["jobid"], job["jobstage"], job["attempt"]) for job in body["jobs"]}
+        return
     if path == "/heartbeat":
         states = content["jobs"] if accepted else [{}] * len(body)
         for held, state in zip(body, states, strict=True):
@@ -56,13 +59,23 @@ def _add(
         return
     if report_path := re.match(r"/update_job/(\d+)/(\d+)", path):
         log.reports.append(
-            Report(**request, job=int(report_path[1]), to=int(report_path[2]), claim=headers.get("claim"), body=body)
+            Report(
+                **request,
+                job=int(report_path[1]),
+                to=int(report_path[2]),
+                claim=headers.get("claim"),
+                body=body,
+                left_in=content["jobstage"] if accepted else None,
+            )
         )
     elif path.startswith("/update_jobs"):
         outcomes = content["jobs"] if accepted else [request] * len(body)
         for item, outcome in zip(body, outcomes, strict=True):
             outcome_of_report = request | {"status": outcome["status"], "code": outcome.get("error", request["code"])}
-            log.reports.append(Report(**outcome_of_report, **_claim(item), to=item["jobstage"], body=item))
+            left_in = outcome.get("jobstage") if accepted else None
+            log.reports.append(
+                Report(**outcome_of_report, **_claim(item), to=item["jobstage"], body=item, left_in=left_in)
+            )
     token = headers.get("claim") if path.startswith("/get") else headers.get("next-claim")
     if token:
         count = re.search(r"\bn=(\d+)", path)
@@ -72,9 +85,10 @@ def _add(
         sent_at.setdefault(token, request["at"])
         request = request | {"at": sent_at[token]}
     if accepted:
-        log.grants += [
-            _grant(job, request) for job in _jobs(content if path.startswith("/get") else content.get("next"))
-        ]
+        lease = re.search(r"\blease_s=([0-9.]+)", path)
+        lease_ms = round(float(lease[1]) * 1000) if lease else 0
+        jobs = _jobs(content if path.startswith("/get") else content.get("next"))
+        log.grants += [_grant(job, request, lease_ms) for job in jobs]
 
 
 def _code(content: Any) -> str | None:
@@ -91,10 +105,10 @@ def _jobs(content: Any) -> Iterator[dict[str, Any]]:
             yield job
 
 
-def _grant(job: dict[str, Any], request: dict[str, Any]) -> Grant:
+def _grant(job: dict[str, Any], request: dict[str, Any], lease_ms: int) -> Grant:
     return Grant(
         **request, **_claim(job), stage=job["jobstage"], attempt=job["attempt"], jobcmd=job["jobcmd"],
-        deadline=milliseconds(job["deadline"]),
+        deadline=milliseconds(job["deadline"]), lease_ms=lease_ms, time_limit=milliseconds(job.get("time_limit")),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.faults.history.final import ClaimEnd, Final
 from tests.faults.history.paths import describe
-from tests.faults.history.request_log import ACCEPTED, REPORTED, RequestLog, Submission
+from tests.faults.history.request_log import ACCEPTED, RequestLog, Submission
 
 
 def ends_by_claim(final: Final) -> dict[tuple[int, str], ClaimEnd]:
@@ -28,7 +28,7 @@ def acknowledged_jobs_exist(log: RequestLog, final: Final) -> Iterator[str]:
 def acknowledged_claims_exist(log: RequestLog, final: Final) -> Iterator[str]:
     """Every acknowledged claim is in the history or holds its job, with the right worker, stage and attempt."""
     known = ends_by_claim(final)
-    attempts = {(end.job, end.claim): number for path in final.paths.values() for end, number in _attempts(path)}
+    attempts = {(end.job, end.claim): number for path in final.paths.values() for end, number in attempts_of(path)}
     for grant in log.grants:
         subject = f"job {grant.job}: claim {grant.claim}, granted to {grant.worker} at {log.clock(grant.answered_at)},"
         end, job = known.get((grant.job, grant.claim)), final.jobs.get(grant.job)
@@ -42,12 +42,13 @@ def acknowledged_claims_exist(log: RequestLog, final: Final) -> Iterator[str]:
             yield f"{subject} received attempt {grant.attempt}; it was number {attempts[grant.job, grant.claim]}"
 
 
-def _attempts(path: list[ClaimEnd]) -> Iterator[tuple[ClaimEnd, int]]:
+def attempts_of(path: list[ClaimEnd]) -> Iterator[tuple[ClaimEnd, int]]:
     """Yields each claim and the number of its attempt since the job entered the stage."""
     number, before = 0, None
     for end in path:
         again = before is not None and before.stage == end.stage and before.to == end.stage - 1
-        number = number + 1 if again else 1
+        if not end.is_late(before):
+            number = number + 1 if again else 1
         before = end
         yield end, number
 
@@ -62,14 +63,14 @@ def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
             f"job {report.job}: at {log.clock(report.answered_at)} the report of {report.worker} to stage {report.to}"
         )
         if report.claim is None:
-            reported[report.job, report.to] += 1
+            reported[report.job, report.left_in or 0] += 1
             continue
         end = known.get((report.job, report.claim))
         if end is None:
             yield f"{subject} with claim {report.claim} was accepted; the history has no end of that claim"
-        elif end.to != report.to or end.kind not in REPORTED:
+        elif end.to != report.left_in or not end.is_reported:
             yield f"{subject} was accepted, though its claim was lost: {describe(end)}"
-    moves = Counter((end.job, end.to) for end in final.claim_ends if end.kind in REPORTED)
+    moves = Counter((end.job, end.to) for end in final.claim_ends if end.is_reported)
     for (job, to), times in reported.items():
         if times > moves[job, to]:
             yield f"job {job}: {times} reports to stage {to} without a claim, {moves[job, to]} are in the history"
@@ -78,7 +79,7 @@ def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
 def every_move_has_a_report(log: RequestLog, final: Final) -> Iterator[str]:
     """Every claim that ended by a report has that report."""
     for end in final.claim_ends:
-        if end.kind in REPORTED and not log.possible_reports(end):
+        if end.is_reported and not log.possible_reports(end):
             yield f"job {end.job}: no report requested this end: {describe(end)}"
 
 
@@ -109,7 +110,7 @@ def refused_requests_have_no_effect(log: RequestLog, final: Final) -> Iterator[s
 
 def no_token_claims_more_than_requested(log: RequestLog, final: Final) -> Iterator[str]:
     """A client token claims at most the requested number of jobs, however often it is sent."""
-    held = Counter(end.claim for end in final.claim_ends)
+    held = Counter(claim for _job, claim in ends_by_claim(final))
     for token, n in log.client_tokens.items():
         if held[token] > n:
             yield f"token {token} requested {n} jobs, and received {held[token]}"
@@ -132,7 +133,6 @@ def ended_claims_stay_ended(log: RequestLog, final: Final) -> Iterator[str]:
     for heartbeat in log.heartbeats:
         if heartbeat.state == "lost":
             record(end_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
-            record(loss_times, heartbeat.job, heartbeat.claim, heartbeat.answered_at)
     for heartbeat in log.heartbeats:
         end_time = end_times.get((heartbeat.job, heartbeat.claim), heartbeat.at)
         if heartbeat.state in ("held", "cancel") and heartbeat.at > end_time:
@@ -141,7 +141,7 @@ def ended_claims_stay_ended(log: RequestLog, final: Final) -> Iterator[str]:
             yield f"job {heartbeat.job}: {claim} was held after {held_at}, but ended at {log.clock(end_time)}"
     refused = _refused(log)
     for end in final.claim_ends:
-        if end.kind not in REPORTED:
+        if not end.is_reported:
             continue
         since = loss_times.get((end.job, end.claim))
         first = min((report.at for report in log.possible_reports(end)), default=None)

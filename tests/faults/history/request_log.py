@@ -9,7 +9,6 @@ from tests.faults.history.final import ClaimEnd
 
 ACCEPTED = 200
 UNKNOWN_OUTCOMES = ("outcome_unknown", "internal_error")
-REPORTED = ("completed", "released")  # events that a worker must have reported
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,18 @@ class Grant(Request):
     attempt: int = 1
     deadline: int = 0  # ms
     jobcmd: Any = None
+    lease_ms: int = 0  # 0: none
+    time_limit: int = 0  # ms; 0: none
 
 
 @dataclass(frozen=True)
 class Report(Request):
-    """A report. `claim` None: by a founding worker."""
+    """A report. `claim` None: by a founding worker. `left_in`: the stage of the job after it, from the response."""
 
     job: int = 0
     claim: str | None = None
     to: int = 0
+    left_in: int | None = None
     body: dict[str, Any] = field(default_factory=dict)
 
 
@@ -89,6 +91,7 @@ class RequestLog:
     start_s: float = 0
     one_clock: bool = False
     no_repeats: bool = False
+    cancels: set[tuple[int, int, int]] = field(default_factory=set)  # requested: job, working stage, attempt
 
     @cached_property
     def _reports_by_job(self) -> dict[int, list[Report]]:
@@ -105,18 +108,31 @@ class RequestLog:
             by_claim[grant.job, grant.claim].append(grant)
         return by_claim
 
+    def reports_of(self, job: int) -> list[Report]:
+        """The reports of a job."""
+        return self._reports_by_job.get(job, [])
+
     def possible_reports(self, end: ClaimEnd) -> list[Report]:
         """The reports that may have ended a claim: those with its token, and, unless it has a client token, those of
         founding workers, which have no token. Empty if the claim was lost."""
-        if end.kind not in REPORTED:
+        if not end.is_reported:
             return []
         has_client_token = end.claim in self.client_tokens
         return [
             report
             for report in self._reports_by_job.get(end.job, [])
-            if report.to == end.to and (report.claim == end.claim or (report.claim is None and not has_client_token))
+            if _may_lead_to(report, end)
+            and (report.claim == end.claim or (report.claim is None and not has_client_token))
         ]
 
     def clock(self, at: float | None) -> str:
         """Formats a time as seconds since the start of the run."""
         return "never" if at is None else f"{at - self.start_s:.3f} s"
+
+
+def _may_lead_to(report: Report, end: ClaimEnd) -> bool:
+    """Whether the end of the claim is what the report requests: a failed attempt may be the last one, and the rules of
+    a stage may return a job that was reported as done."""
+    if not end.is_accepted:
+        return report.to == end.stage + 1
+    return report.to < end.stage if end.has_failed else report.to == end.to

@@ -20,6 +20,8 @@ def results_come_from_the_winning_claim(log: RequestLog, final: Final) -> Iterat
         """The values of the last report that has this field; several if the report is not certain."""
         values: list[Any] = []
         for end in reversed(path):
+            if not end.is_accepted:
+                continue
             bodies = [report.body.get(field, MISSING) for report in log.possible_reports(end)]
             values += [value for value in bodies if value is not MISSING]
             if bodies and MISSING not in bodies:

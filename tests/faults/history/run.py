@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-
 from tests.faults.history import checker, plan
 from tests.faults.history.final import Final
 from tests.faults.history.journal import Journal, lines
@@ -19,11 +17,11 @@ from tests.faults.history.network import Network
 from tests.faults.history.pages import Pages
 from tests.faults.history.parse_journal import parse_journal
 from tests.faults.history.request_log import RequestLog
-from tests.faults.history.styles import LIFETIME_S, STYLES
-from tests.faults.history.system import System, running_system
+from tests.faults.history.scenario import NAME, SCENARIOS, Scenario, call
+from tests.faults.history.styles import LIFETIME_S
+from tests.faults.history.system import running_system
 from tests.faults.history.team import Team
 
-NAME = "history"
 ROUND_S = 4
 DRAIN_S = 20
 MAX_SHOWN = 30
@@ -33,14 +31,16 @@ SUBMITTERS = ["submitting", "submitting"]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run. `styles`: of its workers; `environment`: more variables for its servers."""
+    """The options of a run. `styles`: of its workers, those of the scenario by default; `environment`: more variables
+    for its servers."""
 
     seed: int
     seconds: float = 30
     database: str = "sqlite"
     servers: int = 1
     faults: tuple[str, ...] = plan.KINDS
-    styles: tuple[str, ...] = tuple(STYLES)
+    scenario: str = "mixed"
+    styles: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,7 +48,7 @@ class Options:
         """The command that repeats the run."""
         return (
             f"python -m tests.faults.history --seed {self.seed} --seconds {self.seconds:g} --database {self.database}"
-            f" --servers {self.servers} --faults {','.join(self.faults)}"
+            f" --servers {self.servers} --faults {','.join(self.faults)} --scenario {self.scenario}"
         )
 
 
@@ -66,7 +66,7 @@ class Verdict:
     @property
     def lost(self) -> int:
         """The number of lost claims."""
-        return sum(end.kind == "requeued" for end in self.final.claim_ends)
+        return sum(end.by_sweep for end in self.final.claim_ends)
 
     @property
     def summary(self) -> str:
@@ -117,11 +117,13 @@ class Parts:
             running_system(folder, options.database, options.servers, options.environment)
         )
         self.left_out = () if self._system.library else NEEDS_COMPILER
-        jobix = _make_list(self._system)
+        self._scenario: Scenario = SCENARIOS[options.scenario]
+        self._jobix = secrets.randbelow(2**63)
+        self._scenario.make_list(self._system.servers[0].url, self._jobix)
         ports = [server.port for server in self._system.servers]
         self._network = Network(f"{options.seed}", self._file, ports)
         stack.callback(self._network.close)
-        self._team = Team(jobix, f"{options.seed}", self._file)
+        self._team = Team(self._jobix, f"{options.seed}", self._file, self._scenario.hosts)
         stack.callback(self._team.close)
         self._pages = Pages(self._system.servers, NAME)
         stack.callback(self._pages.close)
@@ -129,7 +131,7 @@ class Parts:
 
     def disturb(self, number: int, seconds: float) -> Counter[str]:
         """Lets workers work under faults until all are healed. Returns the number of faults so far."""
-        members = [*self._options.styles, *SUBMITTERS]
+        members = [*(self._options.styles or self._scenario.styles), *SUBMITTERS]
         faults = plan.make_plan(
             f"{self._options.seed} {number}", self._options.faults, self._options.servers, len(members),
             bool(self._system.uri), self.left_out,
@@ -143,8 +145,11 @@ class Parts:
         self._team.finish()
         self._network.wait_until_idle()
         start_s, servers = time.monotonic(), self._system.servers
-        self._team.start(["draining", "draining"], lambda place: servers[place % len(servers)].url)
+        drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
+        self._team.start(drainers, lambda place: servers[place % len(servers)].url)
         while self._system.unfinished_jobs() and time.monotonic() < start_s + DRAIN_S:
+            for stage in LIFETIME_S:
+                call(servers[0].url, self._jobix, f"/check_stages/{stage}/{stage - 1}")  # retries failed jobs
             time.sleep(0.05)
         self._team.finish()
         return time.monotonic() - start_s
@@ -161,14 +166,3 @@ class Parts:
         final = self._system.final()
         final.pages = self._pages.last(final)
         return final
-
-
-def _make_list(system: System) -> int:
-    """Makes a list with short lifetimes and automatic requeue. Returns its key."""
-    jobix, url = secrets.randbelow(2**63), system.servers[0].url
-    paths = [f"/init/0/1/0/1/0?name={NAME}"] + [
-        f"/lifetime/{stage}/{seconds / 60}?requeue={stage - 1}&max_attempts=0" for stage, seconds in LIFETIME_S.items()
-    ]
-    for path in paths:
-        requests.get(url + path, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
-    return jobix

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.history.final import ClaimEnd, Final, Job
+from tests.faults.history.final import EXPIRED, ClaimEnd, Final, Job, LateResult, Step
 from tests.faults.history.request_log import Grant, Heartbeat, Report, RequestLog, Submission
 
 RESULT_A, RESULT_B = {"claim": "a", "stage": 1}, {"claim": "b", "stage": 3}
@@ -17,9 +17,11 @@ class SmallHistory:
         self.submission = Submission("sue", 0, 1, 200, jobs={7: JOBCMD})
         self.grant_a = Grant("ann", 2, 3, 200, job=7, claim="a", stage=0, deadline=5000, jobcmd=JOBCMD)
         self.heartbeat = Heartbeat("ann", 3.2, 3.4, 200, job=7, claim="a", state="held", deadline=5400)
-        self.report_a = Report("ann", 4, 5, 200, job=7, claim="a", to=2, body={"result": RESULT_A, "jobcmd": RESULT_A})
+        self.report_a = Report(
+            "ann", 4, 5, 200, job=7, claim="a", to=2, left_in=2, body={"result": RESULT_A, "jobcmd": RESULT_A}
+        )
         self.grant_b = Grant("bob", 6, 7, 200, job=7, claim="b", stage=2, deadline=9000, jobcmd=RESULT_A)
-        self.report_b = Report("bob", 8, 9, 200, job=7, claim="b", to=4, body={"result": RESULT_B})
+        self.report_b = Report("bob", 8, 9, 200, job=7, claim="b", to=4, left_in=4, body={"result": RESULT_B})
         self.more: list[Any] = []  # more submissions, grants, reports and heartbeats
         self.client_tokens = {"a": 1}
         self.job = Job(4, result=RESULT_B, jobcmd=RESULT_A)
@@ -32,19 +34,28 @@ class SmallHistory:
         self.counters = {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (0, 0, 0, 0), 4: (1, 0, 0, 0)}
         self.pages = [("a page", {"stages": {str(s): {"jobs": s // 4, "flagged": 0, "failed": 0} for s in range(5)}})]
         self.problems: list[str] = []
-        self.steps = [("claimed", 0, 1), ("completed", 1, 2), ("claimed", 2, 3), ("completed", 3, 4)]
+        self.late_results: list[LateResult] = []
+        self.rules: dict[int, dict[str, Any]] = {}
+        self.steps = [
+            Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
+        ]  # fmt: skip
 
     def lost(self) -> None:
         """Makes claim a lost: worker cat does the first stage instead, with claim c."""
         result_c = {"claim": "c", "stage": 1}
-        self.report_a = replace(self.report_a, status=409, code="claim_lost")
-        self.claim_ends[0] = ClaimEnd(7, "a", 1, 0, "requeued", 5500, "ann")
+        self.report_a = replace(self.report_a, status=409, code="claim_lost", left_in=None)
+        self.claim_ends[0] = ClaimEnd(7, "a", 1, 0, "requeued", 5500, "ann", EXPIRED)
         self.claim_ends.insert(1, ClaimEnd(7, "c", 1, 2, "completed", 6100, "cat"))
-        self.steps[1:1] = [("expired", 1, 1), ("requeued", 1, 0), ("claimed", 0, 1)]
+        self.steps[1:2] = [
+            Step("requeued", 1, 0, "a", EXPIRED), Step("claimed", 0, 1), Step("completed", 1, 2, "c")
+        ]  # fmt: skip
         self.more = [
             Grant("cat", 5.5, 5.6, 200, job=7, claim="c", stage=0, attempt=2, deadline=7000, jobcmd=JOBCMD),
-            Report("cat", 5.7, 5.8, 200, job=7, claim="c", to=2, body={"result": result_c, "jobcmd": result_c}),
+            Report(
+                "cat", 5.7, 5.8, 200, job=7, claim="c", to=2, left_in=2, body={"result": result_c, "jobcmd": result_c}
+            ),
         ]
+        self.late_results = [LateResult(7, "a", RESULT_A)]
         self.grant_b = replace(self.grant_b, jobcmd=result_c)
         self.job = replace(self.job, jobcmd=result_c)
         self.workers = {"ann": (0, 1), "bob": (1, 0), "cat": (1, 0)}
@@ -81,5 +92,5 @@ class SmallHistory:
         """The final state of the database."""
         return Final(
             {7: self.job}, self.claim_ends, self.counters, self.finished, self.finished, self.workers, self.pages,
-            self.problems, {7: self.steps},
+            self.problems, {7: self.steps}, self.late_results, self.rules,
         )  # fmt: skip

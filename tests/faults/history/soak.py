@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.history import plan
 from tests.faults.history.printing import run_and_print
 from tests.faults.history.run import Options
+from tests.faults.history.scenario import SCENARIOS
 
 SETUPS = (("sqlite", 1), ("postgresql", 1), ("postgresql", 3))
 RUN_S = 12
@@ -30,12 +31,15 @@ def main(minutes: str, seed: str | None = None) -> int:
     total: Counter[str] = Counter()
     first = int(seed) if seed else time.time_ns() % 1_000_000
     for number in itertools.count(first):
-        for database, servers in SETUPS:
+        for setup, (database, servers) in enumerate(SETUPS):
             faults = plan.KINDS if number % 2 else WITHOUT_REPEATS
-            verdict = run_and_print(Options(number, RUN_S, database, servers, faults), Path(tempfile.gettempdir()))
+            scenario = list(SCENARIOS)[(number // 2 + setup) % len(SCENARIOS)]
+            options = Options(number, RUN_S, database, servers, faults, scenario)
+            verdict = run_and_print(options, Path(tempfile.gettempdir()))
             total += verdict.applied + Counter(
                 {
                     f"runs on {database}, {servers} servers": 1,
+                    f"runs of {scenario}": 1,
                     "requests": verdict.log.requests,
                     "responses": verdict.log.acknowledged,
                     "jobs": len(verdict.final.jobs),

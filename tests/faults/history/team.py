@@ -20,7 +20,9 @@ STOP_TIMEOUT_S = 0.3  # time for a worker to end after SIGTERM; then it is kille
 class Team:
     """Real processes of worker.py."""
 
-    def __init__(self, jobix: int, seed: str, journal: Path) -> None:
+    def __init__(self, jobix: int, seed: str, journal: Path, hosts: int = 0) -> None:
+        """hosts: the number of different hosts in the names of the workers; 0: names without a host."""
+        self._hosts = hosts
         self._jobix = jobix
         self._seed = seed
         self._journal = journal
@@ -75,6 +77,8 @@ class Team:
     def _start_worker(self, place: int) -> int:
         number, style = next(self._numbers), self._styles[place]
         name = f"{style.replace(' ', '-')}-{number}"
+        if self._hosts:
+            name = f"host{number % self._hosts}:{name}"
         arguments = [self._url(place), str(self._jobix), name, str(number), f"{self._seed} {number}", style]
         assert self._forker.stdin is not None
         assert self._forker.stdout is not None

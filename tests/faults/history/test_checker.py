@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.faults.history.checker import violations
-from tests.faults.history.final import ClaimEnd, Job
+from tests.faults.history.final import LOST, ClaimEnd, Job, LateResult, Step
 from tests.faults.history.request_log import Grant, Heartbeat, Report
 from tests.faults.history.small_history import RESULT_A, RESULT_B, SmallHistory
 
@@ -40,6 +40,22 @@ def test_a_request_without_a_response_may_be_done_or_not(history: SmallHistory) 
     assert found_violations(history) == []
 
 
+def test_a_late_result_wins_if_nobody_claimed_the_job(history: SmallHistory) -> None:
+    history.claim_ends.insert(0, ClaimEnd(7, "a", 1, 0, "requeued", 5450, "ann", LOST))
+    history.steps[1:1] = [Step("requeued", 1, 0, "a", LOST), Step("claimed", 0, 1)]
+    history.grant_a = replace(history.grant_a, lease_ms=400)
+    history.counters |= {1: (0, 0, 0, 1)}
+    history.workers |= {"ann": (1, 1)}
+    assert found_violations(history) == []
+
+
+def test_rules_of_a_stage_that_are_kept_are_not_a_violation(history: SmallHistory) -> None:
+    history.rules = {3: {"check": {"command": "true"}, "replication": {"results": 2, "adaptive": False}}}
+    history.report_b = replace(history.report_b, body=history.report_b.body | {"passed": True})
+    history.more = [Report("cat", 7.5, 7.6, None, job=7, claim="c", to=4, body=history.report_b.body)]
+    assert found_violations(history) == []
+
+
 def test_a_repeated_report_is_not_a_violation(history: SmallHistory) -> None:
     history.more = [replace(history.report_a, at=30, answered_at=31)]
     assert found_violations(history) == []
@@ -47,7 +63,7 @@ def test_a_repeated_report_is_not_a_violation(history: SmallHistory) -> None:
 
 def test_a_report_of_a_founding_worker_may_win(history: SmallHistory) -> None:
     history.report_b = replace(history.report_b, answered_at=None, status=None)
-    history.more = [Report("fay", 8, 9, 200, job=7, to=4, body={"result": "hers"})]
+    history.more = [Report("fay", 8, 9, 200, job=7, to=4, left_in=4, body={"result": "hers"})]
     history.job = replace(history.job, result="hers")
     assert found_violations(history) == []
 
@@ -98,7 +114,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a claim that ended twice": (lambda history: history.claim_ends.append(history.claim_ends[0]), "ended before"),
     "an end in a stage that does not exist": (row(1, to=6), "made a move that is not allowed"),
     "an event that its status forbids": (
-        lambda history: history.steps.insert(1, ("claimed", 1, 1)), "was working in stage 1, and then claimed"
+        lambda history: history.steps.insert(1, Step("claimed", 1, 1)), "was working in stage 1, and then claimed"
     ),
     "an event from another stage": (lambda history: history.steps.pop(1), "was working in stage 1, and then claimed"),
     "events that lead to another state": (lambda history: history.steps.pop(), "its events lead to stage 3, working"),
@@ -120,7 +136,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lost(part("report_a", status=200, code=None)), "was accepted, though its claim was lost"
     ),
     "two founding reports accepted for one": (
-        more(*[Report("fay", 8, 9, 200, job=7, to=4, body={"result": RESULT_B})] * 2),
+        more(*[Report("fay", 8, 9, 200, job=7, to=4, left_in=4, body={"result": RESULT_B})] * 2),
         "2 reports to stage 4 without a claim",
     ),
     "a refused job that exists": (
@@ -142,7 +158,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "was held after 6.000 s, but ended at 5.000 s",
     ),
     "a claim that was lost and ends its job": (
-        more(Heartbeat("ann", 3.5, 3.6, 200, job=7, claim="a", state="lost")),
+        more(Report("ann", 3.5, 3.6, 409, "claim_lost", job=7, claim="a", to=0)),
         "lost since 3.600 s, and ended after 4.000 s",
     ),
     "a refused report that took effect": (
@@ -155,6 +171,57 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a claim that expires too early": (lost(row(0, ended_ms=4000)), "expired 1400 ms before its deadline"),
     "a renewed claim that expires too early": (lost(row(0, ended_ms=5100)), "expired 300 ms before its deadline"),
+    "a lost lease that had none": (lost(row(0, message="lost")), "lost by the end of a lease, but its claim had none"),
+    "a lost job that only a request returns": (lost(row(0, message=None)), "lost, and did not return by itself"),
+    "a lost job in another stage": (
+        lost(part("grant_a", lease_ms=400, stage=2), row(0, message="lost")), "not in stage 2 that it was claimed from"
+    ),
+    "a renewal beyond the time limit": (part("grant_a", time_limit=5300), "was renewed 100 ms beyond its time limit"),
+    "a failed job after one attempt": (
+        lambda history: history.steps.insert(1, Step("failed", 1, 1, "x", "broken")), "failed after 1 failed attempts"
+    ),
+    "an interrupted attempt that counts": (
+        lambda history: history.steps.__setitem__(
+            slice(1, 1), [Step("released", 1, 0, "x", "interrupted"), Step("claimed", 0, 1)] * 3
+            + [Step("failed", 1, 1, "y", "broken")],
+        ),
+        "failed after 1 failed attempts",
+    ),
+    "a job that should have failed": (
+        lambda history: history.steps.__setitem__(
+            slice(1, 1), [Step("released", 1, 0, "x", "broken"), Step("claimed", 0, 1)] * 4
+        ),
+        "had 4 failed attempts in stage 1, and did not fail",
+    ),
+    "a stop that nobody requested": (
+        more(Heartbeat("ann", 3.5, 3.6, 200, job=7, claim="a", state="cancel", deadline=5400)),
+        "had to stop, but nobody cancelled attempt 1",
+    ),
+    "a cancelled attempt that nobody requested": (
+        row(0, to=1, kind="cancelled", message="cancelled"), "nobody requested to cancel attempt 1"
+    ),
+    "a late result that was not kept": (lost(lambda history: history.late_results.clear()), "ann was not kept"),
+    "a late result of no claim": (
+        lambda history: history.late_results.append(LateResult(7, "z", 1)), "its claim z is unknown"
+    ),
+    "a late result of a claim that was not lost": (
+        lambda history: history.late_results.append(LateResult(7, "a", RESULT_A)), "its claim a was not lost"
+    ),
+    "a late result that nobody reported": (
+        lost(lambda history: history.late_results.__setitem__(0, LateResult(7, "a", 1))), "nobody reported the late"
+    ),
+    "a late result that wins against the next claim": (
+        lost(lambda history: history.claim_ends.insert(2, ClaimEnd(7, "a", 1, 2, "completed", 6200, "ann"))),
+        "accepted late, though another worker had claimed it",
+    ),
+    "a job that advances without a check": (
+        lambda history: history.rules.update({3: {"check": {"command": "true"}}}),
+        "job 7 advanced without a passing check of the same claim",
+    ),
+    "a job that advances without a second result": (
+        lambda history: history.rules.update({3: {"replication": {"results": 2, "adaptive": False}}}),
+        "job 7 advanced with 1 agreeing results",
+    ),
     "a corrupted result": (job(result=RESULT_A), "its result {'claim': 'a', 'stage': 1} is not that of"),
     "a corrupted jobcmd": (job(jobcmd=RESULT_B), "its jobcmd {'claim': 'b', 'stage': 3} is not that of"),
     "a corrupted jobcmd in a response": (part("grant_b", jobcmd=None), "at 7.000 s bob received the jobcmd None"),

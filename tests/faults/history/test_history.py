@@ -10,10 +10,15 @@ RUNS = [
     Options(seed=19, seconds=8, database="sqlite"),
     Options(seed=29, seconds=4, database="postgresql"),
     Options(seed=14, seconds=4, database="postgresql", servers=3),
+    Options(seed=15, seconds=4, scenario="leases"),
+    Options(seed=16, seconds=4, database="postgresql", servers=3, scenario="checks"),
+    Options(seed=17, seconds=4, scenario="replication"),
 ]
 
 
-@pytest.mark.parametrize("options", RUNS, ids=lambda options: f"{options.database}-{options.servers}")
+@pytest.mark.parametrize(
+    "options", RUNS, ids=lambda options: f"{options.database}-{options.servers}-{options.scenario}"
+)
 def test_all_promises_hold_under_faults(options: Options, tmp_path: Path) -> None:
     verdict = run(options, tmp_path, print)
     print(verdict.summary)

@@ -50,4 +50,5 @@ def test_a_run_without_a_compiler_lists_the_omitted_faults(tmp_path: Path, monke
 def test_the_command_to_repeat_a_run_has_all_options() -> None:
     assert Options(7, 30, "postgresql", 3, ("kill", "net")).command == (
         "python -m tests.faults.history --seed 7 --seconds 30 --database postgresql --servers 3 --faults kill,net"
+        " --scenario mixed"
     )

@@ -15,8 +15,10 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from tests.faults.history.final import NODE_ENDED
 from tests.faults.history.journal import Journal
-from tests.faults.history.styles import DRAINING, LIFETIME_S, STYLES, Style
+from tests.faults.history.scenario import ALL_STYLES, SCENARIOS
+from tests.faults.history.styles import Style
 
 TIMEOUT_S = 2.5  # for a response
 MAX_ATTEMPTS = 4  # attempts to send a request that gets no response
@@ -100,25 +102,37 @@ class Worker:
 
     def _claim(self) -> None:
         style, token = self._style, self._token()
-        query = [f"n={style.batch_size}"] * (style.batch_size > 1) + [f"wait={style.wait_s}"] * (style.wait_s > 0)
-        path = f"/get/{self._stage()}" + ("?" + "&".join(query) if query else "")
+        path = f"/get/{self._stage()}{_query(n=style.batch_size, wait=style.wait_s, lease_s=style.lease_s)}"
         status, content = self._send(path, None, {"claim": token}, style.wait_s)
         self._hold(content if status == 200 else [])
         if not self._held:
             time.sleep(0.03)
 
     def _work(self) -> None:
-        lifetime_s = LIFETIME_S.get(self._held[0]["jobstage"] + 1, 1)  # a faulty server may return any stage
-        give_up_at = time.monotonic() + self._rng.uniform(*self._style.work_lifetimes) * lifetime_s
-        while self._style.heartbeats and (left_s := give_up_at - time.monotonic()) > 0:
-            time.sleep(min(left_s, self._rng.uniform(*HEARTBEAT_LIFETIMES) * lifetime_s))
+        limit_s = self._style.limit_s(self._held[0]["jobstage"] + 1)
+        give_up_at = time.monotonic() + self._rng.uniform(*self._style.work_lifetimes) * limit_s
+        renews = self._style.heartbeats and self._rng.random() >= self._style.silent_share
+        if self._rng.random() < self._style.cancelled_share:
+            self._cancel()
+        while renews and (left_s := give_up_at - time.monotonic()) > 0:
+            time.sleep(min(left_s, self._rng.uniform(*HEARTBEAT_LIFETIMES) * limit_s))
             self._client.request("/heartbeat", [{"jobid": job["jobid"], "claim": job["claim"]} for job in self._held])
         time.sleep(max(0.0, give_up_at - time.monotonic()))
+
+    def _cancel(self) -> None:
+        """Requests that the held attempts are cancelled. The same request after their end must have no effect."""
+        jobs = [
+            {"jobid": job["jobid"], "jobstage": job["jobstage"] + 1, "attempt": job["attempt"]} for job in self._held
+        ]
+        body = {"jobs": jobs}
+        self._client.request("/cancel_jobs", body)
+        self._sent.append(("/cancel_jobs", body, NO_HEADERS))
 
     def _report(self) -> None:
         held, self._held = self._held, []
         claims_next, token = self._style.claims_next, self._token()
-        query = f"?next={self._stage()}" if claims_next else ""
+        lease_s, n = self._style.lease_s, self._style.batch_size
+        query = _query(next=self._stage(), n=n, lease_s=lease_s) if claims_next else ""
         headers = {"next-claim": token if claims_next else None}
         with_token = self._style.tokens != "none"
         if self._style.batch_size == 1:
@@ -132,7 +146,7 @@ class Worker:
                 {"jobid": job["jobid"], "jobstage": target, "claim": job["claim"], **more}
                 for job, target, more in outcomes
             ]
-            path = "/update_jobs" + (f"{query}&n={self._style.batch_size}" if claims_next else "")
+            path = f"/update_jobs{query}"
         status, content = self._send(path, body, headers)
         if claims_next and status == 200:
             self._hold(content["next"])
@@ -144,9 +158,16 @@ class Worker:
         stage = job["jobstage"]
         if self._rng.random() < self._style.released_share:
             target = self._rng.choice([stage, stage, 0])
+            if self._rng.random() < self._style.interrupted_share:
+                return target, {"condition": "interrupted"} | self._rng.choice([{}, {"error": NODE_ENDED}])
             return target, self._rng.choice([{}, {"error": "it did not work"}])
-        result = {"claim": job["claim"], "stage": stage + 1}
-        return stage + 2, {"result": result} if stage else {"result": result, "jobcmd": result}
+        result: dict[str, Any] = {"claim": job["claim"], "stage": stage + 1}
+        if self._style.lying_share is not None:
+            is_wrong = self._rng.random() < self._style.lying_share
+            result = {"wrong": self._rng.random()} if is_wrong else {"job": job["jobid"], "stage": stage + 1}
+        passed = self._rng.choice(self._style.verdicts)
+        verdict = {} if passed is None else {"passed": passed}
+        return stage + 2, verdict | ({"result": result} if stage else {"result": result, "jobcmd": result})
 
     def _hold(self, content: Any) -> None:
         jobs = content if isinstance(content, list) else [content]
@@ -157,6 +178,13 @@ class Worker:
 
     def _token(self) -> str | None:
         return uuid.UUID(int=self._rng.getrandbits(128)).hex if self._style.tokens == "own" else None
+
+
+def _query(**values: float | str) -> str:
+    """The query of a claim, without the values that the server assumes."""
+    defaults = {"n": 1, "wait": 0, "lease_s": 0}
+    given = [f"{name}={value}" for name, value in values.items() if value != defaults.get(name)]
+    return "?" + "&".join(given) if given else ""
 
 
 class Submitter:
@@ -180,7 +208,8 @@ class Submitter:
 
 
 def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, file: str) -> None:
-    """Works until SIGTERM. style: one of styles.py, "submitting" or "draining"; number: unique for each worker."""
+    """Works until SIGTERM. style: one of styles.py, "submitting", or "draining" with the name of a scenario; number:
+    unique for each worker."""
     client = JournalClient(url, jobix, name, Journal(Path(file)))
     rng = random.Random(seed)
     stopped: list[int] = []
@@ -188,7 +217,8 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
     if style == "submitting":
         worker: Submitter | Worker = Submitter(client, rng, int(number))
     else:
-        worker = Worker(client, DRAINING if style == "draining" else STYLES[style], rng)
+        kind, _, scenario = style.partition(" in ")
+        worker = Worker(client, SCENARIOS[scenario].draining if kind == "draining" else ALL_STYLES[style], rng)
     run = os.getppid()
     while not stopped and os.getppid() == run:  # a worker does not outlive its run
         worker.step()

@@ -1,0 +1,178 @@
+"""The newcomer's path: the README's first commands word for word, then 300 real files in two stages, default options.
+
+One worker is killed, the server is killed and started again, broken inputs are fixed and retried, a second batch is
+added. At the end nothing is lost, skipped, done twice or overwritten, and all workers have ended by themselves.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.server import Server
+from tests.support.snapshot import opened
+from tests.support.until import until
+
+pytestmark = pytest.mark.timeout(900)  # the lease of the killed worker is two minutes
+
+FIRST, SECOND, BROKEN = 250, 50, 5  # files of the first and of the second batch, broken ones of the first
+WORKERS_END_S = 300
+STEP = """
+import hashlib, pathlib, sys, time
+source, target = map(pathlib.Path, sys.argv[1:])
+content = source.read_bytes()
+if content.startswith(b"BROKEN"):
+    sys.exit(f"{source} is broken")
+time.sleep(0.05)
+target.write_text(hashlib.sha256(content).hexdigest())
+"""
+
+
+class Desk:
+    """The terminals of a newcomer in a folder of his own."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self.server = server
+        self.workers: list[subprocess.Popen[str]] = []
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JOBSERVER_", "XDG_"))}
+        self.environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+
+    def run(self, script: str) -> str:
+        """Runs lines of a shell, which must succeed. Returns their output. Only the port differs from
+        the README's, and `jm` is that of this checkout."""
+        url = self.server.url
+        lines = script.replace("http://127.0.0.1:5000", url).replace("jm init", f"jm --url {url} init")
+        jm = f'jm() {{ {sys.executable} -m client "$@"; }}'
+        done = subprocess.run(
+            ["bash", "-e", "-c", f"{jm}\n{lines}"],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def start_workers(self) -> None:
+        """Starts two workers of each stage. Those of the second stage start first, and wait."""
+        for stage, source, target in (
+            (2, "one/{jobid}.txt", "two/{jobid}.txt"), (0, "{jobcmd[file]}", "one/{jobid}.txt")
+        ):  # fmt: skip
+            for _ in range(2):
+                words = ["work", str(stage), "--output", target, "--", sys.executable, "step.py", source, "{output}"]
+                self.workers.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "client", *words], cwd=self.folder, env=self.environment, text=True,
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    )
+                )  # fmt: skip
+
+    def wait_for_workers(self) -> None:
+        """Returns when all workers have ended by themselves."""
+        for worker in self.workers:
+            output, _ = worker.communicate(timeout=WORKERS_END_S)
+            assert worker.returncode in (0, 1, -signal.SIGKILL), output
+        self.workers.clear()
+
+    def close(self) -> None:
+        """Kills workers that are left after a failure."""
+        for worker in self.workers:
+            worker.kill()
+            worker.communicate()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, server: Server) -> Iterator[Desk]:
+    """A newcomer's folder, with a running server."""
+    desk = Desk(tmp_path / "home", server)
+    desk.folder.mkdir()
+    (desk.folder / "step.py").write_text(STEP)
+    yield desk
+    desk.close()
+
+
+def real_files(folder: Path) -> list[Path]:
+    """Copies modules of installed packages into the folder, in two batches, each under a name of its own."""
+    sources = sorted(path for path in Path(sysconfig.get_path("purelib")).rglob("*.py") if path.stat().st_size > 100)
+    copies = []
+    for number, source in enumerate(sources[: FIRST + SECOND]):
+        copy = folder / ("data" if number < FIRST else "more") / f"{source.stem}-{number}.py"
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, copy)
+        copies.append(copy)
+    assert len(copies) == FIRST + SECOND
+    return copies
+
+
+def done_jobs(desk: Desk, stage: int) -> int:
+    """The number of jobs of the list that have reached the stage."""
+    with opened(desk.server) as database:
+        return sum(job["jobstage"] >= stage for job in database.jobs("files").values())
+
+
+def test_the_first_commands_of_the_readme(desk: Desk) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "first-jobs" in block)
+    output = desk.run(block)
+    assert len(re.findall(r"^[0-9a-f]{64}  ", output, re.MULTILINE)) == 5
+    with opened(desk.server) as database:
+        assert {job["jobstage"] for job in database.jobs("first").values()} == {2}
+
+
+def test_three_hundred_files_in_two_stages(desk: Desk) -> None:
+    files = real_files(desk.folder)
+    whole = {file: file.read_bytes() for file in files[:BROKEN]}
+    for file in whole:
+        file.write_bytes(b"BROKEN" + whole[file])
+    desk.run("jm init --jobix-file secret --name files 0 10 0 10; jm login http://127.0.0.1:5000 --jobix-file secret")
+    desk.run("mkdir one two; jm set --files 'data/*.py'")
+
+    desk.start_workers()
+    until(lambda: done_jobs(desk, 2) > 30, within_s=60)
+    desk.workers[-1].send_signal(signal.SIGKILL)
+    until(lambda: done_jobs(desk, 2) > 60, within_s=60)
+    desk.server.kill()
+    desk.server.start()
+    desk.run("jm set --files 'more/*.py'")  # while the first batch is worked on
+    desk.wait_for_workers()
+    assert done_jobs(desk, 2) == len(files) - BROKEN, "the workers left jobs behind"
+
+    for file, content in whole.items():
+        file.write_bytes(content)
+    desk.run("jm check 1 0")
+    desk.start_workers()
+    desk.wait_for_workers()
+    desk.run("jm watch")
+    check_results(desk, files)
+
+
+def check_results(desk: Desk, files: list[Path]) -> None:
+    """Checks that each file has one job, done once in each stage, and the right results."""
+    with opened(desk.server) as database:
+        jobs = database.jobs("files")
+        ends = database.rows("SELECT job_id, from_stage FROM event WHERE kind = 'completed'")
+    assert sorted(desk.folder / file_of(job) for job in jobs.values()) == sorted(files)
+    assert {job["jobstage"] for job in jobs.values()} == {4}
+    assert set(Counter(ends).values()) == {1}
+    assert len(ends) == 2 * len(files)
+    for jobid, job in jobs.items():
+        first = hashlib.sha256((desk.folder / file_of(job)).read_bytes()).hexdigest()
+        assert (desk.folder / f"one/{jobid}.txt").read_text() == first
+        assert (desk.folder / f"two/{jobid}.txt").read_text() == hashlib.sha256(first.encode()).hexdigest()
+    for folder in ("one", "two"):
+        assert sorted(path.name for path in (desk.folder / folder).iterdir()) == sorted(f"{one}.txt" for one in jobs)
+
+
+def file_of(job: dict[str, str]) -> str:
+    """The file of a job."""
+    found = re.search(r'"file": ?"([^"]+)"', job["jobcmd"])
+    assert found, job["jobcmd"]
+    return found[1]

@@ -1,0 +1,62 @@
+"""Rules on leases, and on the attempts that count as failed."""
+
+from collections.abc import Iterator
+
+from tests.faults.history.final import BY_SWEEP, LOST, Final, Step, is_failure
+from tests.faults.history.paths import describe
+from tests.faults.history.request_log import RequestLog
+from tests.faults.history.styles import MAX_ATTEMPTS
+
+
+def lost_jobs_return_to_their_stage(log: RequestLog, final: Final) -> Iterator[str]:
+    """A job whose lease ended returns to the stage that it was claimed from. Only a claim with a lease is lost so."""
+    for end in final.claim_ends:
+        grants = log.granted.get((end.job, end.claim), [])
+        if end.message != LOST or not end.by_sweep or not grants:
+            continue
+        if not any(grant.lease_ms for grant in grants):
+            yield f"job {end.job}: lost by the end of a lease, but its claim had none: {describe(end)}"
+        elif not end.has_failed and end.to != grants[0].stage:
+            yield f"job {end.job}: lost, and not in stage {grants[0].stage} that it was claimed from: {describe(end)}"
+
+
+def lost_jobs_return_by_themselves(_log: RequestLog, final: Final) -> Iterator[str]:
+    """A lost claim ends without a request to return its job: each has a lease, or its stage has a requeue."""
+    for end in final.claim_ends:
+        if end.kind == "requeued" and end.message is None:
+            yield f"job {end.job}: lost, and did not return by itself: {describe(end)}"
+
+
+def renewals_keep_the_time_limit(log: RequestLog, _final: Final) -> Iterator[str]:
+    """No renewal of a claim with a lease leads beyond the time limit that its worker received."""
+    for heartbeat in log.heartbeats:
+        limits = [grant.time_limit for grant in log.granted.get((heartbeat.job, heartbeat.claim), [])]
+        if limits and limits[0] and heartbeat.deadline > limits[0]:
+            late_ms = heartbeat.deadline - limits[0]
+            yield f"job {heartbeat.job}: claim {heartbeat.claim} was renewed {late_ms} ms beyond its time limit"
+
+
+def attempts_are_counted(_log: RequestLog, final: Final) -> Iterator[str]:
+    """A job fails after MAX_ATTEMPTS failed attempts in its stage, and not before. An interrupted one is no failure."""
+    for jobid, steps in final.steps.items():
+        failures = 0
+        for step in steps:
+            if step.kind == "failed":
+                if failures + 1 != MAX_ATTEMPTS and not _may_fail_early(step):
+                    yield f"job {jobid} failed after {failures + 1} failed attempts instead of {MAX_ATTEMPTS}"
+                failures = 0
+            elif step.kind in ("requeued", "released") and step.new < step.old:
+                if step.claim is not None and _is_failed_attempt(step):
+                    failures += 1
+                if failures >= MAX_ATTEMPTS:
+                    yield f"job {jobid} had {failures} failed attempts in stage {step.old}, and did not fail"
+            elif step.kind == "completed":
+                failures = 0
+
+
+def _is_failed_attempt(step: Step) -> bool:
+    return step.message in BY_SWEEP if step.kind == "requeued" else is_failure(step.message)
+
+
+def _may_fail_early(_step: Step) -> bool:
+    return False
