@@ -127,6 +127,8 @@ TRANSITIONS = frozenset(
         *(Transition(EventKind.INCONCLUSIVE, s, Status.AVAILABLE) for s in _WORKING),
         Transition(EventKind.RENEWED, Status.WORKING_OVERDUE, Status.WORKING),
         Transition(EventKind.RENEWED, Status.AVAILABLE_OVERDUE, Status.AVAILABLE),
+        # a late result, which restores its claim
+        *(Transition(EventKind.RENEWED, s, Status.WORKING) for s in (Status.AVAILABLE, Status.FAILED)),
         Transition(EventKind.EXPIRED, Status.AVAILABLE, Status.AVAILABLE_OVERDUE),
         Transition(EventKind.EXPIRED, Status.WORKING, Status.WORKING_OVERDUE),
         *(Transition(EventKind.REQUEUED, s, Status.AVAILABLE) for s in (*_WAITING, *_WORKING, *_ENDED)),

@@ -79,9 +79,10 @@ class CompleteClaim:
                 several[number]._done = True
         ClaimJobs.together(tx, [work._then for work in works if work._done])
 
-    def __call__(self, tx: Transaction) -> tuple[Completion, list[ClaimedJob]]:
+    def __call__(self, tx: Transaction) -> tuple[Completion | JobServerError, list[ClaimedJob]]:
         if not self._done:
-            return complete(tx, self._list_id, self._report, self._require_claim), self._then(tx)
+            outcome = complete(tx, self._list_id, self._report, self._require_claim)
+            return outcome, [] if isinstance(outcome, JobServerError) else self._then(tx)
         try:
             return Completion(self._report.jobid, self._report.target), self._then(tx)
         except Exception as error:  # undo the completion
@@ -103,9 +104,11 @@ class Claims:
         self, job_list: JobList, report: Report, following: ClaimRequest | None
     ) -> tuple[Completion, list[ClaimedJob]]:
         """Ends a claim as reported and, in the same transaction, claims the next job if requested."""
-        return self._commit_queue.run(
-            CompleteClaim(job_list.id, report, self._require_claim, ClaimJobs(job_list.id, following))
-        )
+        work = CompleteClaim(job_list.id, report, self._require_claim, ClaimJobs(job_list.id, following))
+        outcome, claimed = self._commit_queue.run(work)
+        if isinstance(outcome, JobServerError):
+            raise outcome
+        return outcome, claimed
 
     def complete_each(
         self, job_list: JobList, reports: Sequence[Report | JobServerError], following: ClaimRequest | None

@@ -10,22 +10,24 @@ from jobserver.core.stages import is_available
 from jobserver.core.states import EventKind, Move
 from jobserver.jobs import guarded, set_aside
 from jobserver.jobs.clock import now_ms
-from jobserver.jobs.replay import replay_or_reject
+from jobserver.jobs.replay import replay_or_reject, restore_lost_claim
 from jobserver.store.queries import completing
 from jobserver.store.transaction import Transaction
 
 ParsedReport = Report | JobServerError  # a report, or the error of its parser
 
 
-def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion:
-    """Ends one claim; raises the error if it cannot."""
+def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool) -> Completion | JobServerError:
+    """Ends one claim; raises the error if it cannot. Returns an error after a change: a late result was kept."""
     now, reason, replaced, judged = now_ms(), None, False, False
     ended = set_aside.without_blame(tx, list_id, report) if report.is_failure else report
     move = completing.end_claim(tx, list_id, ended, require_claim, now)
+    if move is None and restore_lost_claim(tx, list_id, report, now):
+        move = completing.end_claim(tx, list_id, ended, require_claim, now)
     if move is None:
         verdict = guarded.judge(tx, list_id, report, require_claim, now)
         if not isinstance(verdict, guarded.Verdict):
-            return verdict or replay_or_reject(tx, list_id, report)
+            return verdict or replay_or_reject(tx, list_id, report, now)
         report, reason, replaced = verdict
         ended, judged = set_aside.without_blame(tx, list_id, report) if report.is_failure else report, True
         move = completing.end_claim(tx, list_id, ended, require_claim, now, judged=True)

@@ -1,17 +1,32 @@
-"""Handles reports without effect: returns the outcome of a repeated report, or rejects the report."""
+"""Handles reports without effect: returns the outcome of a repeated report, accepts or keeps a late result, or rejects
+the report."""
 
 from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import BadRequest, ClaimLost, NoSuchJob, WrongStage
 from jobserver.core.stages import choices, is_available, last_stage
 from jobserver.core.states import EventKind, Outcome
 from jobserver.jobs import guarded
-from jobserver.store.queries import completing, events, lists
+from jobserver.store.queries import completing, events, late_results, lists
 from jobserver.store.queries.events import ClaimEnd
+from jobserver.store.queries.requeuing import EXPIRED, LOST
 from jobserver.store.transaction import Transaction
 
 
-def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completion:
-    """Returns the recorded outcome of a repeated report; otherwise raises the error."""
+def restore_lost_claim(tx: Transaction, list_id: int, report: Report, now: int) -> bool:
+    """Returns whether the report is a result whose claim was lost, of a job that still waits for another attempt. Then
+    the claim holds the job again, and the report can be completed."""
+    if report.token is None or report.cause is not None:
+        return False
+    place = completing.where_is(tx, list_id, report.jobid)
+    end = None if place is None else events.claim_end(tx, place.row_id, report.token)
+    if place is None or end is None or end.message != LOST or report.target != end.work + 1:
+        return False
+    return late_results.restore_claim(tx, place.row_id, end.work, end.stage, report.token, now)
+
+
+def replay_or_reject(tx: Transaction, list_id: int, report: Report, now: int) -> Completion | ClaimLost:
+    """Returns the recorded outcome of a repeated report; otherwise raises the error. Returns ClaimLost after it has
+    kept a late result for comparison."""
     job, target = report.jobid, report.target
     place = completing.where_is(tx, list_id, job)
     if place is None:
@@ -20,6 +35,12 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
     if report.token is not None:
         end = events.claim_end(tx, place.row_id, report.token)
         if end is not None:
+            if end.message in (LOST, EXPIRED) and report.cause is None and report.target == end.work + 1:
+                late_results.keep(tx, place.row_id, report, now)
+                return ClaimLost(
+                    f"This claim was lost, and job {job} was claimed again or moved since. The result is kept with the"
+                    " job for comparison. Claim a new job."
+                )
             return guarded.replay(report, end) or _same(report, end)
         if place.claim != report.token:
             raise ClaimLost(
@@ -49,7 +70,9 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report) -> Completio
 
 
 def _same(report: Report, end: ClaimEnd) -> Completion:
-    failed = end.kind in (EventKind.FAILED, EventKind.CANCELLED)
+    failed = end.kind in (EventKind.FAILED, EventKind.CANCELLED) or (
+        end.kind is EventKind.EXPIRED and end.work == end.stage
+    )
     moved = end.kind in (EventKind.COMPLETED, EventKind.RELEASED)
     if (moved and end.stage == report.target) or (failed and report.target < end.stage):
         return Completion(report.jobid, end.stage, failed, cancelled=end.kind is EventKind.CANCELLED)

@@ -9,7 +9,8 @@ from jobserver.core.states import EventKind
 from jobserver.store.queries.lists import Rows
 from jobserver.store.transaction import Transaction
 
-_ENDED = "SELECT to_stage, kind, message FROM event WHERE claim = :claim AND job_id = :id ORDER BY id DESC LIMIT 1"
+_ENDED = """SELECT from_stage, to_stage, kind, message FROM event WHERE claim = :claim AND job_id = :id
+    ORDER BY id DESC LIMIT 1"""
 _HISTORY = """SELECT kind, from_stage, to_stage, started, at, worker, actor, message FROM event WHERE job_id = :id
     ORDER BY id DESC LIMIT :n"""
 _CHANGED = "SELECT DISTINCT list_id FROM event WHERE id > :after"
@@ -20,8 +21,10 @@ _FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) 
 
 
 class ClaimEnd(NamedTuple):
-    """The end of a claim on a job. `message`: the error that its worker reported, or why its result was invalid."""
+    """The end of a claim on a job in working stage `work`; `stage`: the stage after it. `message`: the error that its
+    worker reported, why its result was invalid, or why the server ended the claim."""
 
+    work: int
     stage: int
     kind: EventKind
     message: str | None = None
@@ -43,7 +46,7 @@ class HistoryEntry(NamedTuple):
 def claim_end(tx: Transaction, job_row: int, token: str) -> ClaimEnd | None:
     """Returns the end of a claim on this job; None if no such claim has ended."""
     rows = tx.all(_ENDED, id=job_row, claim=token)
-    return ClaimEnd(rows[0][0], EventKind(rows[0][1]), rows[0][2]) if rows else None
+    return ClaimEnd(rows[0][0], rows[0][1], EventKind(rows[0][2]), rows[0][3]) if rows else None
 
 
 def history(rows: Rows, job_row: int, n: int) -> list[HistoryEntry]:
