@@ -91,7 +91,8 @@ MUTANTS = (
                 _CLAIMING, "_claim_picked",
                 {"claim.waiting if tx.alone else claim.skipping":
                  "claim.skipping.replace('{any_of}' + _PICK + '{skip_locked}{end_any}', 'IN (' + ', '.join(['0', *("
-                 "str(row[0]) for row in tx.all(_PICK, list=list_id, stage=request.stage, n=request.n))]) + ')')"},
+                 "str(row[0]) for row in tx.all(_PICK, list=list_id, stage=request.stage, work=request.working_stage, "
+                 "n=request.n))]) + ')')"},
             ),
         ),
         _checker(1, "is missing, and has no end", "overlap", database="postgresql", servers=2, faults=("net",)),
