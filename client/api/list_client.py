@@ -80,8 +80,9 @@ class ListClient:
     ) -> dict[int, float]:
         """Creates the list with a lifetime for each stage; stages that were set before stay. Returns minutes by stage.
 
-        requeue: the even stage to which jobs return when their lifetime ends, in every odd stage given; "below" is the even stage below; None: these jobs are flagged and stay. backoff_s: the pause after the first
-        failure of a job, for the same stages; see `lifetime`.
+        requeue: the even stage to which jobs return when their lifetime ends, in every odd stage given; "below" is the
+        even stage below; None: these jobs are flagged and stay. backoff_s: the pause after the first failure of a job,
+        for the same stages; see `lifetime`.
         """
         targets = codec.requeue_targets(len(lifetimes_minutes), requeue)
         working = set(range(1, len(lifetimes_minutes), 2)) if targets or backoff_s else set()
