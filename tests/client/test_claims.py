@@ -89,7 +89,7 @@ def test_two_threads_that_read_stopped_at_once_get_the_same_event():
 
 
 def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, job_row):
-    client.init([0, 0.02])
+    client.init([0, 10])  # the lease, not the lifetime, makes the worker renew often
     client.set({1: {}, 2: {}})
 
     def work(job):
@@ -97,7 +97,7 @@ def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, 
             assert shared.run("cancel", client.progress().name, "1").returncode == 0
             assert job.stopped.wait(5)
 
-    assert Worker(client, 0, work).run() == Tally(done=1, failed=1)
+    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=1, failed=1)
     assert job_row(1)["error"] == "cancelled"
 
 
