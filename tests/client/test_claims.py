@@ -35,7 +35,7 @@ def test_renewals_come_at_a_third_of_the_lease(proxy, jobix):
 
 
 def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, jobix, job_row, take_back):
-    client.init([0, 0.02])
+    client.init([0, 10])
     client.set({1: {}})
     attempts = []
 
@@ -47,7 +47,7 @@ def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, 
             return "stale"
         return "fresh"
 
-    assert Worker(JobClient(proxy.url, jobix), 0, work).run() == Tally(done=1, lost=1)
+    assert Worker(JobClient(proxy.url, jobix), 0, work, lease_s=1.5).run() == Tally(done=1, lost=1)
     assert job_row(1)["result"] == '"fresh"'
     assert proxy.count("/update_jobs") == 1
 
