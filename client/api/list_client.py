@@ -81,9 +81,9 @@ class ListClient:
     ) -> dict[int, float]:
         """Creates the list with a lifetime for each stage; stages that were set before stay. Returns minutes by stage.
 
-        requeue: the even stage that jobs return to whose lifetime ended, for every odd stage of `lifetimes_minutes`;
-        "below" is the even stage below; None: these jobs are flagged and stay. backoff_s: the pause after the first
-        failure of a job, for the same stages; see `lifetime`.
+        requeue: the even stage to which jobs return when their lifetime ends, in every odd stage given; "below" is the
+        even stage below; None: these jobs are flagged and stay. backoff_s: the pause after the first failure of a job,
+        for the same stages; see `lifetime`.
         """
         targets = codec.requeue_targets(len(lifetimes_minutes), requeue)
         working = set(range(1, len(lifetimes_minutes), 2)) if targets or backoff_s else set()
@@ -140,8 +140,8 @@ class ListClient:
     ) -> Lifetime:
         """Returns the lifetime of that stage. Other arguments change it first; an omitted one changes nothing.
 
-        minutes: 0 is no limit. requeue: the even stage that jobs return to whose lifetime ended; "below" is the even
-        stage below; None: these jobs are flagged and stay.
+        minutes: 0 is no limit. requeue: the even stage to which jobs return when their lifetime ends; "below" is the
+        even stage below; None: these jobs are flagged and stay.
         backoff_s: the pause before the next attempt after the first failure of a job; it doubles with each failure; 0:
         none. retry_for_s: the time since the first failure after which the next failure is final; 0: no limit.
         """

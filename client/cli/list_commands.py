@@ -31,7 +31,7 @@ def add_init(add: Add) -> None:
         type=seconds,
         metavar="S",
         default=DEFAULT_BACKOFF_S,
-        help="pause after the first failure of a job, for every odd stage; see `jm lifetime` (default: %(default)g)",
+        help="the pause after the first failure of a job, in every odd stage; see `jm lifetime` (default: %(default)g)",
     )
 
 
@@ -71,7 +71,7 @@ def _add_requeue(command: argparse.ArgumentParser, default: str) -> None:
         type=requeue,
         metavar="STAGE",
         default=default,
-        help="the even stage that jobs return to whose lifetime ended; below: the even stage below; "
+        help="the even stage to which jobs return when their lifetime ends; below: the even stage below; "
         "none: these jobs are flagged and stay" + (" (default: %(default)s)" if default == "below" else ""),
     )
 

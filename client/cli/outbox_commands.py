@@ -25,7 +25,7 @@ def add_deliver(add: Add) -> None:
 
 
 def deliver(arguments: argparse.Namespace) -> int:
-    """Delivers what is in the outbox of this list. Returns 1 if the server refused a result now."""
+    """Delivers the reports in the outbox of this list. Returns 1 if the server refused a result."""
     client = connect(arguments)
     delivered = deliver_left(client, Stopping())
     refused = list_set_aside(client.list_key)

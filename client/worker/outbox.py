@@ -205,7 +205,7 @@ def set_aside(directory: str, entry: shapes.ReportEntry, status: int, message: s
 
 
 def list_set_aside(list_key: str) -> list[dict[str, Any]]:
-    """What was set aside for that list: the content of each file, with its path as `file`."""
+    """The refused results of that list: the content of each file, with its path as `file`."""
     directory = os.path.join(folder(list_key), SET_ASIDE)
     found = []
     with contextlib.suppress(FileNotFoundError):

@@ -24,7 +24,7 @@ def _duration(seconds: float) -> str:
 
 
 class FunctionLimit:
-    """Sets `job.stopped` when the limit of the running job is reached, from a thread of its own."""
+    """A thread that sets `job.stopped` at the time limit of the running job."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

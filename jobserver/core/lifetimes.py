@@ -87,13 +87,18 @@ def minutes(lifetime_ms: int) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def number(text: str) -> float:
+    """Parses a decimal number from a URL; NaN for any other text, so that no range contains it."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
 def milliseconds(text: str) -> int:
     """Parses a lifetime in minutes from a URL; returns ms. A value above 0 stays above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= MAX_MINUTES or "_" in text:
+    value = number(text)
+    if not 0 <= value <= MAX_MINUTES:
         raise BadRequest(f"A lifetime is a number of minutes from 0 (no limit) to {MAX_MINUTES}, not {text[:40]!r}.")
     return max(1, round(value * MS_PER_MINUTE)) if value else 0
 
@@ -107,11 +112,8 @@ def pause_ms(backoff_ms: int, failures: int, jitter: float) -> int:
 
 def seconds(text: str, name: str) -> int:
     """Parses a number of seconds from a URL; returns ms. `name`: of the parameter, for the error."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= MAX_RETRY_S or "_" in text:
+    value = number(text)
+    if not 0 <= value <= MAX_RETRY_S:
         raise BadRequest(f"{name} is a number of seconds from 0 to {MAX_RETRY_S}, not {text[:40]!r}.")
     return round(value * MS_PER_S)
 

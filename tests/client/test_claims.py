@@ -35,7 +35,7 @@ def test_renewals_come_at_a_third_of_the_lease(proxy, jobix):
 
 
 def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, jobix, job_row, take_back):
-    client.init([0, 0.02])
+    client.init([0, 10])
     client.set({1: {}})
     attempts = []
 
@@ -47,7 +47,7 @@ def test_a_lost_claim_stops_the_function_and_nothing_is_reported(client, proxy, 
             return "stale"
         return "fresh"
 
-    assert Worker(JobClient(proxy.url, jobix), 0, work).run() == Tally(done=1, lost=1)
+    assert Worker(JobClient(proxy.url, jobix), 0, work, lease_s=1.5).run() == Tally(done=1, lost=1)
     assert job_row(1)["result"] == '"fresh"'
     assert proxy.count("/update_jobs") == 1
 
@@ -89,7 +89,7 @@ def test_two_threads_that_read_stopped_at_once_get_the_same_event():
 
 
 def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, job_row):
-    client.init([0, 0.02])
+    client.init([0, 10])  # the lease, not the lifetime, makes the worker renew often
     client.set({1: {}, 2: {}})
 
     def work(job):
@@ -97,7 +97,7 @@ def test_a_cancelled_job_is_stopped_and_given_back_as_cancelled(shared, client, 
             assert shared.run("cancel", client.progress().name, "1").returncode == 0
             assert job.stopped.wait(5)
 
-    assert Worker(client, 0, work).run() == Tally(done=1, cancelled=1)
+    assert Worker(client, 0, work, lease_s=0.6).run() == Tally(done=1, cancelled=1)
     assert job_row(1)["error"] == "cancelled"
 
 

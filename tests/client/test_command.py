@@ -129,14 +129,14 @@ def test_a_process_that_a_command_leaves_running_does_not_block_the_worker(run_j
 
 def test_a_command_whose_claim_is_lost_is_killed_even_if_it_ignores_sigterm(client, take_back, monkeypatch, tmp_path):
     monkeypatch.setattr(command_module, "KILL_AFTER_S", 0.4)
-    client.init([0, 0.02])
+    client.init([0, 10])
     client.set({3: {}})
-    client.lifetime(1, 0.02, max_attempts=0)
+    client.lifetime(1, 10, max_attempts=0)
     threading.Timer(0.3, take_back).start()
     pid = tmp_path / "pid"
     run_job = f"[ -e {pid} ] && exit 0; echo $$ > {pid}"
     script = f'{run_job}; trap "" TERM; while :; do sleep 0.05; done'
     began = time.monotonic()
-    assert Worker(client, 0, ["sh", "-c", script]).run() == Tally(done=1, lost=1)
+    assert Worker(client, 0, ["sh", "-c", script], lease_s=1.5).run() == Tally(done=1, lost=1)
     assert 0.6 < time.monotonic() - began < 5
     assert not is_running(int(pid.read_text()))

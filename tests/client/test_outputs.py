@@ -114,8 +114,8 @@ def test_wrong_declarations_are_refused(client, tmp_path, job_row):
 
 def test_a_dead_workers_command_overwrites_nothing(client, terminal, until, take_back, tmp_path):
     """A process that the command of a killed worker left behind writes to its path when the winner has published."""
-    client.init([0, 0.02])
-    client.lifetime(1, 0.02, max_attempts=0)
+    client.init([0, 10])
+    client.lifetime(1, 10, max_attempts=0)
     client.set({3: {}})
     outputs = ("--output", "out/{jobid}.npy")
     note_path = "import sys, time; open('path', 'w').write(sys.argv[1]); time.sleep(3)"
@@ -226,7 +226,7 @@ def test_the_files_of_a_lost_claim_are_kept_aside(client, take_back, tmp_path, c
 
 
 def test_a_cancelled_or_stopped_attempt_removes_its_private_files(shared, client, terminal, until, tmp_path):
-    client.init([0, 0.02])
+    client.init([0, 10])
     client.set({1: {}})
 
     def work(job):
@@ -234,7 +234,8 @@ def test_a_cancelled_or_stopped_attempt_removes_its_private_files(shared, client
         assert shared.run("cancel", client.progress().name, "1").returncode == 0
         assert job.stopped.wait(5)
 
-    assert Worker(client, 0, work, outputs=[f"{tmp_path}/{{jobid}}"]).run() == Tally(failed=1)
+    worker = Worker(client, 0, work, outputs=[f"{tmp_path}/{{jobid}}"], lease_s=0.6)
+    assert worker.run() == Tally(cancelled=1)
     assert leftovers(tmp_path) == []
 
 

@@ -118,7 +118,7 @@ def test_a_repeated_report_counts_once(shared: Server, api: ApiClient, decides: 
     assert host("b").report(job, result=1) == first
     assert first["jobstage"] == 2 * decides
     if not decides:
-        assert rows(shared, "SELECT COUNT(*) FROM replica WHERE claim = '%s'" % job["claim"]) == [(1,)]  # noqa: UP031
+        assert rows(shared, f"SELECT COUNT(*) FROM replica WHERE claim = '{job['claim']}'") == [(1,)]
         assert host("c").take() is not None
 
 

@@ -1,7 +1,6 @@
-"""The messages of the worker protocol: parses paths, queries and headers, raising BadRequest that says what is wrong,
-and renders the JSON of responses. `reports.py` parses the bodies."""
+"""The messages of the worker protocol: parses paths, queries and headers, with BadRequest for malformed values, and
+renders the JSON of responses. `reports.py` parses the bodies."""
 
-import math
 from contextlib import suppress
 from functools import lru_cache
 
@@ -75,7 +74,7 @@ def lease_ms(call: Call) -> int | None:
     text = call.args.get("lease_s")
     if text is None:
         return None
-    value = _seconds(text)
+    value = lifetimes.number(text)
     if not MIN_LEASE_S <= value <= MAX_LEASE_S:
         raise BadRequest(f"lease_s is a number of seconds from {MIN_LEASE_S} to {MAX_LEASE_S}, not {text[:40]!r}.")
     return round(value * 1000)
@@ -83,8 +82,10 @@ def lease_ms(call: Call) -> int | None:
 
 def wait_s(call: Call) -> float:
     """Parses `?wait=`, in seconds."""
-    text = call.args.get("wait", "0")
-    value = _seconds(text)
+    text = call.args.get("wait")
+    if text is None:
+        return 0.0
+    value = lifetimes.number(text)
     if not 0 <= value <= MAX_WAIT_S:
         raise BadRequest(f"wait is a number of seconds from 0 to {MAX_WAIT_S}, not {text[:40]!r}.")
     return value
@@ -101,13 +102,6 @@ def lifetime_change(call: Call, stage_number: int, minutes: str) -> LifetimeChan
         None if backoff_s is None else lifetimes.seconds(backoff_s, "backoff_s"),
         None if retry_for_s is None else lifetimes.seconds(retry_for_s, "retry_for_s"),
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def name(call: Call) -> str | None:

@@ -1,4 +1,4 @@
-"""The bodies of reports and heartbeats: parses them, raising BadRequest that says what is wrong."""
+"""Parses the bodies of reports and heartbeats. BadRequest names the problem of a malformed body."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
     staged: Path | None = None
 
 
-class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
+class ReportBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The body of /update_job."""
 
     filename: str | None = None
@@ -55,21 +55,12 @@ class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
     agrees_with: Id | None = None
 
 
-class ReportEntry(msgspec.Struct, forbid_unknown_fields=True):
+class ReportEntry(ReportBody, kw_only=True):
     """An entry of the body of /update_jobs."""
 
     jobid: Id
     jobstage: int
     claim: str | None = None
-    filename: str | None = None
-    jobcmd: RawJson = msgspec.UNSET
-    result: RawJson = msgspec.UNSET
-    error: str | None = None
-    outputs: list[Output] | None = None
-    condition: ReportedCondition | None = None
-    retry: bool = True
-    passed: bool | None = None
-    agrees_with: Id | None = None
 
 
 class HeldClaim(msgspec.Struct, forbid_unknown_fields=True):

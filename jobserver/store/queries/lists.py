@@ -40,8 +40,7 @@ _NOT_OVERDUE = f"""UPDATE job SET overdue = 0, failures = failures - jobstage % 
     RETURNING id, jobid"""
 _END = f"CASE WHEN CAST(:ms AS BIGINT) > 0 THEN {_BEGIN} + CAST(:ms AS BIGINT) END"
 _NEW_DEADLINES = f"""UPDATE job SET lifetime_end = CASE WHEN lease_ms IS NOT NULL THEN {_END} END,
-    deadline = CASE WHEN renewed + lease_ms < COALESCE({_END}, renewed + lease_ms + 1) THEN renewed + lease_ms
-        ELSE {_END} END
+    deadline = CASE WHEN {_END} IS NULL OR renewed + lease_ms < {_END} THEN renewed + lease_ms ELSE {_END} END
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none' AND hold <> 'delayed'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
