@@ -38,8 +38,8 @@ def test_no_wrong_result_is_accepted_and_the_overhead_is_small(
         NAME
     ]
     body = json.dumps({str(jobid): {} for jobid in range(JOBS)}).encode()
-    with closing(Submission(io.BytesIO(body))) as jobs:
-        services.lists.submit(4711, jobs)
+    with closing(Submission(io.BytesIO(body))) as submission:
+        services.lists.submit(4711, submission)
     services.lists.set_rules(4711, 1, RulesChange(replication=Replication(results=2)))
     job_list = services.keys.look_up(4711)
     done, results, cold = 0, Counter(), (0, 0)
