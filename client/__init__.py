@@ -16,22 +16,19 @@ if importlib.util.find_spec("requests") is None:  # before the imports below, wh
     raise ModuleNotFoundError(MISSING_LIBRARY, name="requests")
 
 from .api.job_client import JobClient
-from .api.types import (
-    UNSET,
+from .api.responses import (
     CheckResponse,
-    Done,
-    Job,
     JobChanges,
     Lifetime,
     Outcome,
     Progress,
     Refusal,
     Renewed,
-    Report,
     SetResponse,
     StageCount,
     UpdateResponse,
 )
+from .api.types import UNSET, Done, Job, Report
 from .errors import (
     AllFailed,
     BadAddress,

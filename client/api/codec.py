@@ -13,22 +13,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..http.failures import printable
-from .types import (
+from .responses import (
     CheckResponse,
-    Job,
     JobChanges,
     Lifetime,
     Outcome,
-    Output,
     Progress,
     Refusal,
     Renewed,
-    Requeue,
     Rules,
     SetResponse,
     StageCount,
     UpdateResponse,
 )
+from .types import Job, Output, Requeue
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
     from job_manager_wire import shapes

@@ -10,7 +10,8 @@ from ..http.response import Decoded
 from ..http.retries import with_fresh_token
 from . import codec
 from .operator_client import OperatorClient
-from .types import UNSET, Condition, Job, Outcome, Renewed, Report, UpdateResponse, as_json
+from .responses import Outcome, Renewed, UpdateResponse
+from .types import UNSET, Condition, Job, Report, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
     from job_manager_wire import shapes

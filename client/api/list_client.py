@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from ..http.transport import Transport, identity
 from . import codec
+from .responses import CheckResponse, Lifetime, Progress, Rules, SetResponse
 from .submission import ListedJob, NumberedJob, encode_set
-from .types import UNSET, CheckResponse, Lifetime, Progress, Requeue, Rules, SetResponse, Unset, as_json
+from .types import UNSET, Requeue, Unset, as_json
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
     from job_manager_wire import shapes

@@ -7,7 +7,8 @@ from typing import Any
 
 from . import codec
 from .list_client import ListClient
-from .types import Job, JobChanges, as_json
+from .responses import JobChanges
+from .types import Job, as_json
 
 ChosenJobs = Iterable[int | Job | Mapping[str, int]]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ..api.job_client import JobClient
-from ..api.types import Progress
+from ..api.responses import Progress
 from ..errors import BadContext, BadJobix
 from ..http.transport import LARGEST_ID
 from .output import NO_LIST

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ..api.job_client import JobClient
-from ..api.types import UNSET, Progress
+from ..api.responses import Progress
+from ..api.types import UNSET
 from ..errors import AllFailed, ClaimLost, ClientError, NoSuchJob
 from ..worker.command import DATA_ERROR
 from ..worker.worker import LEASE_S, Worker

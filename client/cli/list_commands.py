@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ..api.job_client import JobClient
-from ..api.types import UNSET, Lifetime
+from ..api.responses import Lifetime
+from ..api.types import UNSET
 from ..errors import Refused, WrongSecret
 from .context import connect, create_jobix, require_list
 from .output import JSON, NEGATIVE, OK, Hints, print_json, say, warn

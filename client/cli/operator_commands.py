@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..api.job_client import JobClient
-from ..api.types import JobChanges
+from ..api.responses import JobChanges
 from .context import connect, require_list
 from .output import JSON, NEGATIVE, OK, print_json, say, warn
 from .values import whole

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from ..api.types import Progress
+from ..api.responses import Progress
 from ..http.failures import printable
 from ..http.transport import without_password
 

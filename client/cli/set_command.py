@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from ..api.responses import SetResponse
 from ..api.submission import ListedJob, NumberedJob
-from ..api.types import SetResponse
 from . import sources
 from .context import connect
 from .output import JSON, NEGATIVE, OK, error, print_json, say, warn

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import shtab
 
-from ..api.types import UNSET, Rules
+from ..api.responses import Rules
+from ..api.types import UNSET
 from ..errors import BadSource
 from ..worker.checking import make_validator
 from .context import connect, require_list

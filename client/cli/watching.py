@@ -19,7 +19,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from ..api.job_client import JobClient
-from ..api.types import Progress
+from ..api.responses import Progress
 from .output import say
 
 POLL_S = 1.0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..api.codec import decode_output
 from ..api.job_client import JobClient
-from ..api.types import Job, Outcome, as_json
+from ..api.responses import Outcome
+from ..api.types import Job, as_json
 from ..errors import BadRequest, TooLarge
 from .background_request import BackgroundRequest
 from .batch import MAX_SIZE

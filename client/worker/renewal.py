@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..api.job_client import JobClient
-from ..api.types import Job, Renewed
+from ..api.responses import Renewed
+from ..api.types import Job
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..api.job_client import JobClient
-from ..api.types import Done, Job, Outcome, Report, as_json
+from ..api.responses import Outcome
+from ..api.types import Done, Job, Report, as_json
 from ..errors import ClientError, TooLarge, Undelivered
 from .attempt import Ending, Failed, Finished, bounded
 from .background_request import BackgroundRequest

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ..api.types import Progress
+from ..api.responses import Progress
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 from ..api.job_client import JobClient
-from ..api.types import Done, Job, Progress
+from ..api.responses import Progress
+from ..api.types import Done, Job
 from ..errors import ClaimSpent
 from ..http.retries import new_token
 from . import batch_system
