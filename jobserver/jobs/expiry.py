@@ -9,7 +9,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import events, lists, requeuing, statistics
+from jobserver.store.queries import events, lists, losses, requeuing, statistics
 from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
 from jobserver.store.transaction import SLOT_S, Transaction
 
@@ -86,7 +86,8 @@ class Retention:
 
 def _expire(tx: Transaction, now: int) -> int:
     available = requeuing.end_pauses(tx, now, TOGETHER)
+    held = losses.hold_lost(tx, now, TOGETHER)
     failed = requeuing.fail_overdue(tx, now, TOGETHER)
     lost = requeuing.requeue_lost(tx, now, TOGETHER)
     requeued = requeuing.requeue_overdue(tx, now, TOGETHER)
-    return available + failed + len(lost) + requeued + requeuing.mark_overdue(tx, now, TOGETHER)
+    return available + held + failed + len(lost) + requeued + requeuing.mark_overdue(tx, now, TOGETHER)

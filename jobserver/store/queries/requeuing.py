@@ -12,21 +12,22 @@ CAN_EXPIRE = "overdue = 0 AND outcome = 'none'"
 FLAGGED = "(overdue = 1 OR outcome <> 'none')"
 _DUE = f"deadline < :now AND {CAN_EXPIRE}"
 ANY_DUE = f"SELECT 1 FROM job WHERE {_DUE} ORDER BY deadline LIMIT 1"
-_OVERDUE = f"{_DUE} AND hold <> '{Hold.DELAYED.value}'"  # the deadline of a delayed job is the end of its pause
-_SOME_OVERDUE = f"id IN (SELECT id FROM job WHERE {_OVERDUE} ORDER BY deadline LIMIT :n) AND {_OVERDUE}"
+OVERDUE = f"{_DUE} AND hold <> '{Hold.DELAYED.value}'"  # the deadline of a delayed job is the end of its pause
+SOME_OVERDUE = f"id IN (SELECT id FROM job WHERE {OVERDUE} ORDER BY deadline LIMIT :n) AND {OVERDUE}"
 _LAST_TIME = f"(jobstage % 2 = 1 AND {GIVES_UP})"
-_LOST = "lease_ms IS NOT NULL AND (lifetime_end IS NULL OR lifetime_end >= :now)"  # the lease ended, not the lifetime
+# The lease ended, not the lifetime.
+LOST_CLAIM = "lease_ms IS NOT NULL AND (lifetime_end IS NULL OR lifetime_end >= :now)"
 LOST_ERROR = "lost: its worker did not renew the lease"
 _FAIL = failing(
     outcome=f"CASE WHEN cancel = 1 THEN '{Outcome.CANCELLED.value}' ELSE '{Outcome.FAILED.value}' END",
     condition=f"""CASE WHEN cancel = 1 THEN '{Condition.CANCELLED_BY_USER.value}'
-        WHEN {_LOST} THEN '{Condition.LOST.value}' ELSE '{Condition.TIMEOUT.value}' END""",
+        WHEN {LOST_CLAIM} THEN '{Condition.LOST.value}' ELSE '{Condition.TIMEOUT.value}' END""",
     failure="1",
-    error=f"CASE WHEN {_LOST} THEN '{LOST_ERROR}' ELSE COALESCE(error, 'expired') END",
+    error=f"CASE WHEN {LOST_CLAIM} THEN '{LOST_ERROR}' ELSE COALESCE(error, 'expired') END",
 )
-_FAIL_OVERDUE = f"{_FAIL} WHERE {_SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome, condition"
+_FAIL_OVERDUE = f"{_FAIL} WHERE {SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome, condition"
 _REQUEUE_LOST = f"""{moving(to="previous_stage", failures="failures + 1", error=f"'{LOST_ERROR}'")}
-    WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_LOST} {RETURNING}, failures"""
+    WHERE {SOME_OVERDUE} AND NOT {_LAST_TIME} AND {LOST_CLAIM} {RETURNING}, failures"""
 _END_PAUSES = f"""UPDATE job SET hold = 'none', deadline = :now + {LIFETIME.format(to="jobstage")}
     WHERE id IN (SELECT id FROM job WHERE {_DUE} ORDER BY deadline LIMIT :n) AND {_DUE}
     AND hold = '{Hold.DELAYED.value}' RETURNING id, list_id, jobid, jobstage"""
@@ -38,14 +39,14 @@ _REQUEUE = f"""{
         failures="failures + jobstage % 2",
         error="CASE WHEN jobstage % 2 = 1 THEN 'expired' ELSE error END",
     )
-} WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL {RETURNING}"""
+} WHERE {SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NOT NULL {RETURNING}"""
 RETRY_FAILURES = "CASE WHEN outcome <> 'none' THEN 0 ELSE failures END"
 _DEGRADE = f"""{moving(to=":to", failures=RETRY_FAILURES, error="error")}
     WHERE list_id = :list AND jobstage = :old AND {{flagged}} {RETURNING}"""
 _DEGRADE_ALL = _DEGRADE.replace("{flagged}", FLAGGED)
 _DEGRADE_OVERDUE = _DEGRADE.replace("{flagged}", "overdue = 1")
 _MARK = f"""UPDATE job SET overdue = 1, failures = failures + jobstage % 2
-    WHERE {_SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING id, list_id, jobid, jobstage"""
+    WHERE {SOME_OVERDUE} AND NOT {_LAST_TIME} AND {_REQUEUE_STAGE} IS NULL RETURNING id, list_id, jobid, jobstage"""
 LOST = Condition.LOST.value  # the message of the events of jobs whose lease ended
 EXPIRED = "expired"  # the message of the events of jobs whose lifetime ended
 
@@ -64,7 +65,7 @@ def fail_overdue(tx: Transaction, now: int, n: int) -> int:
     for *row, outcome, condition in rows:
         same[outcome, condition].append(Move(*row))
     for (outcome, condition), moves in sorted(same.items()):
-        _count_expired(tx, moves)
+        count_expired(tx, moves)
         kind = EventKind.FAILED if outcome == Outcome.FAILED.value else EventKind.CANCELLED
         tx.record_moves(kind, moves, now, message=LOST if condition == Condition.LOST.value else EXPIRED)
     return len(rows)
@@ -75,7 +76,7 @@ def requeue_lost(tx: Transaction, now: int, n: int) -> list[LostJob]:
     rows = tx.all(_REQUEUE_LOST, now=now, n=n)
     lost = [LostJob(Move(*row[:-1]), row[-1]) for row in rows]
     moves = [job.move for job in lost]
-    _count_expired(tx, moves)
+    count_expired(tx, moves)
     tx.record_moves(EventKind.REQUEUED, moves, now, message=LOST)
     return lost
 
@@ -94,7 +95,7 @@ def end_pauses(tx: Transaction, now: int, n: int) -> int:
 def requeue_overdue(tx: Transaction, now: int, n: int) -> int:
     """Moves up to n overdue jobs to the requeue stage of their stage, if it has one; returns their number."""
     moves = [Move(*row) for row in tx.all(_REQUEUE, now=now, n=n)]
-    _count_expired(tx, moves)
+    count_expired(tx, moves)
     tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
     return len(moves)
 
@@ -125,6 +126,7 @@ def requeue_marked(tx: Transaction, list_id: int, old: int, new: int, now: int) 
     tx.record_moves(EventKind.REQUEUED, moves, now, message=EXPIRED)
 
 
-def _count_expired(tx: Transaction, moves: list[Move]) -> None:
+def count_expired(tx: Transaction, moves: list[Move]) -> None:
+    """Counts jobs that a deadline moved."""
     for move in moves:
         tx.count(move.list_id, move.from_stage, expired=1)
