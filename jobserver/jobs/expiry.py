@@ -9,7 +9,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import events, lists, losses, requeuing, statistics
+from jobserver.store.queries import events, late_results, lists, losses, requeuing, statistics
 from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
 from jobserver.store.transaction import SLOT_S, Transaction
 
@@ -45,7 +45,7 @@ class Expiry:
 
 
 class Retention:
-    """Keeps the database small: deletes old events and merges old statistics into longer slots."""
+    """Keeps the database small: deletes old events and late results, and merges old statistics into longer slots."""
 
     def __init__(self, commit_queue: CommitQueue, database: Database, history_days: float) -> None:
         self._commit_queue = commit_queue
@@ -64,6 +64,9 @@ class Retention:
         first = events.oldest_outside(any_row, old, future)
         if first is not None:
             done += self._commit_queue.run(lambda tx: events.forget(tx, first, old, future, TOGETHER))
+        late = late_results.oldest_outside(any_row, old, future)
+        if late is not None:
+            done += self._commit_queue.run(lambda tx: late_results.forget(tx, late, old, future, TOGETHER))
         if any_row(statistics.ANY_OLD_WORKER, before=old):
             done += self._commit_queue.run(lambda tx: statistics.forget_workers(tx, old, TOGETHER))
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):

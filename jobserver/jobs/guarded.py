@@ -162,7 +162,7 @@ def _replicate(
 ) -> Verdict | Completion:
     stage = report.target - 1
     earlier = [replica for replica in replicas.of_job(tx.all, job.row_id, stage) if replica.host != host]
-    same_as = _key(report, job, replication, earlier)
+    same_as = _key(report, job.claim, replication, earlier)
     in_a_row = 0 if earlier else replicas.agreed_in_a_row(tx.all, list_id, stage, host)
     if not earlier and policy.is_enough(replication, in_a_row, draw()):
         replicas.count(tx, list_id, stage, [host], [], now)
@@ -185,14 +185,25 @@ def _replicate(
     return Completion(report.jobid, move.to_stage, reason=CONFIRM)
 
 
-def _key(report: Report, job: Held, replication: Replication, earlier: Sequence[Replica]) -> str:
+def require_key(tx: Transaction, list_id: int, report: Report, row_id: int, worker: str | None) -> None:
+    """Raises the BadRequest that judge() would raise for a report of this worker, before the claim holds the job."""
+    stage, host = report.target - 1, policy.host_of(worker)
+    stage_rules = replicas.rules(tx.all, list_id, stage)
+    is_invalid = stage_rules.check is not None and report.passed is not True
+    replication = stage_rules.replication
+    if replication is not None and host is not None and not is_invalid:
+        earlier = [replica for replica in replicas.of_job(tx.all, row_id, stage) if replica.host != host]
+        _key(report, report.token, replication, earlier)
+
+
+def _key(report: Report, claim: str | None, replication: Replication, earlier: Sequence[Replica]) -> str:
     """Returns the value that is the same for agreeing results."""
     if replication.compare == "json":
         return policy.json_key(report.result, report.jobcmd)
     if replication.compare == "sha256":
         return policy.outputs_key(report.outputs)
     if report.agrees_with is None:
-        return job.claim or f"without claim {len(earlier)}"
+        return claim or f"without claim {len(earlier)}"
     for replica in earlier:
         if replica.number == report.agrees_with:
             return replica.same_as

@@ -8,19 +8,20 @@ from jobserver.core.states import EventKind, Outcome
 from jobserver.jobs import guarded
 from jobserver.store.queries import completing, events, late_results, lists
 from jobserver.store.queries.events import ClaimEnd
-from jobserver.store.queries.requeuing import EXPIRED, LOST
 from jobserver.store.transaction import Transaction
 
 
 def restore_lost_claim(tx: Transaction, list_id: int, report: Report, now: int) -> bool:
     """Returns whether the report is a result whose claim was lost, of a job that still waits for another attempt. Then
-    the claim holds the job again, and the report can be completed."""
+    the claim holds the job again, and the report can be completed. Raises BadRequest, without a change, if the report
+    has no key that the replication of its stage needs."""
     if report.token is None or report.cause is not None:
         return False
     place = completing.where_is(tx, list_id, report.jobid)
     end = None if place is None else events.claim_end(tx, place.row_id, report.token)
-    if place is None or end is None or end.message != LOST or report.target != end.work + 1:
+    if place is None or end is None or not end.was_lost or report.target != end.work + 1:
         return False
+    guarded.require_key(tx, list_id, report, place.row_id, end.worker)
     return late_results.restore_claim(tx, place.row_id, end.work, end.stage, report.token, now)
 
 
@@ -35,8 +36,8 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report, now: int) ->
     if report.token is not None:
         end = events.claim_end(tx, place.row_id, report.token)
         if end is not None:
-            if end.message in (LOST, EXPIRED) and report.cause is None and report.target == end.work + 1:
-                late_results.keep(tx, place.row_id, report, now)
+            if end.by_deadline and report.cause is None and report.target == end.work + 1:
+                late_results.keep(tx, place.row_id, report, end, now)
                 return ClaimLost(
                     f"This claim was lost, and job {job} was claimed again or moved since. The result is kept with the"
                     " job for comparison. Claim a new job."

@@ -17,7 +17,7 @@ from jobserver.core.stages import DEFAULT_LAST_STAGE
 from jobserver.core.version import __version__
 from jobserver.jobs.clock import now_ms
 from jobserver.pages import live_data, view
-from jobserver.store.queries import host_records, listing, lists, replicas, statistics
+from jobserver.store.queries import host_records, late_results, listing, lists, replicas, statistics
 from jobserver.web import parameters, parsing
 from jobserver.web.errors import wants_html
 from jobserver.web.request import Call, job_list_of, jobix_of
@@ -74,15 +74,16 @@ def job_page(jobid: str) -> Response:
     """One job with its history."""
     job_list, number = view.job_list(), parsing.whole_number(jobid, "A job's id")
     database = services().database
-    job, results = database.look(
+    job, results, late = database.look(
         lambda connection: (
             listing.detail(connection.all, job_list.id, number, MAX_HISTORY),
             replicas.shown(connection.all, job_list.id, number),
+            late_results.of_job(connection.all, job_list.id, number),
         )
     )
     if job is None:
         raise NoSuchJob(f"The list {job_list.name} has no job {number}.")
-    return _html("job.html", job_list, job=job, results=results, now=now_ms(), most=MAX_TEXT)
+    return _html("job.html", job_list, job=job, results=results, late=late, now=now_ms(), most=MAX_TEXT)
 
 
 @blueprint.get("/workers")

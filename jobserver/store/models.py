@@ -174,13 +174,15 @@ class Event(Model):
 
 
 class LateResult(Model):
-    """A result whose claim was lost, and whose job another worker had claimed by then. It is kept for comparison."""
+    """A result whose claim was lost, and whose job another worker had claimed by then. It is kept for comparison.
+    `stage`: the working stage of the claim. A claim of several jobs may have one token."""
 
     __tablename__ = "late_result"
-    __table_args__ = (Index("late_result_job", "job_id"),)
+    __table_args__ = (UniqueConstraint("job_id", "claim", name="late_result_of_claim"),)
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
-    claim: Mapped[str] = mapped_column(String(64), unique=True)
+    claim: Mapped[str] = mapped_column(String(64))
+    stage: Mapped[int] = mapped_column(Integer)
     worker: Mapped[str | None] = mapped_column(Text)
     at: Mapped[int] = mapped_column(BigInteger)
     filename: Mapped[str | None] = mapped_column(Text)

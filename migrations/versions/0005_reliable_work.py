@@ -33,14 +33,15 @@ def upgrade() -> None:
         "late_result",
         sa.Column("id", ROW_ID, primary_key=True),
         sa.Column("job_id", ROW_ID, sa.ForeignKey("job.id"), nullable=False),
-        sa.Column("claim", sa.String(64), nullable=False, unique=True),
+        sa.Column("claim", sa.String(64), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
         sa.Column("worker", sa.Text()),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("filename", sa.Text()),
         sa.Column("outputs", sa.Text()),
         sa.Column("result", sa.Text()),
+        sa.UniqueConstraint("job_id", "claim", name="late_result_of_claim"),
     )
-    op.create_index("late_result_job", "late_result", ["job_id"])
     op.create_table(
         "replica",
         sa.Column("id", ROW_ID, primary_key=True),

@@ -27,6 +27,7 @@ _CONTRADICTIONS = {
         "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 1 AND hold = 'replication'"
     ),
     "results of no job": "SELECT COUNT(*) FROM replica WHERE job_id NOT IN (SELECT id FROM job)",
+    "late results of no job": "SELECT COUNT(*) FROM late_result WHERE job_id NOT IN (SELECT id FROM job)",
     "lifetimes of no list": "SELECT COUNT(*) FROM lifetime WHERE list_id NOT IN (SELECT id FROM job_list)",
     "counters of no list": "SELECT COUNT(*) FROM stage_count WHERE list_id NOT IN (SELECT id FROM job_list)",
     "claims on jobs in an even stage": "SELECT COUNT(*) FROM job WHERE jobstage % 2 = 0 AND claim IS NOT NULL",
@@ -43,7 +44,7 @@ _RECOUNT = """SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
 _ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
 INDEXES = {
-    "job_available", "job_claimed", "job_named", "job_replicating", "late_result_job",
+    "job_available", "job_claimed", "job_named", "job_replicating",
     "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
     "page_session_expires",
     "worker_heard",

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from jobserver.core.states import EventKind
 from jobserver.store.queries.lists import Rows
+from jobserver.store.queries.requeuing import EXPIRED, LOST
 from jobserver.store.transaction import Transaction
 
-_ENDED = """SELECT from_stage, to_stage, kind, message FROM event WHERE claim = :claim AND job_id = :id
+_ENDED = """SELECT from_stage, to_stage, kind, message, worker FROM event WHERE claim = :claim AND job_id = :id
     ORDER BY id DESC LIMIT 1"""
 _HISTORY = """SELECT kind, from_stage, to_stage, started, at, worker, actor, message FROM event WHERE job_id = :id
     ORDER BY id DESC LIMIT :n"""
@@ -18,6 +19,8 @@ _LATEST = "SELECT COALESCE(MAX(id), 0) FROM event"
 # The oldest rows have the lowest ids: no index on the time is needed.
 _OLDEST = "SELECT id FROM event WHERE id = (SELECT MIN(id) FROM event) AND (at < :before OR at > :after)"
 _FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) + :n AND (at < :before OR at > :after)"
+# Other kinds of events have messages of workers, which may be the same words.
+_BY_SERVER = (EventKind.REQUEUED, EventKind.FAILED, EventKind.CANCELLED)
 
 
 class ClaimEnd(NamedTuple):
@@ -28,6 +31,17 @@ class ClaimEnd(NamedTuple):
     stage: int
     kind: EventKind
     message: str | None = None
+    worker: str | None = None
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether the lease of the claim ended."""
+        return self.message == LOST and self.kind in _BY_SERVER
+
+    @property
+    def by_deadline(self) -> bool:
+        """Whether the server ended the claim, because its lease or its lifetime was over."""
+        return self.message in (LOST, EXPIRED) and self.kind in _BY_SERVER
 
 
 class HistoryEntry(NamedTuple):
@@ -46,7 +60,10 @@ class HistoryEntry(NamedTuple):
 def claim_end(tx: Transaction, job_row: int, token: str) -> ClaimEnd | None:
     """Returns the end of a claim on this job; None if no such claim has ended."""
     rows = tx.all(_ENDED, id=job_row, claim=token)
-    return ClaimEnd(rows[0][0], rows[0][1], EventKind(rows[0][2]), rows[0][3]) if rows else None
+    if not rows:
+        return None
+    work, stage, kind, message, worker = rows[0]
+    return ClaimEnd(work, stage, EventKind(kind), message, worker)
 
 
 def history(rows: Rows, job_row: int, n: int) -> list[HistoryEntry]:
