@@ -217,12 +217,17 @@ class HeldClaim(TypedDict):
     claim: str
 
 
-class RenewedClaim(TypedDict):
-    """The state of one claim after a heartbeat: held, lost or cancel. deadline: ISO 8601 in UTC, or None."""
-
+class _RequiredRenewedClaim(TypedDict):
     jobid: int
     state: str
     deadline: str | None
+
+
+class RenewedClaim(_RequiredRenewedClaim, total=False):
+    """The state of one claim after a heartbeat: held, lost or cancel. deadline: ISO 8601 in UTC, or None. unclaimed:
+    present if the result of a lost claim would be accepted, because nobody has claimed the job since."""
+
+    unclaimed: bool
 
 
 class HeartbeatResponse(TypedDict):

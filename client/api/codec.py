@@ -153,7 +153,8 @@ def _renewed(value: shapes.RenewedClaim, now: datetime) -> Renewed:
     deadline = decode_time(value.get("deadline"))
     if value["state"] not in STATES:
         raise ValueError("state")
-    return Renewed(int(value["jobid"]), value["state"], deadline, _seconds_left(deadline, now))
+    unclaimed = bool(value.get("unclaimed", False))
+    return Renewed(int(value["jobid"]), value["state"], deadline, _seconds_left(deadline, now), unclaimed)
 
 
 def decode_set(value: shapes.SetResponse) -> SetResponse:

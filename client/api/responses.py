@@ -69,12 +69,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Renewed:
-    """A claim after a heartbeat. state: held, lost or cancel; lifetime_s: seconds left, None: no limit."""
+    """A claim after a heartbeat. state: held, lost or cancel; lifetime_s: seconds left, None: no limit.
+
+    unclaimed: the claim was lost, but nobody has claimed the job since: its result would be accepted.
+    """
 
     jobid: int
     state: str
     deadline: datetime | None
     lifetime_s: float | None
+    unclaimed: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,15 @@ LONGEST_S = 50.0  # also without a lifetime; many proxies end a request after 60
 FIRST_S = 1.0  # after the claim: jobs of milliseconds need no renewal
 FIRST_OF_BATCH_S = 2.5  # by then a slow batch has reported all but the running job
 FIRST_RETRY_S = 1.0
+UNCLAIMED_S = 2.0  # while nobody has claimed the job of a lost claim; another worker may claim it at any time
 
 
 @dataclass
 class Hold:
-    """A job that the worker holds. state: held, lost or cancel, as of the last renewal."""
+    """A job that the worker holds. state: held, cancel, unclaimed or lost, as of the last renewal.
+
+    unclaimed: the claim was lost, but nobody has claimed the job since. The work continues: its result may be accepted.
+    """
 
     job: Job
     state: str = "held"
@@ -90,8 +94,8 @@ class Renewal:
 
     def _renew(self, holds: list[Hold]) -> None:
         ours = [hold for hold in holds if hold.state != "lost"]
-        # The server answers at once for a cancelled job, whose claim is still renewed until the job has ended.
-        wait_s = 0.0 if any(hold.state == "cancel" for hold in ours) else self._interval_s
+        # For a job that is not held the server responds at once; such claims are renewed until their jobs have ended.
+        wait_s = self._interval_s if all(hold.state == "held" for hold in ours) else 0.0
         # Retries no longer than until the next renewal is due: by then the worker may hold other jobs.
         self._client.retry_for_s = self._interval_s
         sent_at = time.monotonic()
@@ -111,17 +115,27 @@ class Renewal:
             if self._holds is not holds:
                 return  # the jobs ended during the request, which explains why their claims are gone
             for hold, claim in zip(ours, renewed, strict=True):
-                hold.state = "cancel" if hold.state == "cancel" and claim.state == "held" else claim.state
+                before, hold.state = hold.state, _state(hold.state, claim)
+                if hold.state == "unclaimed" != before:
+                    log.warning("job %d: the claim was lost, but nobody has claimed the job since", claim.jobid)
             now = time.monotonic()
             changed = any(claim.state != "held" for claim in renewed)
             waited_s = 0.0 if changed else now - sent_at  # since the renewal: the server renews before it waits
             self._interval_s = min(_interval_s(claim.lifetime_s, waited_s) for claim in renewed)
+            if any(hold.state == "unclaimed" for hold in ours):
+                self._interval_s = min(self._interval_s, UNCLAIMED_S)
             # An early response without a change is one of a server that cannot wait now.
             at_once = bool(wait_s) and (changed or waited_s >= wait_s / 2)
             self._due = now if at_once else sent_at + self._interval_s
         for hold in ours:
-            if hold.state != "held":
+            if hold.state in ("lost", "cancel"):
                 hold.job.stopped.set()
+
+
+def _state(before: str, claim: Renewed) -> str:
+    if claim.unclaimed:
+        return "unclaimed"
+    return "cancel" if before == "cancel" and claim.state == "held" else claim.state
 
 
 def _interval_s(lifetime_s: float | None, passed_s: float = 0.0) -> float:

@@ -137,7 +137,7 @@ class Reporter:
                 self._count(job, ending, outcome)
             elif outcome.status in (NO_SUCH_JOB, CONFLICT):
                 self._delivery.outbox.set_aside(entry, outcome.status, outcome.message)
-                self.lost(job, f" ({outcome.message})", ending)
+                self.lost(job, outcome.message, ending)
             elif isinstance(ending, Done):
                 self._set_aside(job, ending)
                 refused.append((job, Failed(bounded(f"the server refused the report: {outcome.message}"))))
@@ -148,10 +148,10 @@ class Reporter:
         return jobs
 
     def lost(self, job: Job, reason: str, ending: Ending) -> None:
-        """Counts a job whose claim was lost, and keeps its output files."""
+        """Counts a job whose claim was lost, which is no failure of this worker, and keeps its output files."""
         with self._lock:
             self._tally.lost += 1
-        log.warning("job %d: the claim was lost, its result is not reported%s", job.jobid, reason)
+        log.warning("job %d: the claim was lost: %s", job.jobid, reason)
         self._set_aside(job, ending)
 
     def _set_aside(self, job: Job, ending: Ending) -> None:

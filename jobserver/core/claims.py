@@ -51,11 +51,13 @@ class Completion(NamedTuple):
 
 
 class Renewal(NamedTuple):
-    """The response to a heartbeat for one claim: `state` is held, lost or cancel; `deadline` in ms."""
+    """The response to a heartbeat for one claim: `state` is held, lost or cancel; `deadline` in ms. `unclaimed`: the
+    claim was lost, but nobody has claimed its job since, so that its result would be accepted."""
 
     jobid: int
     state: str
     deadline: int | None = None
+    unclaimed: bool = False
 
 
 class Report(NamedTuple):

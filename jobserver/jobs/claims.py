@@ -14,6 +14,7 @@ from jobserver.core.lists import JobList
 from jobserver.jobs import guarded
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.completion import complete, complete_done, complete_each
+from jobserver.jobs.replay import is_unclaimed
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import claiming
 from jobserver.store.transaction import RunEachAlone, Transaction
@@ -163,5 +164,5 @@ def _claim(tx: Transaction, list_id: int, request: ClaimRequest | None) -> list[
 def _renew(tx: Transaction, list_id: int, jobid: int, token: str, now: int) -> Renewal:
     renewed = claiming.renew(tx, list_id, jobid, token, now)
     if renewed is None:
-        return Renewal(jobid, "lost")
+        return Renewal(jobid, "lost", unclaimed=is_unclaimed(tx, list_id, jobid, token))
     return Renewal(jobid, "cancel" if renewed.cancel else "held", renewed.deadline)

@@ -25,6 +25,15 @@ def restore_lost_claim(tx: Transaction, list_id: int, report: Report, now: int) 
     return late_results.restore_claim(tx, place.row_id, end.work, end.stage, report.token, now)
 
 
+def is_unclaimed(tx: Transaction, list_id: int, jobid: int, token: str) -> bool:
+    """Returns whether a claim was lost whose job nobody has claimed or moved since."""
+    place = completing.where_is(tx, list_id, jobid)
+    end = None if place is None else events.claim_end(tx, place.row_id, token)
+    if place is None or end is None or not end.was_lost:
+        return False
+    return late_results.is_unclaimed(tx, place.row_id, end.stage, token)
+
+
 def replay_or_reject(tx: Transaction, list_id: int, report: Report, now: int) -> Completion | ClaimLost:
     """Returns the recorded outcome of a repeated report; otherwise raises the error. Returns ClaimLost after it has
     kept a late result for comparison."""

@@ -197,6 +197,8 @@ def test_an_odd_response_to_a_heartbeat_does_not_end_the_renewals(odd, caplog):
     def script(path: str, _body: object) -> list[bytes]:
         if path.startswith("/get/"):
             return [next(claims, http(b'"nada"'))]
+        if path.startswith("/update_jobs"):  # the late result
+            return [http(b'{"jobs": [{"jobid": 1, "status": 409, "error": "claim_lost", "message": "lost"}]}')]
         return [next(heartbeats)]
 
     stopped = []

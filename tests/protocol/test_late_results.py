@@ -55,6 +55,12 @@ class Site:
         """The response to a report."""
         return self.api(f"/update_job/{jobid}/{target}", body or None, claim=job["claim"])
 
+    def heartbeat(self, job):
+        """The state of a claim on job 1, without its deadline."""
+        state = self.api("/heartbeat", [{"jobid": 1, "claim": job["claim"]}]).json()["jobs"][0]
+        del state["deadline"]
+        return state
+
     def job(self, jobid=1):
         """The row of a job."""
         return jobs(self.server, self.name)[jobid]
@@ -308,6 +314,28 @@ def test_a_late_result_without_the_key_of_its_stage_changes_nothing(site):
     assert site.api("/update_jobs", [entry]).json()["jobs"][0]["status"] == 400
     assert site.job() == before
     assert site.report(job, outputs=[OUTPUT]).status_code == 200
+
+
+def test_a_heartbeat_says_whether_a_late_result_would_be_accepted(site):
+    site.api("/lifetime/1/60?max_attempts=2")
+    lost = site.take()
+    assert site.heartbeat(lost) == {"jobid": 1, "state": "held"}
+    site.lose()
+    assert site.heartbeat(lost) == {"jobid": 1, "state": "lost", "unclaimed": True}
+    assert site.heartbeat({"claim": "w" * 32}) == {"jobid": 1, "state": "lost"}
+    second = site.take(worker="bob:1")
+    assert site.heartbeat(lost) == {"jobid": 1, "state": "lost"}
+    site.lose()  # the last attempt
+    assert site.heartbeat(lost) == {"jobid": 1, "state": "lost"}
+    assert site.heartbeat(second) == {"jobid": 1, "state": "lost", "unclaimed": True}
+    assert site.report(second, result=1).status_code == 200
+    assert site.heartbeat(second) == {"jobid": 1, "state": "lost"}
+
+
+def test_a_heartbeat_of_a_job_that_its_worker_returned_is_only_lost(site):
+    job = site.take()
+    assert site.report(job, 0, error="lost").status_code == 200
+    assert site.heartbeat(job) == {"jobid": 1, "state": "lost"}
 
 
 def test_a_deleted_job_takes_its_late_results_along(site, lost):

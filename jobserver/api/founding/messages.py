@@ -165,4 +165,11 @@ def refusal(error: JobServerError) -> shapes.Error:
 
 def renewal(outcome: Renewal) -> shapes.RenewedClaim:
     """Renders the response to a heartbeat for one claim."""
-    return {"jobid": outcome.jobid, "state": outcome.state, "deadline": timestamp(outcome.deadline)}
+    claim: shapes.RenewedClaim = {
+        "jobid": outcome.jobid,
+        "state": outcome.state,
+        "deadline": timestamp(outcome.deadline),
+    }
+    if outcome.unclaimed:
+        claim["unclaimed"] = True
+    return claim

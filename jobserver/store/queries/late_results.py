@@ -13,11 +13,12 @@ from jobserver.store.transaction import Transaction
 
 MAX_KEPT = 5  # late results of one job
 # Each later claim, and each action of a person that moves the job, changes previous_claim.
+_UNCLAIMED = f"""id = :id AND claim IS NULL AND previous_claim = :claim AND (jobstage = :stage AND outcome = 'none'
+    OR outcome = '{Outcome.FAILED.value}' AND condition = '{Condition.LOST.value}')"""
+_IS_UNCLAIMED = f"SELECT 1 FROM job WHERE {_UNCLAIMED}"
 _RESTORE = f"""UPDATE job SET {PREVIOUS}, jobstage = :work, claim = previous_claim, client_token = 1, hold = 'none',
     overdue = 0, outcome = 'none', condition = 'none', failures = failures - 1, deadline = NULL
-    WHERE id = :id AND claim IS NULL AND previous_claim = :claim
-    AND (jobstage = :stage AND outcome = 'none'
-        OR outcome = '{Outcome.FAILED.value}' AND condition = '{Condition.LOST.value}') {RETURNING}"""
+    WHERE {_UNCLAIMED} {RETURNING}"""
 _KEEP = f"""INSERT INTO late_result (job_id, claim, stage, worker, at, filename, outputs, result)
     SELECT CAST(:id AS BIGINT), CAST(:claim AS TEXT), CAST(:stage AS INTEGER), CAST(:worker AS TEXT),
     CAST(:now AS BIGINT), CAST(:filename AS TEXT), CAST(:outputs AS TEXT), CAST(:result AS TEXT)
@@ -48,6 +49,12 @@ class LateResult(NamedTuple):
     def differs(self) -> bool:
         """Whether it differs from the accepted result."""
         return self.comparison is Comparison.DIFFERENT
+
+
+def is_unclaimed(tx: Transaction, job_row: int, stage: int, token: str) -> bool:
+    """Returns whether nobody has claimed or moved a job since this claim was lost. `stage`: the stage that the job
+    returned to."""
+    return bool(tx.all(_IS_UNCLAIMED, id=job_row, stage=stage, claim=token))
 
 
 def restore_claim(tx: Transaction, job_row: int, work: int, stage: int, token: str, now: int) -> bool:
