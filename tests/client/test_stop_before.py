@@ -47,7 +47,7 @@ def test_a_job_that_does_not_finish_is_given_back_before_the_end(client, termina
     code, out, err = ended(process)
     assert code == 0
     assert "the running job is given back" in err
-    assert "1 given back" in err or "given_back=1, lost=0, signum=None" in out
+    assert "1 given back" in err or "given_back=1, lost=0, cancelled=0, signum=None" in out
     assert time.time() < int(end["SLURM_JOB_END_TIME"])
     row = job_row(1)
     assert (row["jobstage"], row["failures"], row["error"]) == (0, 0, None)

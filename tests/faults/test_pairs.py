@@ -167,7 +167,9 @@ def test_a_list_waits_for_the_ids_of_another_server(pair, pool, jobix):
     api("/set", {"0": {}})
     with opened(pair[0]) as database:
         hold(database, "SELECT * FROM stage_count FOR UPDATE")
-        waiting = both(pool, pair, jobix, ("/set", {"1": {}, "2": {}}), ("/set", [{"name": "a"}, {"name": "b"}]))
+        waiting = [pool.submit(api, "/set", {"1": {}, "2": {}})]
+        until_blocked(pair[0])  # the first set has the ids that the second would get without it
+        waiting.append(pool.submit(ApiClient(pair[1].url, jobix), "/set", [{"name": "a"}, {"name": "b"}]))
         until_blocked(pair[0], 2)
         database.run("COMMIT")
     assert [content["new"] for _status, content in responses(waiting)] == [2, 2]
