@@ -145,7 +145,14 @@ def test_work_prints_its_counts_as_json_after_the_output_of_the_commands(termina
     code, out, _ = terminal.run("work", "0", "--json", "--", "echo", "{jobid}")
     *lines, counts = out.splitlines()
     assert (code, sorted(lines)) == (0, ["1", "2"])
-    assert json.loads(counts) == {"done": 2, "failed": 0, "given_back": 0, "lost": 0, "signum": None}
+    assert json.loads(counts) == {
+        "done": 2,
+        "failed": 0,
+        "given_back": 0,
+        "lost": 0,
+        "cancelled": 0,
+        "signum": None,
+    }
 
 
 def test_the_folder_works_under_the_name_of_the_installed_package(terminal, client, tmp_path):
