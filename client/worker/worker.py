@@ -12,7 +12,7 @@ from ..api.types import Done, Job
 from ..errors import ClaimSpent
 from ..http.retries import new_token
 from . import batch_system
-from .attempt import INTERRUPTED, Attempt, Work
+from .attempt import INTERRUPTED, Attempt, Ending, Work
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Batch, BatchSize, SlowBatch
 from .command import DATA_ERROR
@@ -184,6 +184,7 @@ class Worker:
 
     def _do_job(self, hold: Hold, limit_at: float, batch: Batch, reporter: Reporter) -> None:
         job = hold.job
+        ending: Ending = NOT_STARTED
         if hold.state == "held":
             self._stopping.busy = True
             try:
