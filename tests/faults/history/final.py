@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 _JOBS = "SELECT jobid, jobstage, claim, overdue, outcome, result, jobcmd FROM job"
 _ENDS = """SELECT jobid, event.claim, from_stage, to_stage, kind, at, event.worker, message
     FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL ORDER BY event.id"""
-_STEPS = """SELECT jobid, kind, from_stage, to_stage, event.claim, message
+_STEPS = """SELECT jobid, kind, from_stage, to_stage, event.claim, message, event.worker
     FROM event JOIN job ON job.id = event.job_id ORDER BY event.id"""
 _COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
 _FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
@@ -19,6 +19,7 @@ _RULES = "SELECT stage, rules FROM lifetime WHERE rules IS NOT NULL"
 
 
 LOST, EXPIRED, INTERRUPTED = "lost", "expired", "interrupted"  # messages of events
+LATE_RESULT = "late result"  # the message of the event that gives a job back to its lost claim
 NODE_ENDED = "the node ended"  # the error of an interrupted attempt
 INVALID = "invalid: "  # the start of the message of a result that did not pass
 BY_SWEEP = (LOST, EXPIRED)
@@ -112,6 +113,7 @@ class Step(NamedTuple):
     new: int
     claim: str | None = None
     message: str | None = None
+    worker: str | None = None
 
 
 def is_failure(message: str | None) -> bool:
@@ -134,6 +136,9 @@ class Final:
     steps: dict[int, list[Step]] = field(default_factory=dict)  # the events of each job, in order
     late_results: list[LateResult] = field(default_factory=list)
     rules: dict[int, dict[str, Any]] = field(default_factory=dict)  # of each working stage that has some
+    outputs: dict[tuple[int, int], str] = field(default_factory=dict)  # published: the content by job and working stage
+    set_aside: set[tuple[int, str]] = field(default_factory=set)  # refused results that a client kept: job, claim
+    undelivered: dict[str, int] = field(default_factory=dict)  # files of the outbox: the number of their reports
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order

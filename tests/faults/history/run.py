@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.history import checker, plan
+from tests.faults.history.client_files import read_clients
+from tests.faults.history.client_styles import DELIVERING, DRAINING_CLIENT
 from tests.faults.history.final import Final
 from tests.faults.history.journal import Journal, lines
 from tests.faults.history.nemesis import Nemesis
@@ -23,7 +25,7 @@ from tests.faults.history.system import running_system
 from tests.faults.history.team import Team
 
 ROUND_S = 4
-DRAIN_S = 20
+DRAIN_S = 40
 MAX_SHOWN = 30
 NEEDS_COMPILER = ("clock moved", "flushes fail", "flushes slow", "killed in a slow flush", "killed, flushes fail")
 SUBMITTERS = ["submitting", "submitting"]
@@ -32,7 +34,7 @@ SUBMITTERS = ["submitting", "submitting"]
 @dataclass(frozen=True)
 class Options:
     """The options of a run. `styles`: of its workers, those of the scenario by default; `environment`: more variables
-    for its servers."""
+    for its servers and workers."""
 
     seed: int
     seconds: float = 30
@@ -123,7 +125,7 @@ class Parts:
         ports = [server.port for server in self._system.servers]
         self._network = Network(f"{options.seed}", self._file, ports)
         stack.callback(self._network.close)
-        self._team = Team(self._jobix, f"{options.seed}", self._file, self._scenario.hosts)
+        self._team = Team(self._jobix, f"{options.seed}", self._file, self._scenario.hosts, options.environment)
         stack.callback(self._team.close)
         self._pages = Pages(self._system.servers, NAME)
         stack.callback(self._pages.close)
@@ -145,13 +147,20 @@ class Parts:
         self._team.finish()
         self._network.wait_until_idle()
         start_s, servers = time.monotonic(), self._system.servers
-        drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
-        self._team.start(drainers, lambda place: servers[place % len(servers)].url)
+        if self._scenario.runs_clients:  # one address: each has an outbox of its own
+            self._team.start([DRAINING_CLIENT] * 4, lambda _place: self._network.url)
+        else:
+            drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
+            self._team.start(drainers, lambda place: servers[place % len(servers)].url)
         while self._system.unfinished_jobs() and time.monotonic() < start_s + DRAIN_S:
             for stage in LIFETIME_S:
                 call(servers[0].url, self._jobix, f"/check_stages/{stage}/{stage - 1}")  # retries failed jobs
             time.sleep(0.05)
         self._team.finish()
+        if self._scenario.runs_clients:
+            self._team.start([DELIVERING], lambda _place: self._network.url)
+            self._team.wait(DRAIN_S)
+            self._team.finish()
         return time.monotonic() - start_s
 
     def log(self) -> RequestLog:
@@ -165,4 +174,5 @@ class Parts:
         """The final state of the database and the pages."""
         final = self._system.final()
         final.pages = self._pages.last(final)
+        read_clients(self._file.parent, final)
         return final
