@@ -218,7 +218,7 @@ MUTANTS = (
         _tests("tests/protocol/test_protocol_get.py", *_SQLITE),
     ),
     Mutant(
-        "claims expire in an outage",
+        "jobs expire in an outage",
         (Edit("jobserver.jobs.outages", "Outages.sweep_time", {"self._end_outage(now)": "pass"}),),
         _tests("tests/protocol/test_outages.py", *_SQLITE),
     ),

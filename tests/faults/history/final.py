@@ -121,7 +121,8 @@ def is_failure(message: str | None) -> bool:
 
 @dataclass
 class Final:
-    """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`."""
+    """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`;
+    `extended_to`: the latest ends of lifetimes, in ms, that servers gave after an outage."""
 
     jobs: dict[int, Job]
     claim_ends: list[ClaimEnd]
@@ -134,6 +135,7 @@ class Final:
     steps: dict[int, list[Step]] = field(default_factory=dict)  # the events of each job, in order
     late_results: list[LateResult] = field(default_factory=list)
     rules: dict[int, dict[str, Any]] = field(default_factory=dict)  # of each working stage that has some
+    extended_to: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order

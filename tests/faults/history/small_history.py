@@ -36,6 +36,7 @@ class SmallHistory:
         self.problems: list[str] = []
         self.late_results: list[LateResult] = []
         self.rules: dict[int, dict[str, Any]] = {}
+        self.extended_to: list[int] = []
         self.steps = [
             Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
         ]  # fmt: skip
@@ -92,5 +93,5 @@ class SmallHistory:
         """The final state of the database."""
         return Final(
             {7: self.job}, self.claim_ends, self.counters, self.finished, self.finished, self.workers, self.pages,
-            self.problems, {7: self.steps}, self.late_results, self.rules,
+            self.problems, {7: self.steps}, self.late_results, self.rules, self.extended_to,
         )  # fmt: skip
