@@ -40,6 +40,7 @@ class SmallHistory:
         self.set_aside: set[tuple[int, str]] = set()
         self.undelivered: dict[str, int] = {}
         self.outages: list[Outage] = []
+        self.extended_to: list[int] = []
         self.steps = [
             Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
         ]  # fmt: skip
@@ -105,9 +106,8 @@ class SmallHistory:
     @property
     def final(self) -> Final:
         """The final state of the database."""
-        final = Final(
+        return Final(
             {7: self.job}, self.claim_ends, self.counters, self.finished, self.finished, self.workers, self.pages,
             self.problems, {7: self.steps}, self.late_results, self.rules,
+            outputs=self.outputs, set_aside=self.set_aside, undelivered=self.undelivered, extended_to=self.extended_to,
         )  # fmt: skip
-        final.outputs, final.set_aside, final.undelivered = self.outputs, self.set_aside, self.undelivered
-        return final
