@@ -72,6 +72,9 @@ class Stopping:
         if threading.current_thread() is threading.main_thread():
             for signum in SIGNALS:
                 self._before[signum] = signal.signal(signum, self._handle)
+            # A parent process may ignore it. Then the exit code of a command is unknown, and appears to be 0.
+            if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+                self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._left.clear()
         if self._times is not None:
             threading.Thread(target=self._watch, args=[self._times], name="stop-before", daemon=True).start()

@@ -219,3 +219,16 @@ def test_sigterm_ends_the_delivery_and_shows_the_result(server, terminal, jobix,
     assert code == 6
     assert "UNDELIVERED" in err
     assert '{"filename":"out/1"}' in err
+
+
+def test_a_failed_command_is_no_success_under_a_parent_that_ignores_its_children(client, terminal, job_row):
+    """A process inherits that SIGCHLD is ignored. Then nobody gets the exit code of a command: it appears to be 0."""
+    client.set({1: {}})
+    client.lifetime(1, 0, max_attempts=1)
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'client', 'work', '0', '--', 'false'])"
+    )
+    _, _, err = ended(terminal.start_python("-c", ignoring), 10)
+    assert "failed permanently: exit code 1" in err, err
+    assert job_row(1)["outcome"] == "failed"
