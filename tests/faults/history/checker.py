@@ -6,7 +6,20 @@ even if requests or responses were lost, late or repeated on the network.
 
 from collections.abc import Callable, Iterator
 
-from tests.faults.history import cancels, counting, late, leases, overlaps, paths, promises, results, rules
+from tests.faults.history import (
+    cancels,
+    counting,
+    late,
+    leases,
+    outages,
+    outbox,
+    outputs,
+    overlaps,
+    paths,
+    promises,
+    results,
+    rules,
+)
 from tests.faults.history.final import Final
 from tests.faults.history.request_log import RequestLog
 
@@ -28,7 +41,13 @@ RULES: tuple[Rule, ...] = (
     leases.lost_jobs_return_by_themselves,
     leases.renewals_keep_the_time_limit,
     leases.attempts_are_counted,
+    outages.outages_lose_no_claims,
     cancels.only_requested_attempts_are_cancelled,
+    cancels.cancelled_claims_move_nothing,
+    outputs.outputs_belong_to_the_accepted_claim,
+    outputs.no_input_is_wrong,
+    outbox.finished_work_is_delivered,
+    outbox.ended_nodes_cost_no_attempt,
     late.late_results_are_kept,
     late.late_results_belong_to_lost_claims,
     late.late_results_win_if_nobody_claimed,

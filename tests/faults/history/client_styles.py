@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 CLIENT = "client"  # how their names begin
 DELIVERING = "client delivering"  # delivers what is left in the outbox, and ends
+DRAINING_CLIENT = "client draining"
+OUTPUTS, OUTBOX = "outputs", "outbox"  # their folders beside the journal
 
 
 @dataclass(frozen=True)
@@ -21,5 +23,4 @@ CLIENT_STYLES = {
     "client slow functions": ClientStyle(0.5, (0.3, 1)),
     "client commands": ClientStyle(0.8, (0, 0.2), runs_commands=True),
     "client slow commands": ClientStyle(0.6, (0.3, 1), runs_commands=True),
-    "client draining": ClientStyle(1, (0, 0)),
 }

@@ -22,14 +22,15 @@ from client.http.transport import Transport
 from client.worker.attempt import Work
 from client.worker.left_reports import deliver_left
 from client.worker.stopping import Stopping
-from tests.faults.history.client_styles import CLIENT_STYLES, DELIVERING, ClientStyle
+from tests.faults.history.client_styles import CLIENT_STYLES, DELIVERING, OUTBOX, OUTPUTS, ClientStyle
 from tests.faults.history.journal import Journal
 
 TIMEOUT_S = 2.5  # for a response
 RETRY_FOR_S = 60
 PAUSE_S = 0.1  # after an error that ends the client's worker
-OUTPUTS, OUTBOX = "outputs", "outbox"  # folders beside the journal
-COMMAND = """claim=${1%/*}; claim=${claim##*/}; echo "$claim" >"$1"; sleep "$2"; echo "$claim" >>"$1" """
+DRAINING = ClientStyle(1, (0, 0))
+# Of a shell. A brace of it is doubled, since fields of the job have single ones.
+COMMAND = """claim=${{1%/*}}; claim=${{claim##*/}}; echo "$claim" >"$1"; sleep "$2"; echo "$claim" >>"$1" """
 
 
 def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, file: str) -> None:
@@ -39,7 +40,7 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
     os.dup2(log, 2)
     logging.basicConfig(format=f"{name}: %(message)s")
     os.environ["JM_OUTBOX"] = str(journal.with_name(OUTBOX))
-    Transport._send = _recorded(Transport._send, Journal(journal), name)  # type: ignore[method-assign]
+    Transport._send = _recorded(Transport._send, Journal(journal), name)
     client = JobClient(url, int(jobix), worker=name, timeout_s=TIMEOUT_S, retry_for_s=RETRY_FOR_S)
     if style == DELIVERING:
         deliver_left(client, Stopping())
@@ -47,7 +48,7 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
     stage, rng = 2 * (int(number) % 2), random.Random(seed)
     outputs = journal.with_name(OUTPUTS)
     outputs.mkdir(exist_ok=True)
-    while not _run(client, stage, CLIENT_STYLES[style], f"{outputs}/{{jobid}}-{stage + 1}", rng):
+    while not _run(client, stage, CLIENT_STYLES.get(style, DRAINING), f"{outputs}/{{jobid}}-{stage + 1}", rng):
         time.sleep(PAUSE_S)
 
 

@@ -134,6 +134,9 @@ class Final:
     steps: dict[int, list[Step]] = field(default_factory=dict)  # the events of each job, in order
     late_results: list[LateResult] = field(default_factory=list)
     rules: dict[int, dict[str, Any]] = field(default_factory=dict)  # of each working stage that has some
+    outputs: dict[tuple[int, int], str] = field(default_factory=dict)  # published: the content by job and working stage
+    set_aside: set[tuple[int, str]] = field(default_factory=set)  # refused results that a client kept: job, claim
+    undelivered: dict[str, int] = field(default_factory=dict)  # files of the outbox: the number of their reports
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order

@@ -1,7 +1,7 @@
 """Starts worker processes fast: python -m tests.faults.history.forker LOG.
 
 It has imported all modules of a worker, and forks a worker for each input line, a JSON list of the arguments of
-worker.main(). It prints the process id.
+worker.main() or client_worker.main(). It prints the process id.
 """
 
 import json
@@ -10,7 +10,8 @@ import signal
 import sys
 import traceback
 
-from tests.faults.history import worker
+from tests.faults.history import client_worker, worker
+from tests.faults.history.client_styles import CLIENT
 
 
 def _fork(arguments: list[str], log: str) -> int:
@@ -18,7 +19,8 @@ def _fork(arguments: list[str], log: str) -> int:
     if pid:
         return pid
     try:
-        worker.main(*arguments)
+        style = arguments[-2]
+        (client_worker if style.startswith(CLIENT) else worker).main(*arguments)
         os._exit(0)
     except BaseException:
         with open(log, "a") as file:

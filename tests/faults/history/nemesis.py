@@ -65,6 +65,8 @@ class Nemesis:
             server.kill()
             time.sleep(fault.lasts_s)
             server.start()
+        elif fault.effect == "down":
+            self._outage(server, fault.lasts_s)
         elif fault.effect in ("killed in a slow flush", "killed, flushes fail"):
             server.set_faults(slow_ms=int(fault.size), fails=int(fault.effect.endswith("fail")))
             time.sleep(fault.lasts_s)
@@ -88,10 +90,20 @@ class Nemesis:
             time.sleep(fault.lasts_s)
             server.set_faults(slow_ms=0, fails=0)
 
+    def _outage(self, server: FaultyServer, lasts_s: float) -> None:
+        at, start_ms = time.monotonic(), time.time_ns() // 1_000_000
+        server.kill()
+        time.sleep(lasts_s)
+        server.start()
+        if len(self._system.servers) == 1:
+            self._journal.write("outage", began_at=at, start_ms=start_ms, end_ms=time.time_ns() // 1_000_000)
+
     def _worker(self, fault: Fault) -> None:
         place = int(fault.target.split()[1])
         if fault.effect == "killed":
             self._team.replace(place)
+        elif fault.effect == "ended by its node":
+            self._team.end_node(place)
         else:
             self._team.signal(place, signal.SIGSTOP)
             time.sleep(fault.lasts_s)

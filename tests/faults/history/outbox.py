@@ -8,27 +8,28 @@ from tests.faults.history.final import Final
 from tests.faults.history.paths import describe
 from tests.faults.history.request_log import Report, RequestLog
 
-CONFLICT, NO_SUCH_JOB = 409, 404
+FINAL_REFUSALS = (404, 409)
+CLAIM_SPENT = "claim_spent"  # the error of a token for the next jobs: the request is repeated with another one
 RESULT_KEYS = ("result", "outputs")
 
 
 def finished_work_is_delivered(log: RequestLog, final: Final) -> Iterator[str]:
-    """The server accepted or refused each report that a client sent. A refused result is set aside, not deleted."""
-    for (job, claim), reports in _reports_of_clients(log).items():
-        if not any(report.accepted or report.refused for report in reports):
-            yield f"job {job}: the report of {reports[0].worker} with claim {claim} was never delivered"
-        refused = [report for report in reports if report.status in (CONFLICT, NO_SUCH_JOB)]
+    """The server accepted or refused each result that a client sent. A refused result is set aside, not deleted."""
+    for (job, claim), reports in _results_of_clients(log).items():
         is_accepted = any(report.accepted for report in reports)
-        if refused and not is_accepted and _has_result(refused[0]) and (job, claim) not in final.set_aside:
+        refused = [report for report in reports if report.status in FINAL_REFUSALS and report.code != CLAIM_SPENT]
+        if not is_accepted and not refused:
+            yield f"job {job}: the result of {reports[0].worker} with claim {claim} was never delivered"
+        if refused and not is_accepted and (job, claim) not in final.set_aside:
             yield f"job {job}: the refused result of {refused[0].worker} with claim {claim} was not set aside"
     for name, reports_left in final.undelivered.items():
         yield f"the outbox has {reports_left} undelivered reports in {name}"
 
 
-def _reports_of_clients(log: RequestLog) -> dict[tuple[int, str], list[Report]]:
+def _results_of_clients(log: RequestLog) -> dict[tuple[int, str], list[Report]]:
     by_claim: dict[tuple[int, str], list[Report]] = defaultdict(list)
     for report in log.reports:
-        if report.worker.startswith(CLIENT) and report.claim is not None:
+        if report.worker.startswith(CLIENT) and report.claim is not None and _has_result(report):
             by_claim[report.job, report.claim].append(report)
     return by_claim
 

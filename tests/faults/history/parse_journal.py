@@ -10,6 +10,7 @@ from tests.faults.history.request_log import (
     UNKNOWN_OUTCOMES,
     Grant,
     Heartbeat,
+    Outage,
     Report,
     RequestLog,
     Submission,
@@ -20,12 +21,16 @@ def parse_journal(lines: Iterable[dict[str, Any]]) -> RequestLog:
     """Builds the RequestLog from the lines of the journal."""
     requests: dict[str, dict[str, Any]] = {}
     responses: dict[str, dict[str, Any]] = {}
+    outages: list[Outage] = []
     for line in lines:
         if line["kind"] == "request":
             requests[line["id"]] = line
         elif line["kind"] == "response":
             responses[line["id"]] = line
-    log, sent_at = RequestLog(requests=len(requests), acknowledged=len(responses)), dict[str, float]()
+        elif line["kind"] == "outage":
+            outages.append(Outage(line["began_at"], line["start_ms"], line["end_ms"]))
+    log = RequestLog(requests=len(requests), acknowledged=len(responses), outages=outages)
+    sent_at = dict[str, float]()
     log.start_s = min((sent["at"] for sent in requests.values()), default=0)
     for number, sent in requests.items():
         response = responses.get(number, {})
@@ -49,9 +54,13 @@ def _add(
         log.submissions.append(Submission(**request, jobs={int(job): entry["jobcmd"] for job, entry in body.items()}))
         return
     if path == "/cancel_jobs":
-        log.cancels |= {(job["jobid"], job["jobstage"], job["attempt"]) for job in body["jobs"]}
+        for job in body["jobs"]:
+            if isinstance(job, int):
+                log.cancelled_jobs.add(job)
+            else:
+                log.cancels.add((job["jobid"], job["jobstage"], job["attempt"]))
         return
-    if path == "/heartbeat":
+    if path.startswith("/heartbeat"):
         states = content["jobs"] if accepted else [{}] * len(body)
         for held, state in zip(body, states, strict=True):
             deadline = milliseconds(state.get("deadline"))
@@ -79,7 +88,7 @@ def _add(
     token = headers.get("claim") if path.startswith("/get") else headers.get("next-claim")
     if token:
         count = re.search(r"\bn=(\d+)", path)
-        log.client_tokens[token] = int(count[1]) if count else 1
+        log.client_tokens[token] = max(int(count[1]) if count else 1, log.client_tokens.get(token, 0))
         if request["status"] is None or request["code"] in UNKNOWN_OUTCOMES:
             log.uncertain_tokens.add(token)
         sent_at.setdefault(token, request["at"])

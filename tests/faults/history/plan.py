@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-KINDS = ("kill", "stop", "disk", "commit", "clock", "net")
+KINDS = ("kill", "stop", "disk", "commit", "clock", "net", "node", "outage")
 PAUSES_S = {
     "server": (0.6, 1.8),
     "worker": (0.5, 6),
@@ -13,6 +13,7 @@ PAUSES_S = {
 }  # between two faults
 
 FAULTS_PER_TARGET = 20  # faults for each target in a round
+OUTAGE_S = (4.5, 5.0)  # longer than all leases and lifetimes
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ SERVER = (
     Choice("kill", "killed", (0.0, 0.3)),
     Choice("stop", "stopped", (0.2, 1.8)),
     Choice("clock", "clock moved", (0.3, 1.5), (-3000, 3000)),
+    Choice("outage", "down", OUTAGE_S),
 )
 SQLITE = (
     Choice("kill", "killed in a slow flush", (0.05, 0.4), (50, 250), weight=2),
@@ -49,7 +51,11 @@ SQLITE = (
     Choice("commit", "flushes fail", (0.05, 0.5), (0, 80)),
     Choice("commit", "flushes slow", (0.3, 1.2), (20, 250)),
 )
-WORKER = (Choice("kill", "killed", (0, 0)), Choice("stop", "stopped", (0.3, 2.0)))
+WORKER = (
+    Choice("kill", "killed", (0, 0)),
+    Choice("stop", "stopped", (0.3, 2.0)),
+    Choice("node", "ended by its node", (0, 0)),
+)
 NETWORK = (Choice("net", "lossy", (0.5, 1.5), (0.05, 0.4)),)
 POSTGRESQL = (
     Choice("disk", "disk full", (0.1, 0.4)),

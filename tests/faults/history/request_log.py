@@ -74,6 +74,20 @@ class Heartbeat(Request):
     deadline: int = 0  # ms
 
 
+@dataclass(frozen=True)
+class Outage:
+    """A time when no server ran. `at`: of the monotonic clock; start_ms, end_ms: of the wall clock."""
+
+    at: float
+    start_ms: int
+    end_ms: int
+
+    @property
+    def length_ms(self) -> int:
+        """How long it lasted."""
+        return self.end_ms - self.start_ms
+
+
 @dataclass
 class RequestLog:
     """All requests of a run. `one_clock`: there is one server, and its clock was not moved. `no_repeats`: the network
@@ -92,6 +106,8 @@ class RequestLog:
     one_clock: bool = False
     no_repeats: bool = False
     cancels: set[tuple[int, int, int]] = field(default_factory=set)  # requested: job, working stage, attempt
+    cancelled_jobs: set[int] = field(default_factory=set)  # requested, whatever their stage and attempt
+    outages: list[Outage] = field(default_factory=list)
 
     @cached_property
     def _reports_by_job(self) -> dict[int, list[Report]]:

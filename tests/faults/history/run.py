@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.history import checker, plan
+from tests.faults.history.client_files import read_clients
+from tests.faults.history.client_styles import DELIVERING, DRAINING_CLIENT
 from tests.faults.history.final import Final
 from tests.faults.history.journal import Journal, lines
 from tests.faults.history.nemesis import Nemesis
@@ -145,13 +147,20 @@ class Parts:
         self._team.finish()
         self._network.wait_until_idle()
         start_s, servers = time.monotonic(), self._system.servers
-        drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
-        self._team.start(drainers, lambda place: servers[place % len(servers)].url)
+        if self._scenario.runs_clients:  # one address: each has an outbox of its own
+            self._team.start([DRAINING_CLIENT] * 4, lambda _place: self._network.url)
+        else:
+            drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
+            self._team.start(drainers, lambda place: servers[place % len(servers)].url)
         while self._system.unfinished_jobs() and time.monotonic() < start_s + DRAIN_S:
             for stage in LIFETIME_S:
                 call(servers[0].url, self._jobix, f"/check_stages/{stage}/{stage - 1}")  # retries failed jobs
             time.sleep(0.05)
         self._team.finish()
+        if self._scenario.runs_clients:
+            self._team.start([DELIVERING], lambda _place: self._network.url)
+            self._team.wait(DRAIN_S)
+            self._team.finish()
         return time.monotonic() - start_s
 
     def log(self) -> RequestLog:
@@ -165,4 +174,5 @@ class Parts:
         """The final state of the database and the pages."""
         final = self._system.final()
         final.pages = self._pages.last(final)
+        read_clients(self._file.parent, final)
         return final

@@ -1,12 +1,13 @@
 """The scenarios of a run: its list, and the styles of its workers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
+from tests.faults.history.client_styles import CLIENT_STYLES
 from tests.faults.history.styles import (
     CHECKING,
     DRAINING,
@@ -25,14 +26,15 @@ NAME = "history"
 class Scenario:
     """`styles`: of the workers. `has_lifetimes`: else only leases bring jobs back. `rules`: of both working stages.
     `hosts`: the number of different hosts in the names of the workers; 0: names without a host. `draining`: the style
-    and number of the workers that do the remaining jobs."""
+    and number of the workers that do the remaining jobs. `runs_clients`: the workers run the client's own Worker."""
 
-    styles: dict[str, Style]
+    styles: Iterable[str]
     has_lifetimes: bool = True
     rules: dict[str, Any] = field(default_factory=dict)
     hosts: int = 0
     draining: Style = DRAINING
     drainers: int = 2
+    runs_clients: bool = False
 
     def make_list(self, url: str, jobix: int) -> None:
         """Makes the list of the run."""
@@ -58,7 +60,8 @@ def call(url: str, jobix: int, path: str, body: Any = None) -> None:
 
 SCENARIOS = {
     "mixed": Scenario(STYLES),
-    "leases": Scenario({name: style for name, style in STYLES.items() if style.lease_s}, has_lifetimes=False),
+    "leases": Scenario([name for name, style in STYLES.items() if style.lease_s], has_lifetimes=False),
+    "clients": Scenario([*CLIENT_STYLES] * 2, has_lifetimes=False, runs_clients=True),
     "checks": Scenario(CHECKING, rules={"check": {"command": "true"}}),
     "replication": Scenario(
         REPLICATING, rules={"replication": {"results": 2, "adaptive": False}}, hosts=8, draining=HONEST, drainers=8,

@@ -12,8 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from tests.support.paths import ROOT
 
+NODE_ENDS_S = 1.0  # between SIGTERM and SIGKILL
 STOP_TIMEOUT_S = 0.3  # time for a worker to end after SIGTERM; then it is killed, and its claims are lost
 
 
@@ -52,13 +55,31 @@ class Team:
         """Stops or continues the worker of a place."""
         self._signal(self._pids[place], number)
 
+    def end_node(self, place: int) -> None:
+        """Ends the worker of a place as a batch system does: SIGTERM to its commands and to it, later SIGKILL. Another
+        one starts."""
+        pid = self._pids[place]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(pid).children(recursive=True):
+                self._signal(process.pid, signal.SIGTERM)
+        self._signal(pid, signal.SIGTERM)
+        self._wait([pid], NODE_ENDS_S)
+        self.replace(place)
+
+    def wait(self, seconds: float) -> None:
+        """Returns when all workers have ended by themselves, or after that time."""
+        self._wait(self._pids, seconds)
+
+    def _wait(self, pids: list[int], seconds: float) -> None:
+        give_up_at = time.monotonic() + seconds
+        while any(map(self._is_alive, pids)) and time.monotonic() < give_up_at:
+            time.sleep(0.005)
+
     def finish(self) -> None:
         """Ends all workers. RuntimeError if one has crashed before."""
         for pid in self._pids:
             self._signal(pid, signal.SIGTERM)
-        give_up_at = time.monotonic() + STOP_TIMEOUT_S
-        while any(map(self._is_alive, self._pids)) and time.monotonic() < give_up_at:
-            time.sleep(0.005)
+        self.wait(STOP_TIMEOUT_S)
         for pid in self._pids:
             self._signal(pid, signal.SIGKILL)
         while any(map(self._is_alive, self._pids)):

@@ -23,6 +23,7 @@ from tests.faults.history.styles import Style
 TIMEOUT_S = 2.5  # for a response
 MAX_ATTEMPTS = 4  # attempts to send a request that gets no response
 REPEATED_SHARE = 0.06  # share of completed requests that are sent again, from 0 to 1
+CANCELLED_SHARE = 0.1  # share of submissions after which one of their jobs is cancelled
 JOBS_A_WORKER = 100_000
 HEARTBEAT_LIFETIMES = (
     0.3,
@@ -204,6 +205,8 @@ class Submitter:
         self._client.request_until_known("/set", jobs)
         if self._rng.random() < REPEATED_SHARE:
             self._client.request("/set", jobs)
+        if self._rng.random() < CANCELLED_SHARE:
+            self._client.request("/cancel_jobs", {"jobs": [int(self._rng.choice(list(jobs)))]})
         time.sleep(self._rng.uniform(0.05, 0.2))
 
 
