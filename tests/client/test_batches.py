@@ -212,3 +212,24 @@ def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine_j
             time.sleep(0.3)
 
     assert Worker(nine_jobs, 0, work).run() == Tally(done=9)
+
+
+def test_jobs_whose_claims_are_lost_before_they_start_do_not_end_the_worker(client, url, jobix, monkeypatch, until):
+    """A suspended machine, for example: its jobs are lost, and others do them."""
+    monkeypatch.setattr("client.worker.renewal.FIRST_OF_BATCH_S", 0.05)
+    client.set({jobid: {} for jobid in range(40)})
+    others = []
+
+    def work(job):
+        if job.jobid == 12 and not others:  # in the third claim, of jobs 9 and up
+            operator = JobClient(url, jobix)
+            operator.lifetime(1, 0.0001)
+            until(lambda: operator.check_stages(1, 0).ok and operator.progress().working == 0)
+            operator.lifetime(1, 0)
+            others.append(Worker(operator, 0, lambda job: None, wait_s=0).run())
+            job.stopped.wait(10)
+            time.sleep(0.1)  # until the states of all claims are known
+
+    tally = Worker(client, 0, work).run()
+    assert (tally.done, tally.lost, others) == (9, 31, [Tally(done=31)])
+    assert client.progress().done == 40
