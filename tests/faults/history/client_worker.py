@@ -27,6 +27,7 @@ from tests.faults.history.journal import Journal
 
 TIMEOUT_S = 2.5  # for a response
 RETRY_FOR_S = 60
+WAIT_S = 1.0  # for a job; then it starts again, and delivers what others left in the outbox
 PAUSE_S = 0.1  # after an error that ends the client's worker
 DRAINING = ClientStyle(1, (0, 0))
 # Of a shell. A brace of it is doubled, since fields of the job have single ones.
@@ -53,11 +54,11 @@ def main(url: str, jobix: str, name: str, number: str, seed: str, style: str, fi
 
 
 def _run(client: JobClient, stage: int, style: ClientStyle, output: str, rng: random.Random) -> bool:
-    """Works until a signal or an error. Returns whether it was a signal."""
+    """Works until no job is left, a signal or an error. Returns whether it was a signal."""
     work: Work = _function(style, rng)
     if style.runs_commands:
         work = ["sh", "-c", COMMAND, "sh", "{output}", f"{rng.uniform(*style.work_s):.3f}"]
-    worker = Worker(client, stage, work, forever=True, outputs=[output], lease_s=style.lease_s)
+    worker = Worker(client, stage, work, wait_s=WAIT_S, outputs=[output], lease_s=style.lease_s)
     try:
         worker.run()
     except (Undelivered, ServerFailed, ServerUnreachable) as problem:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 _JOBS = "SELECT jobid, jobstage, claim, overdue, outcome, result, jobcmd FROM job"
 _ENDS = """SELECT jobid, event.claim, from_stage, to_stage, kind, at, event.worker, message
     FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL ORDER BY event.id"""
-_STEPS = """SELECT jobid, kind, from_stage, to_stage, event.claim, message
+_STEPS = """SELECT jobid, kind, from_stage, to_stage, event.claim, message, event.worker
     FROM event JOIN job ON job.id = event.job_id ORDER BY event.id"""
 _COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
 _FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
@@ -112,6 +112,7 @@ class Step(NamedTuple):
     new: int
     claim: str | None = None
     message: str | None = None
+    worker: str | None = None
 
 
 def is_failure(message: str | None) -> bool:

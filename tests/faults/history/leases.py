@@ -7,6 +7,8 @@ from tests.faults.history.paths import describe
 from tests.faults.history.request_log import RequestLog
 from tests.faults.history.styles import MAX_ATTEMPTS
 
+LOST_WORKERS = 3
+
 
 def lost_jobs_return_to_their_stage(log: RequestLog, final: Final) -> Iterator[str]:
     """A job whose lease ended returns to the stage that it was claimed from. Only a claim with a lease is lost so."""
@@ -37,26 +39,25 @@ def renewals_keep_the_time_limit(log: RequestLog, _final: Final) -> Iterator[str
 
 
 def attempts_are_counted(_log: RequestLog, final: Final) -> Iterator[str]:
-    """A job fails after MAX_ATTEMPTS failed attempts in its stage, and not before. An interrupted one is no failure."""
+    """A job fails after MAX_ATTEMPTS failed attempts in its stage, or when enough different workers were lost with it,
+    and not before. An interrupted attempt is no failure."""
     for jobid, steps in final.steps.items():
-        failures = 0
+        failures, lost = 0, set[str | None]()
         for step in steps:
+            if step.message == LOST:
+                lost.add(step.worker)
             if step.kind == "failed":
-                if failures + 1 != MAX_ATTEMPTS and not _may_fail_early(step):
+                if failures + 1 != MAX_ATTEMPTS and len(lost) < LOST_WORKERS:
                     yield f"job {jobid} failed after {failures + 1} failed attempts instead of {MAX_ATTEMPTS}"
-                failures = 0
+                failures, lost = 0, set()
             elif step.kind in ("requeued", "released") and step.new < step.old:
                 if step.claim is not None and _is_failed_attempt(step):
                     failures += 1
                 if failures >= MAX_ATTEMPTS:
                     yield f"job {jobid} had {failures} failed attempts in stage {step.old}, and did not fail"
             elif step.kind == "completed":
-                failures = 0
+                failures, lost = 0, set()
 
 
 def _is_failed_attempt(step: Step) -> bool:
     return step.message in BY_SWEEP if step.kind == "requeued" else is_failure(step.message)
-
-
-def _may_fail_early(_step: Step) -> bool:
-    return False

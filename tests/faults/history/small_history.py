@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.faults.history.final import EXPIRED, ClaimEnd, Final, Job, LateResult, Step
-from tests.faults.history.request_log import Grant, Heartbeat, Report, RequestLog, Submission
+from tests.faults.history.request_log import Grant, Heartbeat, Outage, Report, RequestLog, Submission
 
 RESULT_A, RESULT_B = {"claim": "a", "stage": 1}, {"claim": "b", "stage": 3}
 JOBCMD = {"job": 1}
@@ -36,6 +36,10 @@ class SmallHistory:
         self.problems: list[str] = []
         self.late_results: list[LateResult] = []
         self.rules: dict[int, dict[str, Any]] = {}
+        self.outputs: dict[tuple[int, int], str] = {}
+        self.set_aside: set[tuple[int, str]] = set()
+        self.undelivered: dict[str, int] = {}
+        self.outages: list[Outage] = []
         self.steps = [
             Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
         ]  # fmt: skip
@@ -61,6 +65,16 @@ class SmallHistory:
         self.workers = {"ann": (0, 1), "bob": (1, 0), "cat": (1, 0)}
         self.counters |= {1: (0, 0, 0, 1)}
 
+    def by_a_client(self) -> None:
+        """Makes a worker with our own client do the first stage; it declares an output."""
+        self.report_a = replace(
+            self.report_a, worker="client-1", body=self.report_a.body | {"outputs": [{"path": "/out"}]}
+        )
+        self.grant_a = replace(self.grant_a, worker="client-1")
+        self.claim_ends[0] = replace(self.claim_ends[0], worker="client-1")
+        self.workers = {"client-1": (1, 0), "bob": (1, 0)}
+        self.outputs = {(7, 1): ".jm-7-1-a\n.jm-7-1-a\n"}
+
     @property
     def request_log(self) -> RequestLog:
         """The requests and responses of the workers."""
@@ -85,12 +99,15 @@ class SmallHistory:
             self.client_tokens,
             one_clock=True,
             no_repeats=True,
+            outages=self.outages,
         )
 
     @property
     def final(self) -> Final:
         """The final state of the database."""
-        return Final(
+        final = Final(
             {7: self.job}, self.claim_ends, self.counters, self.finished, self.finished, self.workers, self.pages,
             self.problems, {7: self.steps}, self.late_results, self.rules,
         )  # fmt: skip
+        final.outputs, final.set_aside, final.undelivered = self.outputs, self.set_aside, self.undelivered
+        return final
