@@ -19,6 +19,7 @@ _RULES = "SELECT stage, rules FROM lifetime WHERE rules IS NOT NULL"
 
 
 LOST, EXPIRED, INTERRUPTED = "lost", "expired", "interrupted"  # messages of events
+LATE_RESULT = "late result"  # the message of the event that gives a job back to its lost claim
 NODE_ENDED = "the node ended"  # the error of an interrupted attempt
 INVALID = "invalid: "  # the start of the message of a result that did not pass
 BY_SWEEP = (LOST, EXPIRED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.faults.history.final import BY_SWEEP, LOST, Final, Step, is_failure
+from tests.faults.history.final import BY_SWEEP, LATE_RESULT, LOST, Final, Step, is_failure
 from tests.faults.history.paths import describe
 from tests.faults.history.request_log import RequestLog
 from tests.faults.history.styles import MAX_ATTEMPTS
@@ -47,11 +47,15 @@ def attempts_are_counted(_log: RequestLog, final: Final) -> Iterator[str]:
             if step.message == LOST:
                 lost.add(step.worker)
             if step.kind == "failed":
-                if failures + 1 != MAX_ATTEMPTS and len(lost) < LOST_WORKERS:
-                    yield f"job {jobid} failed after {failures + 1} failed attempts instead of {MAX_ATTEMPTS}"
-                failures, lost = 0, set()
+                failures += 1
+                if failures != MAX_ATTEMPTS and len(lost) < LOST_WORKERS:
+                    yield f"job {jobid} failed after {failures} failed attempts instead of {MAX_ATTEMPTS}"
+            elif step.kind == "renewed" and step.message == LATE_RESULT:
+                failures -= 1  # the attempt was counted as lost
             elif step.kind in ("requeued", "released") and step.new < step.old:
-                if step.claim is not None and _is_failed_attempt(step):
+                if step.claim is None:  # a request to retry it
+                    failures, lost = 0, set()
+                elif _is_failed_attempt(step):
                     failures += 1
                 if failures >= MAX_ATTEMPTS:
                     yield f"job {jobid} had {failures} failed attempts in stage {step.old}, and did not fail"

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.faults.history.checker import violations
-from tests.faults.history.final import LOST, ClaimEnd, Job, LateResult, Step
+from tests.faults.history.final import LATE_RESULT, LOST, ClaimEnd, Job, LateResult, Step
 from tests.faults.history.request_log import Grant, Heartbeat, Report
 from tests.faults.history.small_history import RESULT_A, RESULT_B, SmallHistory
+from tests.faults.history.styles import MAX_ATTEMPTS
 
 
 @pytest.fixture
@@ -47,6 +48,17 @@ def test_a_late_result_wins_if_nobody_claimed_the_job(history: SmallHistory) -> 
     history.counters |= {1: (0, 0, 0, 1)}
     history.workers |= {"ann": (1, 1)}
     assert found_violations(history) == []
+
+
+def test_a_late_result_that_does_not_pass_counts_once(history: SmallHistory) -> None:
+    steps = [Step("requeued", 1, 0, "x", LOST), Step("claimed", 0, 1)] * (MAX_ATTEMPTS - 1)
+    steps += [
+        Step("renewed", 1, 1, None, LATE_RESULT),
+        Step("released", 1, 0, "x", "invalid: no"),
+        Step("claimed", 0, 1),
+    ]
+    history.steps[1:1] = steps
+    assert not [violation for violation in found_violations(history) if "failed attempts" in violation]
 
 
 def test_rules_of_a_stage_that_are_kept_are_not_a_violation(history: SmallHistory) -> None:
