@@ -3,71 +3,11 @@
 To re-target a fault after a change of the code, name the new module, function or SQL constant, and the text in it.
 """
 
-import json
-import os
-from dataclasses import dataclass
-from pathlib import Path
+from tests.faults.mutant import QUERIES, SQLITE, STORE, Edit, Mutant, by_checker, by_tests
+from tests.faults.mutants_of_results import RESULT_MUTANTS
 
-from tests.faults.history.run import Options
-from tests.support.paths import ROOT
-
-PLANTING = Path(__file__).with_name("planting")
-STORE = "jobserver.store"
-QUERIES = "jobserver.store.queries"
-SECONDS = 30
 LATE = ("renewing",) * 5 + ("slow", "choosing") * 2  # workers that report and renew about the deadline
 QUICK = ("founding", "choosing", "batching", "proving") * 3  # workers that share commits
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A change of the text of a function or of a constant, made when its module is imported."""
-
-    module: str
-    name: str
-    changes: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Tests of the suite, as arguments of pytest; one of them must fail."""
-
-    arguments: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Checker:
-    """A run of the history checker, which must report one of these sentences."""
-
-    options: Options
-    sentences: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault."""
-
-    name: str
-    edits: tuple[Edit, ...]
-    found_by: Suite | Checker
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that plant the fault into every Python process."""
-        edits = json.dumps([[edit.module, edit.name, edit.changes] for edit in self.edits])
-        path = os.pathsep.join([str(PLANTING), str(ROOT)])
-        return {"PLANTED_FAULT": edits, "PYTHONPATH": path}
-
-
-def _tests(*arguments: str) -> Suite:
-    return Suite(arguments)
-
-
-def _checker(seed: int, *sentences: str, **options: object) -> Checker:
-    return Checker(Options(seed, SECONDS, **options), sentences)
-
-
-_SQLITE = ("-k", "not postgresql")
 _LATE = "deadline < :now AND overdue = 0 AND outcome = 'none' AND hold <> 'delayed'"
 _CLAIMING, _COMPLETING, _REQUEUING = f"{QUERIES}.claiming", f"{QUERIES}.completing", f"{QUERIES}.requeuing"
 
@@ -82,7 +22,7 @@ MUTANTS = (
                  " for entry in batch]; time.sleep(0); self._end(connection, run_blocking)"},
             ),
         ),
-        _checker(586, "is lost", "is missing", "no end of that claim", faults=("commit",), styles=QUICK),
+        by_checker(586, "is lost", "is missing", "no end of that claim", faults=("commit",), styles=QUICK),
     ),
     Mutant(
         "claim in two statements",
@@ -95,7 +35,7 @@ MUTANTS = (
                  "n=request.n))]) + ')')"},
             ),
         ),
-        _checker(1, "is missing, and has no end", "overlap", database="postgresql", servers=2, faults=("net",)),
+        by_checker(1, "is missing, and has no end", "overlap", database="postgresql", servers=2, faults=("net",)),
     ),
     Mutant(
         "counters outside of the transaction",
@@ -106,7 +46,7 @@ MUTANTS = (
                  "self._end(connection, run_blocking); run_blocking(connection.begin); transaction.flush()"},
             ),
         ),
-        _checker(232, "the recount is", faults=("commit",)),
+        by_checker(232, "the recount is", faults=("commit",)),
     ),
     Mutant(
         "report without token",
@@ -117,7 +57,7 @@ MUTANTS = (
                 {"AND held.claim || '' = json_extract(row.value, '$[1]')": ""},
             ),
         ),
-        _checker(1, "though its claim was lost", "no report requested this end", faults=("stop",), styles=LATE),
+        by_checker(1, "though its claim was lost", "no report requested this end", faults=("stop",), styles=LATE),
     ),
     Mutant(
         "sweep without recheck",
@@ -139,12 +79,12 @@ MUTANTS = (
                 {f"id IN (SELECT id FROM job WHERE {_LATE} ORDER BY deadline LIMIT :n) AND {_LATE}": "id = :n"},
             ),
         ),
-        _checker(276, "before its deadline", faults=("commit",), styles=LATE),
+        by_checker(276, "before its deadline", faults=("commit",), styles=LATE),
     ),
     Mutant(
         "a lost lease only flags its job",
         (Edit("jobserver.jobs.expiry", "_expire", {"requeuing.requeue_lost(tx, now, TOGETHER)": "[]"}),),
-        _checker(1, "did not return by itself", faults=("kill",), scenario="leases"),
+        by_checker(1, "did not return by itself", faults=("kill",), scenario="leases"),
     ),
     Mutant(
         "a renewal extends the lifetime",
@@ -155,17 +95,17 @@ MUTANTS = (
                  "AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)": ""},
             ),
         ),
-        _checker(1, "beyond its time limit", faults=("kill",), styles=("leasing",) * 8),
+        by_checker(1, "beyond its time limit", faults=("kill",), styles=("leasing",) * 8),
     ),
     Mutant(
         "an interrupted attempt is a failure",
         (Edit(_COMPLETING, "end_claim", {"int(report.is_failure)": "int(report.cause is not None)"}),),
-        _checker(1, "failed attempts instead of", faults=("kill",), styles=("interrupted",) * 8),
+        by_checker(1, "failed attempts instead of", faults=("kill",), styles=("interrupted",) * 8),
     ),
     Mutant(
         "expiry clears the claim of a flagged job",
         (Edit(_REQUEUING, "_MARK", {"SET overdue = 1,": "SET overdue = 1, claim = NULL,"}),),
-        _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
+        by_tests("tests/protocol/test_protocol_heartbeat.py", *SQLITE),
     ),
     Mutant(
         "the worker's name instead of its token",
@@ -176,32 +116,32 @@ MUTANTS = (
                  "AND (claim = :claim OR worker IN (SELECT e.worker FROM event e WHERE e.claim = :claim))"},
             ),
         ),
-        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+        by_tests("tests/protocol/test_taken_back.py", *SQLITE),
     ),
     Mutant(
         "expiry is no failure",
         (Edit(_REQUEUING, "_REQUEUE", {"failures = failures + jobstage % 2": "failures = failures"}),),
-        _tests("tests/protocol/test_protocol_expiry.py", *_SQLITE),
+        by_tests("tests/protocol/test_protocol_expiry.py", *SQLITE),
     ),
     Mutant(
         "requeue keeps the token",
         (Edit(_REQUEUING, "_REQUEUE", {"claim = NULL,": ""}),),
-        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+        by_tests("tests/protocol/test_taken_back.py", *SQLITE),
     ),
     Mutant(
         "batches are proved on SQLite only",
         (Edit(f"{STORE}.postgresql", "Postgresql.fragments", {"AND claim || '' = row.value ->> 1 ": ""}),),
-        _tests("tests/protocol/test_protocol_update_jobs.py", "-k", "not sqlite"),
+        by_tests("tests/protocol/test_protocol_update_jobs.py", "-k", "not sqlite"),
     ),
     Mutant(
         "a heartbeat revives a lost claim",
         (Edit(_CLAIMING, "_RENEW", {"AND claim = :claim": "AND CAST(:claim AS TEXT) IS NOT NULL"}),),
-        _tests("tests/protocol/test_protocol_heartbeat.py", *_SQLITE),
+        by_tests("tests/protocol/test_protocol_heartbeat.py", *SQLITE),
     ),
     Mutant(
         "a stale release frees the successor",
         (Edit(_COMPLETING, "_WITH_CLAIM", {"AND claim = :claim": "AND (claim = :claim OR jobstage > :to)"}),),
-        _tests("tests/protocol/test_protocol_update_job.py", *_SQLITE),
+        by_tests("tests/protocol/test_protocol_update_job.py", *SQLITE),
     ),
     Mutant(
         "a cancel reaches the next claim",
@@ -210,12 +150,12 @@ MUTANTS = (
             Edit(_CLAIMING, "_CLAIM_ONE_EACH", {" cancel = 0,": ""}),
             Edit(_REQUEUING, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),
-        _tests("tests/protocol/test_taken_back.py", *_SQLITE),
+        by_tests("tests/protocol/test_taken_back.py", *SQLITE),
     ),
     Mutant(
         "a repeated claim takes another job",
         (Edit(_CLAIMING, "held_under", {"return [": "return [] and ["}),),
-        _tests("tests/protocol/test_protocol_get.py", *_SQLITE),
+        by_tests("tests/protocol/test_protocol_get.py", *SQLITE),
     ),
     Mutant(
         "the checker ignores overlapping claims",
@@ -224,6 +164,7 @@ MUTANTS = (
                 "tests.faults.history.overlaps", "no_two_claims_overlap", {"min(granted) < held_until": "False"}
             ),
         ),
-        _tests("tests/faults/history/test_checker.py"),
+        by_tests("tests/faults/history/test_checker.py"),
     ),
+    *RESULT_MUTANTS,
 )  # fmt: skip

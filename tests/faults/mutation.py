@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.history.run import run
-from tests.faults.mutants import MUTANTS, Checker, Mutant, Suite
+from tests.faults.mutant import Checker, Mutant, Suite
+from tests.faults.mutants import MUTANTS
 from tests.support.paths import ROOT
 
 TIMEOUT_S = 180

@@ -25,7 +25,7 @@ from tests.faults.history.system import running_system
 from tests.faults.history.team import Team
 
 ROUND_S = 4
-DRAIN_S = 20
+DRAIN_S = 40
 MAX_SHOWN = 30
 NEEDS_COMPILER = ("clock moved", "flushes fail", "flushes slow", "killed in a slow flush", "killed, flushes fail")
 SUBMITTERS = ["submitting", "submitting"]
@@ -34,7 +34,7 @@ SUBMITTERS = ["submitting", "submitting"]
 @dataclass(frozen=True)
 class Options:
     """The options of a run. `styles`: of its workers, those of the scenario by default; `environment`: more variables
-    for its servers."""
+    for its servers and workers."""
 
     seed: int
     seconds: float = 30
@@ -125,7 +125,7 @@ class Parts:
         ports = [server.port for server in self._system.servers]
         self._network = Network(f"{options.seed}", self._file, ports)
         stack.callback(self._network.close)
-        self._team = Team(self._jobix, f"{options.seed}", self._file, self._scenario.hosts)
+        self._team = Team(self._jobix, f"{options.seed}", self._file, self._scenario.hosts, options.environment)
         stack.callback(self._team.close)
         self._pages = Pages(self._system.servers, NAME)
         stack.callback(self._pages.close)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -64,7 +64,8 @@ SCENARIOS = {
     "clients": Scenario([*CLIENT_STYLES] * 2, has_lifetimes=False, runs_clients=True),
     "checks": Scenario(CHECKING, rules={"check": {"command": "true"}}),
     "replication": Scenario(
-        REPLICATING, rules={"replication": {"results": 2, "adaptive": False}}, hosts=8, draining=HONEST, drainers=8,
+        REPLICATING, rules={"replication": {"results": 2, "adaptive": False}}, hosts=8,
+        draining=replace(HONEST, batch_size=10), drainers=8,
     ),
 }  # fmt: skip
 ALL_STYLES = STYLES | CHECKING | REPLICATING

@@ -23,8 +23,9 @@ STOP_TIMEOUT_S = 0.3  # time for a worker to end after SIGTERM; then it is kille
 class Team:
     """Real processes of worker.py."""
 
-    def __init__(self, jobix: int, seed: str, journal: Path, hosts: int = 0) -> None:
-        """hosts: the number of different hosts in the names of the workers; 0: names without a host."""
+    def __init__(self, jobix: int, seed: str, journal: Path, hosts: int, environment: dict[str, str]) -> None:
+        """hosts: the number of different hosts in the names of the workers; 0: names without a host. environment: more
+        variables of the workers."""
         self._hosts = hosts
         self._jobix = jobix
         self._seed = seed
@@ -38,7 +39,7 @@ class Team:
         self._lock = threading.Lock()
         self._forker = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.history.forker", str(self._log)],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def start(self, styles: list[str], url: Callable[[int], str]) -> None:

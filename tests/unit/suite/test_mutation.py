@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mutants import MUTANTS, Edit, Mutant, Suite
+from tests.faults.mutant import Edit, Mutant, Suite
+from tests.faults.mutants import MUTANTS
 from tests.faults.mutation import FOUND, planting_error, verdict
 
 
