@@ -7,8 +7,15 @@ _ATTEMPT = "client.worker.attempt"
 RESULT_MUTANTS = (
     Mutant(
         "a late result wins against the next claim",
-        (Edit(f"{QUERIES}.late_results", "_RESTORE", {"AND claim IS NULL AND previous_claim = :claim": ""}),),
-        by_checker(1, "though another worker had claimed it", faults=("stop",), scenario="leases"),
+        (
+            Edit(
+                f"{QUERIES}.late_results", "_RESTORE",
+                {"claim = previous_claim,": "claim = :claim,",
+                 "AND claim IS NULL AND previous_claim = :claim": "",
+                 "jobstage = :stage": "jobstage IN (:stage, :work)"},
+            ),
+        ),
+        by_checker(1, "though another worker had claimed it", "overlap", faults=("stop",), scenario="leases"),
     ),
     Mutant(
         "late results are dropped",
@@ -33,7 +40,7 @@ RESULT_MUTANTS = (
     ),
     Mutant(
         "a cancelled attempt is repeated",
-        (Edit(f"{QUERIES}.completing", "_WITH_CLAIM", {"(cancel = 1 OR :failure = 1)": "(:failure = 1)"}),),
+        (Edit(f"{QUERIES}.completing", "_WITH_CLAIM", {"(cancel = 1 OR (": "(1 = 0 OR ("}),),
         by_tests("tests/protocol/test_operator_verbs.py", *SQLITE),
     ),
     Mutant(

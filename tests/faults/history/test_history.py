@@ -13,6 +13,7 @@ RUNS = [
     Options(seed=15, seconds=4, scenario="leases"),
     Options(seed=16, seconds=4, database="postgresql", servers=3, scenario="checks"),
     Options(seed=17, seconds=4, scenario="replication"),
+    Options(seed=18, seconds=8, scenario="clients"),
 ]
 
 

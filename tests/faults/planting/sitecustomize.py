@@ -4,6 +4,8 @@ The environment variable PLANTED_FAULT holds the edits as JSON: [[module, name, 
 made right after the module is imported, before another module can copy the name. Standard library only.
 """
 
+import __future__
+
 import functools
 import importlib.abc
 import importlib.machinery
@@ -63,7 +65,9 @@ def _changed(value: Any, changes: Changes) -> Any:
         return text
     function: FunctionType = getattr(value, "__func__", value)
     made: dict[str, Any] = {}
-    exec(compile(text, function.__code__.co_filename, "exec"), function.__globals__, made)
+    # Annotations stay text: a module may import their names for type checkers only.
+    code = compile(text, function.__code__.co_filename, "exec", __future__.annotations.compiler_flag)
+    exec(code, function.__globals__, made)
     return made[function.__name__]
 
 
