@@ -52,7 +52,7 @@ RESULT_MUTANTS = (
                  "outputs = measure(job); from client.worker.outputs import publish; publish(outputs)"},
             ),
         ),
-        by_checker(1, "the output of stage", "an output of stage", faults=("stop",), scenario="clients"),
+        by_tests("tests/client/test_outputs.py"),
     ),
     Mutant(
         "the outbox is empty after a kill",
