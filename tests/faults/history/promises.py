@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.faults.history.final import ClaimEnd, Final
 from tests.faults.history.paths import describe
-from tests.faults.history.request_log import ACCEPTED, RequestLog, Submission
+from tests.faults.history.request_log import ACCEPTED, Report, RequestLog, Submission
 
 
 def ends_by_claim(final: Final) -> dict[tuple[int, str], ClaimEnd]:
@@ -68,12 +68,17 @@ def acknowledged_reports_exist(log: RequestLog, final: Final) -> Iterator[str]:
         end = known.get((report.job, report.claim))
         if end is None:
             yield f"{subject} with claim {report.claim} was accepted; the history has no end of that claim"
-        elif end.to != report.left_in or not end.is_reported:
+        elif end.to != report.left_in or not (end.is_reported or _failed_before(report, end)):
             yield f"{subject} was accepted, though its claim was lost: {describe(end)}"
     moves = Counter((end.job, end.to) for end in final.claim_ends if end.is_reported)
     for (job, to), times in reported.items():
         if times > moves[job, to]:
             yield f"job {job}: {times} reports to stage {to} without a claim, {moves[job, to]} are in the history"
+
+
+def _failed_before(report: Report, end: ClaimEnd) -> bool:
+    """Whether the job had failed with the loss of the claim; the response to a report of a failure says so."""
+    return end.has_failed and report.to < end.stage
 
 
 def every_move_has_a_report(log: RequestLog, final: Final) -> Iterator[str]:

@@ -61,6 +61,13 @@ def test_a_late_result_that_does_not_pass_counts_once(history: SmallHistory) -> 
     assert not [violation for violation in found_violations(history) if "failed attempts" in violation]
 
 
+def test_a_failure_that_is_reported_after_the_loss_is_not_a_violation(history: SmallHistory) -> None:
+    history.lost()
+    history.report_a = replace(history.report_a, status=200, code=None, to=0, left_in=1, body={"error": "no disk"})
+    history.claim_ends[0] = ClaimEnd(7, "a", 1, 1, "failed", 5500, "ann", LOST)
+    assert not [violation for violation in found_violations(history) if "accepted" in violation]
+
+
 def test_rules_of_a_stage_that_are_kept_are_not_a_violation(history: SmallHistory) -> None:
     history.rules = {3: {"check": {"command": "true"}, "replication": {"results": 2, "adaptive": False}}}
     history.report_b = replace(history.report_b, body=history.report_b.body | {"passed": True})
