@@ -90,7 +90,7 @@ demo: setup
 # Three processes: tests wait for a third of their time. Without Chromium, Apache, Slurm or a compiler some tests are skipped,
 # and the last line reports that; with REQUIRE_ALL=1 they fail.
 LONG = tests/deploy/apache/test_load.py tests/deploy/test_newcomer.py tests/deploy/test_slurm.py \
-	tests/faults/test_crashes.py tests/faults/test_races.py
+	tests/faults/test_crashes.py tests/faults/test_outages.py tests/faults/test_races.py
 test: setup-dev lint
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)

@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.jobs.expiry import Expiry, Retention
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
+    from jobserver.jobs.outages import Outages
     from jobserver.jobs.set_aside import HostCare
     from jobserver.server import hosting
     from jobserver.server.settings import key_file, load, secret_key
@@ -78,7 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     publisher = Publisher(long_polls, heartbeat_waits)
     commit_queue = CommitQueue(database, publisher.publish, settings.busy_timeout_s)
     keys = Keys(key, database)
-    expiry = Expiry(commit_queue, database)
+    outages = Outages(commit_queue, database, settings.sweep_every_s, settings.grace_minutes)
+    expiry = Expiry(commit_queue, database, outages)
     retention = Retention(commit_queue, database, settings.history_days)
     app.extensions[NAME] = Services(
         settings=settings,

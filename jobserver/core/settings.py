@@ -59,6 +59,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sweep_every_s: Annotated[
         float, Meta(gt=0, le=3600, description="Seconds between two sweeps for jobs past their deadline.")
     ] = 1.0
+    grace_minutes: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1440,
+            description="After an outage of the server: the least time before jobs expire that had less time left. After"
+            " a longer outage it is the length of the outage, up to an hour.",
+        ),
+    ] = 5.0
     require_claim: Annotated[
         bool, Meta(description="Whether /update_job requires a claim token. Founding workers send none.")
     ] = False

@@ -7,6 +7,7 @@ from functools import partial
 
 from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
+from jobserver.jobs.outages import Outages
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import events, late_results, lists, losses, requeuing, statistics
@@ -23,14 +24,15 @@ HOURS_AFTER_MS = 50 * MS_PER_HOUR
 class Expiry:
     """The operations on jobs past their deadline, over one commit queue."""
 
-    def __init__(self, commit_queue: CommitQueue, database: Database) -> None:
+    def __init__(self, commit_queue: CommitQueue, database: Database, outages: Outages) -> None:
         self._commit_queue = commit_queue
         self._database = database
+        self._outages = outages
 
     def sweep(self) -> int:
         """Marks, fails or requeues every job whose lifetime in its stage has ended; returns their number."""
         total = 0
-        while self._database.read(requeuing.ANY_DUE, now=(now := now_ms())):
+        while self._database.read(requeuing.ANY_DUE, now=(now := self._outages.sweep_time())):
             # The time of queuing, not of execution: a heartbeat that is earlier in the queue is in time.
             total += self._commit_queue.run(partial(_expire, now=now))
         return total

@@ -92,7 +92,7 @@ MUTANTS = (
             Edit(
                 _CLAIMING, "_RENEW",
                 {"WHEN lifetime_end < :now + lease_ms THEN lifetime_end ELSE": "ELSE",
-                 "AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)": ""},
+                 "AND (lease_ms IS NULL OR overdue = 0)": ""},
             ),
         ),
         by_checker(1, "beyond its time limit", faults=("kill",), styles=("leasing",) * 8),
@@ -156,6 +156,11 @@ MUTANTS = (
         "a repeated claim takes another job",
         (Edit(_CLAIMING, "held_under", {"return [": "return [] and ["}),),
         by_tests("tests/protocol/test_protocol_get.py", *SQLITE),
+    ),
+    Mutant(
+        "claims expire in an outage",
+        (Edit("jobserver.jobs.outages", "Outages.sweep_time", {"self._end_outage(now)": "pass"}),),
+        _tests("tests/protocol/test_outages.py", *_SQLITE),
     ),
     Mutant(
         "the checker ignores overlapping claims",

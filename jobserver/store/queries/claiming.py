@@ -60,12 +60,13 @@ _HELD_UNDER = f"""SELECT {_COLUMNS} FROM job
     WHERE claim = :claim AND list_id + 0 = :list ORDER BY priority DESC, jobid"""  # + 0: not the list's index
 _SPENT = "SELECT 1 FROM event WHERE claim = :claim AND list_id = :list LIMIT 1"
 _OWN_TOKEN = "UPDATE job SET claim = :own WHERE id = :id AND claim = :claim"
+# Only a sweep ends a claim beyond its lifetime: after an outage it gives the claim more time.
 _RENEW = """UPDATE job SET renewed = :now, failures = failures - overdue, previous_overdue = overdue, overdue = 0,
     deadline = CASE WHEN lease_ms IS NULL THEN :now + (SELECT lifetime_ms FROM lifetime
             WHERE list_id = :list AND stage = job.jobstage AND lifetime_ms > 0)
         WHEN lifetime_end < :now + lease_ms THEN lifetime_end ELSE :now + lease_ms END
     WHERE list_id = :list AND jobid = :jobid AND claim = :claim AND jobstage % 2 = 1
-    AND (lease_ms IS NULL OR lifetime_end IS NULL OR lifetime_end > :now)
+    AND (lease_ms IS NULL OR overdue = 0)
     RETURNING id, jobstage, deadline, cancel, previous_overdue, worker"""
 
 _HELD_TOKENS = """SELECT jobid, claim FROM job WHERE list_id = :list AND jobid IN ({json_ids})
