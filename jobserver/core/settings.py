@@ -64,8 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             ge=0,
             le=1440,
-            description="After an outage of the server: the least time before jobs expire that had less time left. After"
-            " a longer outage it is the length of the outage, up to an hour.",
+            description="After an outage of the server, jobs that were running do not expire for this number of"
+            " minutes, or for the length of the outage if it is longer, up to an hour.",
         ),
     ] = 5.0
     require_claim: Annotated[
