@@ -158,7 +158,7 @@ MUTANTS = (
         by_tests("tests/protocol/test_protocol_get.py", *SQLITE),
     ),
     Mutant(
-        "claims expire in an outage",
+        "jobs expire in an outage",
         (Edit("jobserver.jobs.outages", "Outages.sweep_time", {"self._end_outage(now)": "pass"}),),
         _tests("tests/protocol/test_outages.py", *_SQLITE),
     ),

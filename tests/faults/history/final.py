@@ -123,7 +123,8 @@ def is_failure(message: str | None) -> bool:
 
 @dataclass
 class Final:
-    """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`."""
+    """The final state. `pages`: each page's name and its numbers; `problems`: the findings of `db check`;
+    `extended_to`: the latest ends of lifetimes, in ms, that servers gave after an outage."""
 
     jobs: dict[int, Job]
     claim_ends: list[ClaimEnd]
@@ -139,6 +140,7 @@ class Final:
     outputs: dict[tuple[int, int], str] = field(default_factory=dict)  # published: the content by job and working stage
     set_aside: set[tuple[int, str]] = field(default_factory=set)  # refused results that a client kept: job, claim
     undelivered: dict[str, int] = field(default_factory=dict)  # files of the outbox: the number of their reports
+    extended_to: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.paths: dict[int, list[ClaimEnd]] = defaultdict(list)  # the claims of each job, in order

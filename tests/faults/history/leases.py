@@ -29,11 +29,12 @@ def lost_jobs_return_by_themselves(_log: RequestLog, final: Final) -> Iterator[s
             yield f"job {end.job}: lost, and did not return by itself: {describe(end)}"
 
 
-def renewals_keep_the_time_limit(log: RequestLog, _final: Final) -> Iterator[str]:
-    """No renewal of a claim with a lease leads beyond the time limit that its worker received."""
+def renewals_keep_the_time_limit(log: RequestLog, final: Final) -> Iterator[str]:
+    """No renewal of a claim with a lease leads beyond the time limit that its worker received, except after an
+    outage."""
     for heartbeat in log.heartbeats:
         limits = [grant.time_limit for grant in log.granted.get((heartbeat.job, heartbeat.claim), [])]
-        if limits and limits[0] and heartbeat.deadline > limits[0]:
+        if limits and limits[0] and heartbeat.deadline > max([limits[0], *final.extended_to]):
             late_ms = heartbeat.deadline - limits[0]
             yield f"job {heartbeat.job}: claim {heartbeat.claim} was renewed {late_ms} ms beyond its time limit"
 

@@ -40,6 +40,7 @@ class SmallHistory:
         self.set_aside: set[tuple[int, str]] = set()
         self.undelivered: dict[str, int] = {}
         self.outages: list[Outage] = []
+        self.extended_to: list[int] = []
         self.steps = [
             Step("claimed", 0, 1), Step("completed", 1, 2, "a"), Step("claimed", 2, 3), Step("completed", 3, 4, "b")
         ]  # fmt: skip
@@ -110,4 +111,5 @@ class SmallHistory:
             self.problems, {7: self.steps}, self.late_results, self.rules,
         )  # fmt: skip
         final.outputs, final.set_aside, final.undelivered = self.outputs, self.set_aside, self.undelivered
+        final.extended_to = self.extended_to
         return final

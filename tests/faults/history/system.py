@@ -1,6 +1,7 @@
 """The system under test: a database, its servers, and the faults that can be applied to them."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import psycopg
 
 from tests.faults.history import final
 from tests.faults.history.final import Final
+from tests.faults.history.parse_journal import milliseconds
 from tests.faults.history.paths import LAST
 from tests.faults.history.preload import ControlFile, compile_library
 from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
@@ -22,7 +24,9 @@ from tests.support.server import Server
 from tests.support.snapshot import opened, rows
 
 RESTARTS_S = 60
-SETTINGS = {"secret_key": "the same for all", "busy_timeout_s": "2", "drain_s": "2"}
+SETTINGS = {"secret_key": "the same for all", "busy_timeout_s": "2", "drain_s": "2", "grace_minutes": "0"}
+EXTENDED = re.compile(r"after an outage .* not expire before (\S+)")
+EXTENDED_MORE_MS = 5000  # lifetimes get that much more than leases
 END_CONNECTIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
@@ -144,6 +148,8 @@ class System:
         """The current state of the database, and the findings of `db check`."""
         with opened(self.servers[0]) as database:
             result = final.read(database.driver, bool(self.uri))
+        texts = [text for server in self.servers for text in EXTENDED.findall(server.log.read_text())]
+        result.extended_to = [milliseconds(text) + EXTENDED_MORE_MS for text in texts]
         checked = run_here(self.servers[0], "db", "check")
         if checked.returncode:
             result.problems.append(f"{checked.stdout} {checked.stderr}".strip())

@@ -68,6 +68,14 @@ def test_rules_of_a_stage_that_are_kept_are_not_a_violation(history: SmallHistor
     assert found_violations(history) == []
 
 
+def test_a_renewal_beyond_the_time_limit_after_an_outage_is_not_a_violation(history: SmallHistory) -> None:
+    history.grant_a = replace(history.grant_a, time_limit=5300)
+    history.extended_to = [5399]
+    assert len(found_violations(history)) == 1
+    history.extended_to = [5399, 5400]
+    assert found_violations(history) == []
+
+
 def test_a_repeated_report_is_not_a_violation(history: SmallHistory) -> None:
     history.more = [replace(history.report_a, at=30, answered_at=31)]
     assert found_violations(history) == []
