@@ -20,6 +20,7 @@ from jobserver.store.queries import (
     listing,
     lists,
     operating,
+    outages,
     replicas,
     requeuing,
     statistics,
@@ -86,6 +87,13 @@ def verbs(n: int) -> dict[str, Verb]:
         assert (failed, requeued, flagged) == (10, 10, 20)  # of two lists
         return flagged
 
+    def end_outage(tx: Transaction) -> object:
+        assert tx.all(outages.ANY_DEADLINE)
+        assert outages.last_sweep(tx.all) == 0
+        outages.record_sweep(tx, NOW)
+        assert outages.last_sweep(tx.all) == NOW
+        return outages.extend(tx, NOW, NOW, NOW, 500) == 40  # of two lists
+
     def page(tx: Transaction) -> object:
         assert len(listing.flagged(tx.all, LIST, 50)) == 20
         assert len(listing.at_work(tx.all, LIST, 50)) == 50
@@ -131,6 +139,7 @@ def verbs(n: int) -> dict[str, Verb]:
         "cancel": lambda tx: operating.request_cancel(tx, LIST, [Target(jobid)], "ada", NOW),
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_DUE, now=NOW - 9 * DAY) == [],
+        "end of an outage": end_outage,
         "degrade": lambda tx: requeuing.degrade(tx, LIST, 3, 2, NOW),
         "retention": retain,
         "retention that finds nothing": lambda tx: (
