@@ -35,6 +35,8 @@ class Expiry:
         while self._database.read(requeuing.ANY_DUE, now=(now := self._outages.sweep_time())):
             # The time of queuing, not of execution: a heartbeat that is earlier in the queue is in time.
             total += self._commit_queue.run(partial(_expire, now=now))
+            self._outages.swept(now)
+        self._outages.swept(now)
         return total
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:

@@ -21,7 +21,8 @@ log = logging.getLogger("jobserver.outages")
 
 
 class Outages:
-    """Detects outages before each sweep. `grace_minutes`: the least time that jobs get after an outage."""
+    """Detects outages: a sweep much later than the last successful one. `grace_minutes`: the least time that jobs get
+    after an outage."""
 
     def __init__(
         self, commit_queue: CommitQueue, database: Database, sweep_every_s: float, grace_minutes: float
@@ -39,11 +40,14 @@ class Outages:
         now = now_ms()
         if now - self._last_sweep > self._least_outage_ms:
             self._end_outage(now)
+        return now
+
+    def swept(self, now: int) -> None:
+        """Records that a sweep with this time has succeeded."""
         if abs(now - self._recorded) >= RECORD_EVERY_MS and self._database.read(outages.ANY_DEADLINE):
             self._commit_queue.run(partial(outages.record_sweep, now=now))
             self._recorded = now
         self._last_sweep = now
-        return now
 
     def _end_outage(self, now: int) -> None:
         """Gives jobs more time, unless another process has swept recently."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.support.full_disk import full_disk
 from tests.support.outage import age, age_jobs
 from tests.support.server import ApiClient, Server
 from tests.support.snapshot import jobs, rows
@@ -76,6 +77,20 @@ def test_a_server_that_was_suspended_gives_the_same_time(server, api):
     assert api("/heartbeat", held).json()["jobs"][0]["state"] == "held"
     assert api("/update_job/1/2", claim=job["claim"]).status_code == 200
     assert rows(server, ENDS) == [("completed", None)]
+
+
+def test_a_full_disk_is_an_outage(server, api):
+    """The server runs, but can store neither renewals nor results."""
+    api("/init/0/0")
+    api("/set", {"1": {}})
+    job = api("/get/0?lease_s=2").json()
+    held = [{"jobid": 1, "claim": job["claim"]}]
+    with full_disk(server):
+        time.sleep(8)
+        assert api("/heartbeat", held).status_code == 503
+    until(lambda: "1 job does not expire" in server.log.read_text())
+    assert api("/heartbeat", held).json()["jobs"][0]["state"] == "held"
+    assert rows(server, ENDS) == []
 
 
 def test_a_claim_beyond_its_lifetime_can_be_renewed_before_the_first_sweep(new_server, jobix):

@@ -92,7 +92,7 @@ def verbs(n: int) -> dict[str, Verb]:
         assert outages.last_sweep(tx.all) == 0
         outages.record_sweep(tx, NOW)
         assert outages.last_sweep(tx.all) == NOW
-        return outages.extend(tx, NOW, NOW, NOW, 500) == 40  # of two lists
+        return outages.extend(tx, NOW, NOW, NOW, 5) == 5
 
     def page(tx: Transaction) -> object:
         assert len(listing.flagged(tx.all, LIST, 50)) == 20
