@@ -61,8 +61,8 @@ class Outages:
         began = now - self._least_outage_ms
         extend = partial(outages.extend, until=until, lifetime_until=lifetime_until, began=began, n=TOGETHER)
         total = 0
-        while jobs := self._commit_queue.run(extend):
-            total += jobs
+        while self._database.read(outages.ANY_EARLIER, until=until, began=began):
+            total += self._commit_queue.run(extend)
         if total:
             length = f"of {outage_ms / MS_PER_S:.0f} s" if outage_ms else "of unknown length"
             jobs_text = "1 job does" if total == 1 else f"{total} jobs do"

@@ -92,6 +92,7 @@ def verbs(n: int) -> dict[str, Verb]:
         assert outages.last_sweep(tx.all) == 0
         outages.record_sweep(tx, NOW)
         assert outages.last_sweep(tx.all) == NOW
+        assert tx.all(outages.ANY_EARLIER, until=NOW, began=NOW)
         return outages.extend(tx, NOW, NOW, NOW, 5) == 5
 
     def page(tx: Transaction) -> object:

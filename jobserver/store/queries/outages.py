@@ -11,6 +11,7 @@ _RECORD_SWEEP = """INSERT INTO metadata (name, value) VALUES ('last_sweep', :now
     ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 # The deadline of a delayed job is the end of its pause. :began: later claims have lost no time.
 _EARLIER = f"deadline < :until AND {CAN_EXPIRE} AND hold <> '{Hold.DELAYED.value}' AND datecommitted < :began"
+ANY_EARLIER = f"SELECT 1 FROM job WHERE {_EARLIER} ORDER BY deadline LIMIT 1"
 _EXTEND = f"""UPDATE job SET deadline = :until,
     lifetime_end = CASE WHEN lifetime_end < :lifetime_until THEN :lifetime_until ELSE lifetime_end END
     WHERE id IN (SELECT id FROM job WHERE {_EARLIER} ORDER BY deadline LIMIT :n) AND {_EARLIER}"""
