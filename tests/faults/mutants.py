@@ -160,7 +160,7 @@ MUTANTS = (
     Mutant(
         "jobs expire in an outage",
         (Edit("jobserver.jobs.outages", "Outages.sweep_time", {"self._end_outage(now)": "pass"}),),
-        _tests("tests/protocol/test_outages.py", *_SQLITE),
+        by_tests("tests/protocol/test_outages.py", *SQLITE),
     ),
     Mutant(
         "the checker ignores overlapping claims",
