@@ -8,14 +8,19 @@ from tests.faults.history.request_log import RequestLog
 
 
 def outages_lose_no_claims(log: RequestLog, final: Final) -> Iterator[str]:
-    """After an outage each claim that was held at its start is kept for as long again."""
+    """After an outage each claim that was held at its start is kept for as long again, or until the end of its lease
+    after a renewal."""
     renewed: dict[tuple[int, str], int] = {}
+    last_sent: dict[tuple[int, str], float] = {}
     for heartbeat in log.heartbeats:
         claim = heartbeat.job, heartbeat.claim
         renewed[claim] = max(renewed.get(claim, 0), heartbeat.deadline)
+        last_sent[claim] = max(last_sent.get(claim, 0), heartbeat.at)
     for outage in log.outages:
         for end in final.claim_ends:
             if not end.by_sweep or not outage.end_ms <= end.ended_ms < outage.end_ms + outage.length_ms:
+                continue
+            if last_sent.get((end.job, end.claim), 0) >= outage.at:
                 continue
             grants = log.granted.get((end.job, end.claim), [])
             was_granted = any(grant.answered_at is not None and grant.answered_at < outage.at for grant in grants)
