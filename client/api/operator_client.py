@@ -10,13 +10,13 @@ from .list_client import ListClient
 from .responses import JobChanges
 from .types import Job, as_json
 
-ChosenJobs = Iterable[int | Job | Mapping[str, int]]
+ChosenJobs = Iterable[int | Job | Mapping[str, int | str]]
 
 
 class OperatorClient(ListClient):
     """Cancels, skips, deletes and retries jobs. Each method takes either ids, or a filter, or all=True.
 
-    jobs: ids; a Job, or {"jobid", "jobstage", "attempt"}, is changed only if it is still in that stage and attempt.
+    jobs: ids; a Job, or {"jobid", "jobstage", "claim"}, is changed only if that claim still holds it in that stage.
     state: available, working, done, expired, failed, cancelled or skipped. text: in jobcmd or path.
     """
 
@@ -30,8 +30,14 @@ class OperatorClient(ListClient):
         text: str | None = None,
         all: bool = False,
     ) -> JobChanges:
-        """Cancels jobs that are not done. The worker of a running job stops it; no worker gets a cancelled job."""
-        return self._change("/cancel_jobs", jobs, {"state": state, "stage": stage, "worker": worker, "text": text}, all)
+        """Cancels jobs that are not done. The worker of a running job stops it; no worker gets a cancelled job.
+
+        If the response is lost, the request is repeated only if each job names its claim: otherwise it could cancel a
+        later claim. Raises ResponseLost.
+        """
+        entries = None if jobs is None else [_entry(job) for job in jobs]
+        chosen = {"state": state, "stage": stage, "worker": worker, "text": text, "jobs": entries}
+        return self._change("/cancel_jobs", None, chosen, all, repeatable=_name_claims(entries))
 
     def skip(
         self,
@@ -88,7 +94,11 @@ class OperatorClient(ListClient):
         return response.into(lambda value, _: codec.decode_changes(value))
 
 
-def _entry(job: int | Job | Mapping[str, int]) -> int | dict[str, int]:
+def _name_claims(entries: list[int | dict[str, int | str]] | None) -> bool:
+    return entries is not None and all(isinstance(entry, dict) and "claim" in entry for entry in entries)
+
+
+def _entry(job: int | Job | Mapping[str, int | str]) -> int | dict[str, int | str]:
     if isinstance(job, Job):
-        return {"jobid": job.jobid, "jobstage": job.working_stage, "attempt": job.attempt}
+        return {"jobid": job.jobid, "jobstage": job.working_stage, "claim": job.claim}
     return dict(job) if isinstance(job, Mapping) else int(job)

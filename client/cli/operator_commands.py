@@ -24,7 +24,7 @@ def add_cancel(add: Add) -> None:
     """Adds `cancel`."""
     command = _add(add, "cancel", "cancel jobs; the worker of a running job stops it within seconds", cancel)
     command.add_argument(
-        "--attempt", type=whole, metavar="N", help="only if this is the current attempt of the named jobs"
+        "--claim", metavar="TOKEN", help="only if this claim, which `jm get` printed, still holds the named jobs"
     )
     _add_yes(command)
 
@@ -72,10 +72,10 @@ def _add_yes(command: argparse.ArgumentParser) -> None:
 def cancel(arguments: argparse.Namespace) -> int:
     """Cancels jobs."""
     chosen = _chosen(arguments)
-    if arguments.attempt is not None:
+    if arguments.claim is not None:
         if not arguments.jobids:
-            raise ValueError("--attempt needs the id of a job")
-        chosen["jobs"] = [{"jobid": jobid, "attempt": arguments.attempt} for jobid in arguments.jobids]
+            raise ValueError("--claim needs the id of a job")
+        chosen["jobs"] = [{"jobid": jobid, "claim": arguments.claim} for jobid in arguments.jobids]
     return _run(arguments, chosen, "cancelled", JobClient.cancel)
 
 

@@ -6,9 +6,9 @@ Each event names its actor: a signed-in person, or the name in a request with th
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from jobserver.core.errors import BadRequest, JobServerError, NoSuchJob, WrongStage
+from jobserver.core.errors import BadRequest, ClaimLost, JobServerError, NoSuchJob, WrongStage
 from jobserver.core.lists import Filter, JobList
-from jobserver.core.operations import Changes, Refused, Target
+from jobserver.core.operations import UNCLAIMED, Changes, Refused, Target, claim_id
 from jobserver.core.states import Condition, Event, EventKind, Outcome
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
@@ -33,8 +33,9 @@ class Operator:
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
             now = now_ms()
-            requested = operating.request_cancel(tx, job_list.id, step, actor, now)
-            cancelled = operating.cancel(tx, job_list.id, step, last, actor, now)
+            jobs = operating.by_place(tx, job_list.id, step)
+            requested = operating.request_cancel(tx, job_list.id, jobs, actor, now)
+            cancelled = operating.cancel(tx, job_list.id, jobs, last, actor, now)
             refused = _refused(tx, job_list.id, step, requested | cancelled, last, _not_cancelled)
             return Changes(len(cancelled), len(requested), refused)
 
@@ -44,7 +45,7 @@ class Operator:
         """Gives up on jobs that are neither held nor done: they count as done, and no worker gets them."""
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            skipped = operating.skip(tx, job_list.id, _jobids(step), last, actor, now_ms())
+            skipped = operating.skip(tx, job_list.id, _unchanged(tx, job_list, step), last, actor, now_ms())
             return Changes(len(skipped), 0, _refused(tx, job_list.id, step, skipped, last, _not_skipped))
 
         return self._in_steps(job_list, targets, work)
@@ -53,7 +54,7 @@ class Operator:
         """Deletes jobs that no worker holds, and their history."""
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            deleted = operating.delete(tx, job_list.id, _jobids(step), actor, now_ms())
+            deleted = operating.delete(tx, job_list.id, _unchanged(tx, job_list, step), actor, now_ms())
             return Changes(len(deleted), 0, _refused(tx, job_list.id, step, deleted, last, _not_deleted))
 
         return self._in_steps(job_list, targets, work)
@@ -68,7 +69,8 @@ class Operator:
             return _not_retried(place, last, to)
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            moved = operating.retry(tx, job_list.id, _jobids(step), to, done, last, actor, now_ms())
+            jobids = _unchanged(tx, job_list, step)
+            moved = operating.retry(tx, job_list.id, jobids, to, done, last, actor, now_ms())
             return Changes(len(moved), 0, _refused(tx, job_list.id, step, moved, last, reason))
 
         return self._in_steps(job_list, targets, work)
@@ -83,8 +85,8 @@ class Operator:
                 ),
                 long=True,
             )
-            if page.jobids:
-                yield [Target(jobid) for jobid in page.jobids]
+            if page.jobs:
+                yield page.jobs
             if page.after is None:
                 return
             after = page.after
@@ -103,15 +105,14 @@ class Operator:
             changes.refused.clear()
         return changes
 
-    def fail(self, job_list: JobList, jobid: int, actor: str) -> None:
+    def fail(self, job_list: JobList, target: Target, actor: str) -> None:
         """Fails a running job."""
 
         def work(tx: Transaction) -> None:
-            if operating.fail(tx, job_list.id, jobid, actor, now_ms()):
-                return
-            if listing.detail(tx.all, job_list.id, jobid, 0) is None:
-                raise NoSuchJob(f"This list has no job {jobid}.")
-            raise WrongStage(f"Job {jobid} is not running, or has failed already. Nothing was changed.")
+            jobs = operating.by_place(tx, job_list.id, [target])
+            if not operating.fail(tx, job_list.id, jobs, actor, now_ms()):
+                (refused,) = _refused(tx, job_list.id, [target], set(), 0, _not_failed)
+                raise refused.error
 
         self._commit_queue.run(work)
 
@@ -161,6 +162,11 @@ def _jobids(targets: Sequence[Target]) -> list[int]:
     return [target.jobid for target in targets]
 
 
+def _unchanged(tx: Transaction, job_list: JobList, targets: Sequence[Target]) -> list[int]:
+    """Returns the ids of the jobs that are where the operator saw them."""
+    return [jobid for jobids in operating.by_place(tx, job_list.id, targets).values() for jobid in jobids]
+
+
 def _refused(
     tx: Transaction, list_id: int, targets: Sequence[Target], changed: set[int], last: int, reason: Reason
 ) -> list[Refused]:
@@ -174,10 +180,11 @@ def _error(target: Target, place: Place | None, last: int, reason: Reason) -> Jo
     job = f"Job {target.jobid}"
     if place is None:
         return NoSuchJob(f"This list has no job {target.jobid}.")
-    seen_stage = place.stage if target.stage is None else target.stage
-    seen_attempt = place.attempt if target.attempt is None else target.attempt
-    if (seen_stage, seen_attempt) != (place.stage, place.attempt):
-        return WrongStage(f"{job} has changed: it is in stage {place.stage} now, attempt {place.attempt}.")
+    now = f"it is in stage {place.stage} now, attempt {place.attempt}"
+    if target.claim not in (None, UNCLAIMED, claim_id(place.claim)):
+        return ClaimLost(f"{job} has changed: the claim that you chose has ended; {now}.")
+    if target.stage not in (None, place.stage) or target.claim not in (None, claim_id(place.claim)):
+        return WrongStage(f"{job} has changed: {now}.")
     return WrongStage(f"{job} {reason(place, last)}.")
 
 
@@ -197,6 +204,10 @@ def _not_cancelled(place: Place, last: int) -> str:
 
 def _not_skipped(place: Place, last: int) -> str:
     return _done(place) if _is_done(place, last) else "is running: cancel it first"
+
+
+def _not_failed(_place: Place, _last: int) -> str:
+    return "is not running, or has failed already. Nothing was changed"
 
 
 def _not_deleted(_place: Place, _last: int) -> str:

@@ -96,12 +96,12 @@ def _message(verb: str, changes: Changes) -> str:
 
 
 def _fail(job_list: JobList, by: str) -> str:
-    jobids = _jobs()
-    if len(jobids) != 1:
+    targets = _targets()
+    if len(targets) != 1:
         raise BadRequest("Name one job in the field jobs.")
-    (jobid,) = jobids
-    services().operator.fail(job_list, jobid, by)
-    return f"Job {jobid} was marked as failed."
+    (target,) = targets
+    services().operator.fail(job_list, target, by)
+    return f"Job {target.jobid} was marked as failed."
 
 
 def _priority(job_list: JobList, by: str) -> str:
@@ -163,19 +163,16 @@ def _jobs() -> list[int]:
 
 
 def _targets() -> list[Target]:
-    """Parses the selected jobs: `3`, or `3:1:2` for job 3 in stage 1, attempt 2."""
+    """Parses the selected jobs: `3`; `3:1:0fa3…` for job 3 in stage 1, held by the claim with that id; `3:0:` without a
+    claim."""
     texts = [text.strip() for value in request.form.getlist("jobs") for text in value.split(",") if text.strip()]
     targets = [_target(*text.split(":", 2)) for text in texts]
     require_jobids([target.jobid for target in targets])
     return targets
 
 
-def _target(jobid: str, stage: str = "", attempt: str = "") -> Target:
-    return Target(
-        parsing.whole_number(jobid, "A job's id"),
-        parsing.stage(stage) if stage else None,
-        parsing.whole_number(attempt, "An attempt") if attempt else None,
-    )
+def _target(jobid: str, stage: str = "", claim: str | None = None) -> Target:
+    return Target(parsing.whole_number(jobid, "A job's id"), parsing.stage(stage) if stage else None, claim)
 
 
 def _jobs_were(number: int) -> str:

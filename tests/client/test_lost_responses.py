@@ -59,6 +59,18 @@ def test_a_set_is_retried_after_a_lost_response(through_proxy, proxy, client):
     assert client.progress().jobs == 2
 
 
+def test_a_cancel_is_repeated_only_if_it_names_its_claim(through_proxy, proxy, client):
+    client.set({1: {}, 2: {}})
+    job = client.get(0)
+    proxy.lose_response("/cancel_jobs")
+    assert through_proxy.cancel([job]).requested == 1
+    assert proxy.count("/cancel_jobs") == 2
+    proxy.lose_response("/cancel_jobs")
+    with pytest.raises(ResponseLost):
+        through_proxy.cancel([job, 2])
+    assert proxy.count("/cancel_jobs") == 3
+
+
 def test_a_claim_that_ended_before_its_response_arrived_is_replaced(through_proxy, proxy, client, take_back):
     client.init([0, 10])
     client.set({1: {}})

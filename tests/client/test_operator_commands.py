@@ -24,12 +24,16 @@ def test_cancel_names_the_refused_jobs_and_exits_with_one(run, ten):
     assert err == "warning: Job 1 was cancelled already\nwarning: This list has no job 99\n"
 
 
-def test_an_attempt_protects_a_later_one(run, ten):
-    ten.update(ten.get(0), 0)
-    assert ten.get(0).attempt == 2
-    code, _, err = run("cancel", "1", "--attempt", "1", "--yes")
-    assert (code, err) == (1, "warning: Job 1 has changed: it is in stage 1 now, attempt 2\n")
-    assert run("cancel", "--all", "--attempt", "1", "--yes")[0] == 2
+def test_a_claim_protects_a_later_one(run, ten):
+    first = ten.get(0)
+    ten.update(first, 0)
+    second = ten.get(0)
+    assert second.jobid == first.jobid
+    code, _, err = run("cancel", "1", "--claim", first.claim, "--yes")
+    ended = "warning: Job 1 has changed: the claim that you chose has ended; it is in stage 1 now, attempt 2\n"
+    assert (code, err) == (1, ended)
+    assert run("cancel", "--all", "--claim", first.claim, "--yes")[0] == 2
+    assert run("cancel", "1", "--claim", second.claim, "--yes")[0] == 0
 
 
 def test_skip_lets_the_list_reach_a_hundred_percent(run, ten):
@@ -90,7 +94,7 @@ def test_a_selection_is_required_and_unambiguous(run, ten, words):
     assert ten.progress().available == 10
 
 
-def test_a_job_object_is_changed_only_in_its_attempt(ten):
+def test_a_job_object_is_changed_only_in_its_claim(ten):
     job = ten.get(0)
     ten.update(job, 0)
     ten.get(0)

@@ -66,25 +66,56 @@ def test_a_running_job_is_cancelled_by_its_worker_and_is_no_failure(api, rows, s
         assert database.rows(sql, name) == [(0,)]
 
 
-def test_a_cancel_that_was_meant_for_an_earlier_attempt_changes_nothing(api, rows):
+def test_a_cancel_that_was_meant_for_an_earlier_claim_changes_nothing(api, rows):
+    """After a retry the stage and the number of the attempt are the same again; the claim is not."""
+    api("/lifetime/1/60?max_attempts=1")
     first = api("/get/0").json()
-    seen = {"jobid": first["jobid"], "jobstage": 1, "attempt": first["attempt"]}
-    api("/update_job/1/0", claim=first["claim"])
+    late = {"jobs": [{"jobid": 1, "jobstage": 1, "claim": first["claim"]}]}
+    assert api("/update_job/1/0", {"error": "broken"}, claim=first["claim"]).json()["failed"]
+    assert changed(api("/retry_jobs", {"jobs": [1]})) == (1, 0, {})
     second = api("/get/0").json()
-    assert second["jobid"] == first["jobid"]
+    assert (second["jobid"], second["attempt"]) == (1, first["attempt"])
     before = rows()
-    response = api("/cancel_jobs", {"jobs": [seen]})
-    assert changed(response) == (0, 0, {1: 409})
-    assert response.json()["refused"][0]["message"] == "Job 1 has changed: it is in stage 1 now, attempt 2."
+    for body in (late, {"jobs": [{"jobid": 1, "claim": first["claim"]}]}):
+        response = api("/cancel_jobs", body)
+        assert changed(response) == (0, 0, {1: 409})
+        (refused,) = response.json()["refused"]
+        assert refused["error"] == "claim_lost"
+        assert refused["message"] == (
+            "Job 1 has changed: the claim that you chose has ended; it is in stage 1 now, attempt 1."
+        )
     assert rows() == before
     held = [{"jobid": 1, "claim": second["claim"]}]
     assert api("/heartbeat", held).json()["jobs"][0]["state"] == "held"
-    assert changed(api("/cancel_jobs", {"jobs": [seen | {"attempt": 2}]})) == (0, 1, {})
+    assert changed(api("/cancel_jobs", {"jobs": [{"jobid": 1, "claim": second["claim"]}]})) == (0, 1, {})
+    assert api("/heartbeat", held).json()["jobs"][0]["state"] == "cancel"
+
+
+def test_one_request_cancels_each_job_by_its_own_claim(api, rows):
+    claims = {job["jobid"]: job["claim"] for job in api("/get/0?n=3").json()}
+    api("/update_job/2/0", claim=claims[2])
+    assert api("/get/0").json()["jobid"] == 2
+    jobs = [{"jobid": jobid, "claim": claim} for jobid, claim in claims.items()]
+    assert changed(api("/cancel_jobs", {"jobs": [*jobs, 5]})) == (1, 2, {2: 409})
+    assert [rows()[jobid]["cancel"] for jobid in (1, 2, 3)] == [1, 0, 1]
 
 
 def test_a_job_that_a_worker_claimed_meanwhile_is_not_cancelled_as_waiting(api):
     api("/get/0")
-    assert changed(api("/cancel_jobs", {"jobs": [{"jobid": 1, "jobstage": 0, "attempt": 0}]})) == (0, 0, {1: 409})
+    assert changed(api("/cancel_jobs", {"jobs": [{"jobid": 1, "jobstage": 0}]})) == (0, 0, {1: 409})
+
+
+@pytest.mark.parametrize("route", ["cancel_jobs", "skip_jobs", "delete_jobs", "retry_jobs"])
+def test_a_job_that_has_moved_since_is_refused_by_every_verb(api, rows, route):
+    api("/lifetime/1/60?max_attempts=1")
+    job = api("/get/0").json()
+    api("/update_job/1/0", {"error": "broken"}, claim=job["claim"])  # failed, in stage 1, without a claim
+    before = rows()
+    seen = [{"jobid": 1, "jobstage": 0}, {"jobid": 2, "claim": "c" * 32}, {"jobid": 99, "jobstage": 0}]
+    assert changed(api(f"/{route}", {"jobs": seen})) == (0, 0, {1: 409, 2: 409, 99: 404})
+    assert rows() == before
+    if route != "cancel_jobs":  # a failed job cannot be cancelled
+        assert changed(api(f"/{route}", {"jobs": [{"jobid": 1, "jobstage": 1}]})) == (1, 0, {})
 
 
 def test_skipped_jobs_count_as_done_and_are_given_to_no_worker(api, rows):
@@ -177,7 +208,8 @@ def test_a_filter_selects_more_jobs_than_one_step(api):
         ({"state": "sleeping"}, "state is one of available"),
         ({"jobs": ["1"]}, "must be"),
         ({"jobs": [-1]}, "must be at least 0"),
-        ({"jobs": [{"attempt": 1}]}, "jobid"),
+        ({"jobs": [{"claim": "a"}]}, "jobid"),
+        ({"jobs": [{"jobid": 1, "attempt": 1}]}, "unknown"),
         ({"job": [1]}, "unknown"),
         ({"text": ""}, "text"),
         ([1], "must be"),

@@ -8,7 +8,7 @@ import pytest
 
 from jobserver.core.claims import ClaimRequest, Completion, Report
 from jobserver.core.lists import Filter
-from jobserver.core.operations import Target
+from jobserver.core.operations import UNCLAIMED, Target, claim_id
 from jobserver.core.rules import Replication, Rules
 from jobserver.core.settings import Settings
 from jobserver.jobs import guarded
@@ -17,8 +17,10 @@ from jobserver.store.queries import (
     claiming,
     completing,
     events,
+    late_results,
     listing,
     lists,
+    losses,
     operating,
     outages,
     replicas,
@@ -33,13 +35,15 @@ LIST = 1
 
 # The number of jobs with unusual statistics: usually PostgreSQL has them by autovacuum, and SQLite has none.
 OTHER_LIST = 20_001
+_LEASE_ENDED = """UPDATE job SET previous_stage = 0, lease_ms = 1, failures = 2, failing_since = 0, deadline = 1
+    WHERE list_id = :list AND jobid = :jobid"""
 OLD = NOW - 100  # older history and older workers are deleted
 
 
 def verbs(n: int) -> dict[str, Verb]:
     """The verbs of a server, for a list of n jobs."""
     jobid, claim = n // 4 + 50, f"held-{n // 4 + 50}"  # a held job
-    ended = n // 8
+    held, ended = Target(jobid, 1, claim_id(claim)), n // 8
 
     def take(n: int, own_token: bool) -> Verb:
         def work(tx: Transaction) -> object:
@@ -95,6 +99,21 @@ def verbs(n: int) -> dict[str, Verb]:
         assert tx.all(outages.ANY_EARLIER, until=NOW, began=NOW)
         return outages.extend(tx, NOW, NOW, NOW, 5) == 5
 
+    def lose(tx: Transaction) -> object:
+        tx.run(_LEASE_ENDED, list=LIST, jobid=jobid)
+        assert losses.hold_lost(tx, NOW, 500) == 0
+        assert [lost.move.jobid for lost in requeuing.requeue_lost(tx, NOW, 500)] == [jobid]
+        place = completing.where_is(tx, LIST, jobid)
+        assert place is not None
+        end = events.claim_end(tx, place.row_id, claim)
+        assert end is not None
+        assert end.was_lost
+        assert late_results.is_unclaimed(tx, place.row_id, end.stage, claim)
+        assert late_results.restore_claim(tx, place.row_id, end.work, end.stage, claim, NOW)
+        late_results.keep(tx, place.row_id, Report(jobid, 2, claim, result="1"), end, NOW)
+        assert late_results.oldest_outside(tx.all, 0, 2 * NOW) is None
+        return late_results.of_job(tx.all, LIST, jobid)
+
     def page(tx: Transaction) -> object:
         assert len(listing.flagged(tx.all, LIST, 50)) == 20
         assert len(listing.at_work(tx.all, LIST, 50)) == 50
@@ -107,14 +126,15 @@ def verbs(n: int) -> dict[str, Verb]:
         return listing.page(tx.all, LIST, Filter(), 4, -1, 50).jobs
 
     def act_on_pages(tx: Transaction) -> object:
-        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50, flagged=True).jobids) == 20
-        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50).jobids) == 50
-        assert operating.cancel(tx, LIST, [Target(n - 2)], 4, "ada", NOW) == {n - 2}
+        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50, flagged=True).jobs) == 20
+        assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50).jobs) == 50
+        waiting = operating.by_place(tx, LIST, [Target(n - 2, 0, UNCLAIMED)])
+        assert operating.cancel(tx, LIST, waiting, 4, "ada", NOW) == {n - 2}
         assert operating.skip(tx, LIST, [n - 2, n - 3], 4, "ada", NOW) == {n - 2, n - 3}
         assert operating.delete(tx, LIST, [n - 2, n - 3], "ada", NOW) == {n - 2, n - 3}
         assert len(operating.places(tx, LIST, [jobid, n - 1])) == 2
         assert claiming.held_tokens(tx.all, LIST, [jobid]) == {jobid: claim}
-        assert operating.fail(tx, LIST, jobid, "ada", NOW)
+        assert operating.fail(tx, LIST, operating.by_place(tx, LIST, [held]), "ada", NOW)
         assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
         return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, False, 4, "ada", NOW)
 
@@ -137,7 +157,8 @@ def verbs(n: int) -> dict[str, Verb]:
         "report that was sent before": repeated,
         "replication": replicate,
         "heartbeat": lambda tx: claiming.renew(tx, LIST, jobid, claim, NOW),
-        "cancel": lambda tx: operating.request_cancel(tx, LIST, [Target(jobid)], "ada", NOW),
+        "cancel": lambda tx: operating.request_cancel(tx, LIST, operating.by_place(tx, LIST, [held]), "ada", NOW),
+        "lost claim": lose,
         "sweep": sweep,
         "sweep that finds nothing": lambda tx: tx.all(requeuing.ANY_DUE, now=NOW - 9 * DAY) == [],
         "end of an outage": end_outage,

@@ -12,7 +12,7 @@ from jobserver.api.founding.reports import Id, parsed_body
 from jobserver.core.bounds import MAX_ENTRIES, MAX_HEARTBEAT_BYTES
 from jobserver.core.errors import BadRequest, NoSuchList
 from jobserver.core.lists import STATES, Filter, JobList
-from jobserver.core.operations import Changes, Target
+from jobserver.core.operations import Changes, Target, claim_id
 from jobserver.core.stages import require_available, require_stage
 from jobserver.jobs.operator import Operator
 from jobserver.web.errors import status
@@ -28,11 +28,11 @@ Action = Callable[[Operator, JobList, Sequence[Target], str], Changes]
 
 
 class SeenJob(msgspec.Struct, forbid_unknown_fields=True):
-    """A job, and where the operator saw it."""
+    """A job, and where the operator saw it. claim: the token of the claim that holds it."""
 
     jobid: Id
     jobstage: Id | None = None
-    attempt: Id | None = None
+    claim: Text | None = None
 
 
 class Selection(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,7 +113,13 @@ def _targets(body: Selection) -> list[Target]:
         raise BadRequest("Give jobs or a filter, not both.")
     if not body.jobs:
         raise BadRequest("The list jobs is empty: name at least one job.")
-    return [Target(job) if isinstance(job, int) else Target(job.jobid, job.jobstage, job.attempt) for job in body.jobs]
+    return [_target(job) for job in body.jobs]
+
+
+def _target(job: int | SeenJob) -> Target:
+    if isinstance(job, int):
+        return Target(job)
+    return Target(job.jobid, job.jobstage, None if job.claim is None else claim_id(job.claim))
 
 
 def _filter(body: Selection, flagged: bool) -> Filter:

@@ -4,9 +4,11 @@ Most of the other orders have no index: their pages read every job of the list.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jobserver.core.lists import Filter, Sort
+from jobserver.core.operations import Target, claim_id
 from jobserver.store.connection import Connection
 from jobserver.store.queries.events import HistoryEntry, history
 from jobserver.store.queries.lists import Rows
@@ -35,6 +37,7 @@ class JobRow(NamedTuple):
     error: str | None
     jobcmd: str
     name: str | None
+    claim: str  # its claim_id()
 
     @property
     def flagged(self) -> bool:
@@ -59,7 +62,7 @@ class Page(NamedTuple):
 
 # Cut texts to the size that a page shows: some have megabytes.
 _COLUMNS = """jobid, jobstage, overdue, outcome, condition, attempt, worker, datecommitted, deadline, priority, renewed,
-    SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200), name"""
+    SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200), name, claim"""
 _PARTS = {
     "stage": "jobstage = :stage",
     "worker": "worker = :worker",
@@ -76,13 +79,14 @@ _STATES = {
     "skipped": "condition = 'skipped'",
 }
 _FLAGGED = f"SELECT {_COLUMNS} FROM job WHERE list_id = :list AND {FLAGGED} ORDER BY jobstage, jobid LIMIT :n"
-_FLAGGED_IDS = f"""SELECT jobid FROM job WHERE list_id = :list AND {FLAGGED} AND jobid + 0 > :after{{parts}}
+_FLAGGED_IDS = f"""SELECT jobid, jobstage, claim FROM job
+    WHERE list_id = :list AND {FLAGGED} AND jobid + 0 > :after{{parts}}
     ORDER BY jobid + 0 LIMIT :n"""  # + 0: the index of flagged jobs, not of all jobs
 _AT_WORK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobstage % 2 = 1 AND overdue = 0
     AND outcome = 'none' ORDER BY jobstage, jobid LIMIT :n"""
 _DETAIL = f"SELECT {_COLUMNS}, filename, error, jobcmd, result, id FROM job WHERE list_id = :list AND jobid = :jobid"
 _END = "SELECT jobid FROM job WHERE list_id = :list AND jobid > :after ORDER BY jobid LIMIT 1 OFFSET :scan"
-_IDS = """SELECT jobid FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{parts}
+_IDS = """SELECT jobid, jobstage, claim FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{parts}
     ORDER BY jobid"""
 _CHUNK = f"""SELECT {_COLUMNS} FROM job WHERE list_id = :list AND jobid > :after AND jobid <= :until{{parts}}
     ORDER BY jobid LIMIT :n"""
@@ -116,12 +120,12 @@ class JobDetail(NamedTuple):
 
 def flagged(rows: Rows, list_id: int, n: int) -> list[JobRow]:
     """Returns up to n jobs that are overdue or failed."""
-    return [JobRow(*row) for row in rows(_FLAGGED, list=list_id, n=n)]
+    return [_job_row(row) for row in rows(_FLAGGED, list=list_id, n=n)]
 
 
 def at_work(rows: Rows, list_id: int, n: int) -> list[JobRow]:
     """Returns up to n running jobs that are not overdue."""
-    return [JobRow(*row) for row in rows(_AT_WORK, list=list_id, n=n)]
+    return [_job_row(row) for row in rows(_AT_WORK, list=list_id, n=n)]
 
 
 def page(rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int) -> Page:
@@ -137,7 +141,7 @@ def page(rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: i
         end = rows(_END, list=list_id, after=after, scan=SCAN) if job_filter.jobid is None else []
         until = end[0][0] if end else _LAST_ID if job_filter.jobid is None else job_filter.jobid
         left = n + 1 - len(jobs)
-        jobs += [JobRow(*row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
+        jobs += [_job_row(row) for row in rows(sql, list=list_id, after=after, until=until, n=left, **values)]
         if len(jobs) > n:
             return Page(jobs[:n], jobs[n - 1].jobid, True)
         if not end:
@@ -173,31 +177,38 @@ def sorted_page(
     all_jobs = _SORTED_JOBS.format(column=column, list=listed, parts=parts, order=order)
     sql = _SORTED.format(column=column, way=way, jobs=all_jobs)
     matches = connection.all(sql, list=list_id, n=n + 1, **values)
-    page = [JobRow(*row[1:]) for row in matches[:n]]
+    page = [_job_row(row[1:]) for row in matches[:n]]
     more = len(matches) > n
     return Page(page, page[-1].jobid if more else None, True, matches[n - 1][0] if more else None)
 
 
 class Matching(NamedTuple):
-    """The ids of some jobs. `after`: the id after which the search continues; None at the end."""
+    """Some jobs. `after`: the id after which the search continues; None at the end."""
 
-    jobids: list[int]
+    jobs: list[Target]
     after: int | None
 
 
 def matching(
     rows: Rows, list_id: int, job_filter: Filter, last_stage: int, after: int, n: int, flagged: bool = False
 ) -> Matching:
-    """Returns the ids of the matching jobs among the next n jobs, or flagged jobs, above `after`."""
+    """Returns the matching jobs among the next n jobs, or flagged jobs, above `after`; with their places if these could
+    change so that the filter no longer matches."""
     parts, values = _where(job_filter, last_stage)
     if flagged:
         sql = _FLAGGED_IDS.format(parts=parts)
-        jobids = [row[0] for row in rows(sql, list=list_id, after=after, n=n, **values)]
-        return Matching(jobids, jobids[-1] if len(jobids) == n else None)
+        jobs = [_target(row, job_filter) for row in rows(sql, list=list_id, after=after, n=n, **values)]
+        return Matching(jobs, jobs[-1].jobid if len(jobs) == n else None)
     end = rows(_END, list=list_id, after=after, scan=n - 1)
     until = end[0][0] if end else _LAST_ID
-    jobids = [row[0] for row in rows(_IDS.format(parts=parts), list=list_id, after=after, until=until, **values)]
-    return Matching(jobids, until if end else None)
+    found = rows(_IDS.format(parts=parts), list=list_id, after=after, until=until, **values)
+    return Matching([_target(row, job_filter) for row in found], until if end else None)
+
+
+def _target(row: Sequence[Any], job_filter: Filter) -> Target:
+    jobid, stage, token = row
+    by_place = job_filter.stage is not None or job_filter.state is not None or job_filter.worker is not None
+    return Target(jobid, stage, claim_id(token)) if by_place else Target(jobid)
 
 
 def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
@@ -206,7 +217,12 @@ def detail(rows: Rows, list_id: int, jobid: int, n: int) -> JobDetail | None:
     if not matches:
         return None
     *columns, filename, error, jobcmd, result, row_id = matches[0]
-    return JobDetail(JobRow(*columns), filename, error, jobcmd, result, history(rows, row_id, n))
+    return JobDetail(_job_row(columns), filename, error, jobcmd, result, history(rows, row_id, n))
+
+
+def _job_row(columns: Sequence[Any]) -> JobRow:
+    *shown, token = columns
+    return JobRow._make([*shown, claim_id(token)])
 
 
 def _where(job_filter: Filter, last_stage: int) -> tuple[str, dict[str, Any]]:

@@ -18,8 +18,8 @@ _LOST_TOGETHER = f"""SELECT 1 FROM event other WHERE other.id BETWEEN {{id}} - :
 _SUSPECTS = f"""SELECT id, jobstage, claim, worker, failing_since FROM job
     WHERE {SOME_OVERDUE} AND {LOST_CLAIM} AND jobstage % 2 = 1 AND failures + 1 >= {MAX_WORKERS} AND cancel = 0
     AND worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job other WHERE other.list_id = job.list_id
-        AND other.jobstage = job.jobstage AND other.worker = job.worker AND other.claimed = job.claimed
-        AND other.id <> job.id AND other.claim IS NOT NULL)
+        AND other.jobstage = job.jobstage AND other.jobstage % 2 = 1 AND other.worker = job.worker
+        AND other.claimed = job.claimed AND other.id <> job.id AND other.claim IS NOT NULL)
     AND NOT EXISTS ({
     _LOST_TOGETHER.format(id="(SELECT MAX(id) FROM event)", lost="job", claimed="job.claimed", job="job.id")
 }) ORDER BY id"""

@@ -4,10 +4,10 @@ The events name the actor. A job is not held if no worker has a claim on it, or 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from jobserver.core.operations import Target
+from jobserver.core.operations import Target, claim_id
 from jobserver.core.states import Condition, Event, EventKind, Hold, Move, Outcome
 from jobserver.store.queries.completing import PREVIOUS, RETURNING, failing, moving
 from jobserver.store.queries.requeuing import FLAGGED, RETRY_FAILURES
@@ -15,7 +15,7 @@ from jobserver.store.transaction import Transaction, array
 
 _CHOSEN = "list_id = :list AND jobid IN ({json_ids})"
 _SEEN = f"""{_CHOSEN} AND jobstage = COALESCE(CAST(:stage AS INTEGER), jobstage)
-    AND attempt = COALESCE(CAST(:attempt AS INTEGER), attempt)"""
+    AND (CAST(:claim AS TEXT) IS NULL OR COALESCE(claim, '') = :claim)"""
 _HELD = "claim IS NOT NULL AND overdue = 0"
 _NOT_DONE = "(jobstage % 2 = 1 OR jobstage < :last)"
 _REQUEST_CANCEL = f"UPDATE job SET cancel = 1 WHERE {_SEEN} AND {_HELD} RETURNING id, jobid, jobstage"
@@ -49,11 +49,12 @@ _FAIL_RUNNING = f"""{
         failure="0",
         error=":error",
     )
-} WHERE list_id = :list AND jobid = :jobid AND jobstage % 2 = 1 AND outcome = 'none' {RETURNING}"""
+} WHERE {_SEEN} AND jobstage % 2 = 1 AND outcome = 'none' {RETURNING}"""
 _PRIORITY = """UPDATE job SET priority = :priority WHERE list_id = :list AND jobid IN ({json_ids})
     AND priority <> :priority RETURNING id, jobid, jobstage"""
-_PLACES = f"""SELECT jobid, jobstage, attempt, CASE WHEN {_HELD} THEN 1 ELSE 0 END, outcome, condition FROM job
+_PLACES = f"""SELECT jobid, jobstage, attempt, CASE WHEN {_HELD} THEN 1 ELSE 0 END, outcome, condition, claim FROM job
     WHERE {_CHOSEN}"""
+_CURRENT = f"SELECT jobid, jobstage, claim FROM job WHERE {_CHOSEN}"
 
 
 class Place(NamedTuple):
@@ -65,6 +66,14 @@ class Place(NamedTuple):
     held: int
     outcome: str
     condition: str
+    claim: str | None
+
+
+class Seen(NamedTuple):
+    """Where jobs must be for an action. `claim`: the token of the claim, empty without a claim. None: any."""
+
+    stage: int | None
+    claim: str | None
 
 
 def places(tx: Transaction, list_id: int, jobids: Sequence[int]) -> dict[int, Place]:
@@ -72,25 +81,39 @@ def places(tx: Transaction, list_id: int, jobids: Sequence[int]) -> dict[int, Pl
     return {row[0]: Place(*row) for row in tx.all(_PLACES, list=list_id, ids=array(jobids))}
 
 
-def request_cancel(tx: Transaction, list_id: int, targets: Iterable[Target], actor: str, now: int) -> set[int]:
+def by_place(tx: Transaction, list_id: int, targets: Iterable[Target]) -> dict[Seen, list[int]]:
+    """Returns the jobids of the targets by their places, without those that are in another stage or claim now."""
+    targets = list(targets)
+    seen_at = [target.jobid for target in targets if (target.stage, target.claim) != (None, None)]
+    rows = tx.all(_CURRENT, list=list_id, ids=array(seen_at)) if seen_at else []
+    current: dict[int, tuple[int, str | None]] = {jobid: (stage, token) for jobid, stage, token in rows}
+    jobs: dict[Seen, list[int]] = defaultdict(list)
+    for jobid, stage, claim in targets:
+        now_in, token = current.get(jobid, (None, None))
+        if stage in (None, now_in) and claim in (None, claim_id(token)):
+            jobs[Seen(stage, None if claim is None else token or "")].append(jobid)
+    return jobs
+
+
+def request_cancel(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], actor: str, now: int) -> set[int]:
     """Requests that the workers of these jobs stop; returns the jobs that a worker holds."""
     requested: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for seen, jobids in _by_place(targets).items():
+    for seen, jobids in jobs.items():
         for row_id, jobid, stage in tx.all(_REQUEST_CANCEL, list=list_id, ids=array(jobids), **seen._asdict()):
             requested[stage].append((row_id, jobid))
-    for stage, jobs in sorted(requested.items()):
-        ids = tuple(jobid for _row_id, jobid in jobs)
-        event = Event(list_id, EventKind.CANCEL_REQUESTED, ids, len(jobs), stage, stage, actor=actor)
-        tx.record(event, now, [row_id for row_id, _jobid in jobs])
-    return {jobid for jobs in requested.values() for _row_id, jobid in jobs}
+    for stage, held in sorted(requested.items()):
+        ids = tuple(jobid for _row_id, jobid in held)
+        event = Event(list_id, EventKind.CANCEL_REQUESTED, ids, len(held), stage, stage, actor=actor)
+        tx.record(event, now, [row_id for row_id, _jobid in held])
+    return {jobid for held in requested.values() for _row_id, jobid in held}
 
 
-def cancel(tx: Transaction, list_id: int, targets: Iterable[Target], last: int, actor: str, now: int) -> set[int]:
+def cancel(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], last: int, actor: str, now: int) -> set[int]:
     """Cancels those of these jobs that are neither held nor done; returns them. A waiting job moves to the odd stage
     after its own. `last`: the last stage of the list."""
     moves = [
         Move(*row)
-        for seen, jobids in _by_place(targets).items()
+        for seen, jobids in jobs.items()
         for row in tx.all(_CANCEL, list=list_id, ids=array(jobids), last=last, now=now, **seen._asdict())
     ]
     tx.record_moves(EventKind.CANCELLED, moves, now, actor)
@@ -132,10 +155,14 @@ def delete(tx: Transaction, list_id: int, jobids: Sequence[int], actor: str, now
     return set(deleted)
 
 
-def fail(tx: Transaction, list_id: int, jobid: int, actor: str, now: int) -> bool:
-    """Fails a running job: its worker loses the claim, and no worker can claim the job until a retry."""
-    rows = tx.all(_FAIL_RUNNING, list=list_id, jobid=jobid, error=f"failed by {actor}", now=now)
-    moves = [Move(*row) for row in rows]
+def fail(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], actor: str, now: int) -> bool:
+    """Fails running jobs: their workers lose the claims, and no worker can claim the jobs until a retry."""
+    error = f"failed by {actor}"
+    moves = [
+        Move(*row)
+        for seen, jobids in jobs.items()
+        for row in tx.all(_FAIL_RUNNING, list=list_id, ids=array(jobids), error=error, now=now, **seen._asdict())
+    ]
     tx.record_moves(EventKind.FAILED, moves, now, actor)
     return bool(moves)
 
@@ -151,16 +178,3 @@ def set_priority(tx: Transaction, list_id: int, jobids: Sequence[int], priority:
         event = Event(list_id, EventKind.PRIORITY, changed, len(jobs), stage, stage, actor=actor, message=message)
         tx.record(event, now, [row_id for row_id, _jobid in jobs])
     return len(rows)
-
-
-class _Seen(NamedTuple):
-    stage: int | None
-    attempt: int | None
-
-
-def _by_place(targets: Iterable[Target]) -> dict[_Seen, list[int]]:
-    """Returns the jobids by the stage and attempt in which the operator saw the jobs."""
-    seen: dict[_Seen, list[int]] = defaultdict(list)
-    for target in targets:
-        seen[_Seen(target.stage, target.attempt)].append(target.jobid)
-    return seen

@@ -1,30 +1,27 @@
-"""A rule on cancel requests: each names the attempt that it is meant for."""
+"""A rule on cancel requests: each names the claim that it is meant for."""
 
 from collections.abc import Iterator
 
 from tests.faults.history.final import Final
 from tests.faults.history.paths import describe
-from tests.faults.history.promises import attempts_of
 from tests.faults.history.request_log import RequestLog
 
 
-def only_requested_attempts_are_cancelled(log: RequestLog, final: Final) -> Iterator[str]:
-    """An attempt is cancelled, or must stop, only if a request named its job, stage and attempt."""
+def only_requested_claims_are_cancelled(log: RequestLog, final: Final) -> Iterator[str]:
+    """A claim is cancelled, or its worker must stop, only if a request named its job and claim, or the job alone."""
     for heartbeat in log.heartbeats:
-        for grant in log.granted.get((heartbeat.job, heartbeat.claim), [])[:1]:
-            if heartbeat.state == "cancel" and not _is_requested(log, grant.job, grant.stage + 1, grant.attempt):
-                yield f"job {grant.job}: claim {grant.claim} had to stop, but nobody cancelled attempt {grant.attempt}"
-    for path in final.paths.values():
-        for end, attempt in attempts_of(path):
-            if end.kind == "cancelled" and not _is_requested(log, end.job, end.stage, attempt):
-                yield f"job {end.job}: nobody requested to cancel attempt {attempt}: {describe(end)}"
+        if heartbeat.state == "cancel" and not _is_requested(log, heartbeat.job, heartbeat.claim):
+            yield f"job {heartbeat.job}: claim {heartbeat.claim} had to stop, but nobody cancelled it"
+    for end in final.claim_ends:
+        if end.kind == "cancelled" and not _is_requested(log, end.job, end.claim):
+            yield f"job {end.job}: nobody requested to cancel claim {end.claim}: {describe(end)}"
     for job, steps in final.steps.items():
         if any(step.kind == "cancelled" and step.claim is None for step in steps) and job not in log.cancelled_jobs:
             yield f"job {job}: cancelled while it waited, and nobody requested it"
 
 
-def _is_requested(log: RequestLog, job: int, working_stage: int, attempt: int) -> bool:
-    return job in log.cancelled_jobs or (job, working_stage, attempt) in log.cancels
+def _is_requested(log: RequestLog, job: int, claim: str) -> bool:
+    return job in log.cancelled_jobs or (job, claim) in log.cancels
 
 
 def cancelled_claims_move_nothing(log: RequestLog, final: Final) -> Iterator[str]:

@@ -42,7 +42,7 @@ RULES: tuple[Rule, ...] = (
     leases.renewals_keep_the_time_limit,
     leases.attempts_are_counted,
     outages.outages_lose_no_claims,
-    cancels.only_requested_attempts_are_cancelled,
+    cancels.only_requested_claims_are_cancelled,
     cancels.cancelled_claims_move_nothing,
     outputs.outputs_belong_to_the_accepted_claim,
     outputs.no_input_is_wrong,

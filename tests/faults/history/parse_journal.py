@@ -58,7 +58,7 @@ def _add(
             if isinstance(job, int):
                 log.cancelled_jobs.add(job)
             else:
-                log.cancels.add((job["jobid"], job["jobstage"], job["attempt"]))
+                log.cancels.add((job["jobid"], job["claim"]))
         return
     if path.startswith("/heartbeat"):
         states = content["jobs"] if accepted else [{}] * len(body)

@@ -105,8 +105,8 @@ class RequestLog:
     start_s: float = 0
     one_clock: bool = False
     no_repeats: bool = False
-    cancels: set[tuple[int, int, int]] = field(default_factory=set)  # requested: job, working stage, attempt
-    cancelled_jobs: set[int] = field(default_factory=set)  # requested, whatever their stage and attempt
+    cancels: set[tuple[int, str]] = field(default_factory=set)  # requested: job, claim
+    cancelled_jobs: set[int] = field(default_factory=set)  # requested, whatever their claim
     outages: list[Outage] = field(default_factory=list)
 
     @cached_property

@@ -222,10 +222,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a stop that nobody requested": (
         more(Heartbeat("ann", 3.5, 3.6, 200, job=7, claim="a", state="cancel", deadline=5400)),
-        "had to stop, but nobody cancelled attempt 1",
+        "claim a had to stop, but nobody cancelled it",
     ),
-    "a cancelled attempt that nobody requested": (
-        row(0, to=1, kind="cancelled", message="cancelled"), "nobody requested to cancel attempt 1"
+    "a cancelled claim that nobody requested": (
+        row(0, to=1, kind="cancelled", message="cancelled"), "nobody requested to cancel claim a"
     ),
     "a late result that was not kept": (lost(lambda history: history.late_results.clear()), "ann was not kept"),
     "a late result of no claim": (

@@ -121,11 +121,8 @@ class Worker:
         time.sleep(max(0.0, give_up_at - time.monotonic()))
 
     def _cancel(self) -> None:
-        """Requests that the held attempts are cancelled. The same request after their end must have no effect."""
-        jobs = [
-            {"jobid": job["jobid"], "jobstage": job["jobstage"] + 1, "attempt": job["attempt"]} for job in self._held
-        ]
-        body = {"jobs": jobs}
+        """Requests that the held claims are cancelled. The same request after their end must have no effect."""
+        body = {"jobs": [{"jobid": job["jobid"], "claim": job["claim"]} for job in self._held]}
         self._client.request("/cancel_jobs", body)
         self._sent.append(("/cancel_jobs", body, NO_HEADERS))
 
