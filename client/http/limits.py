@@ -131,7 +131,8 @@ class LimitedSession(requests.Session):
 
 
 def read_body(response: requests.Response, shown_url: str) -> bytes:
-    """The whole body, decompressed. Raises NotAJobServer if it is too large before or after that, or broken."""
+    """The whole body, decompressed. Raises NotAJobServer if it is too large before or after that, or broken, and an
+    error of requests if the connection was lost."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     inflater = zlib.decompressobj(GZIP_OR_ZLIB) if encoding in ("gzip", "x-gzip", "deflate") else None
     if inflater is None and encoding != "identity":
@@ -156,4 +157,6 @@ def read_body(response: requests.Response, shown_url: str) -> bytes:
         raise requests.exceptions.ReadTimeout(problem) from problem
     except urllib3.exceptions.HTTPError as problem:
         raise requests.exceptions.ConnectionError(problem) from problem
+    if not body and not {"Content-Length", "Transfer-Encoding"} & {name.title() for name in response.headers}:
+        raise requests.exceptions.ConnectionError("the connection ended within the headers")
     return bytes(body)

@@ -248,3 +248,17 @@ def test_fewer_outcomes_than_reports_are_not_success():
     with RogueServer(script) as server, pytest.raises(Exception, match="UNDELIVERED"):
         Worker(JobClient(server.url, 4711, retry_for_s=0), 0, lambda job: 1).run()
     assert threading.active_count() <= threads + 3
+
+
+@pytest.mark.parametrize("headers", ["", "Date: Sat", "Content-Type: application/json\r\nContent-Le"])
+def test_a_claim_is_repeated_after_a_response_that_ends_within_its_headers(headers):
+    def respond(_path, _body):
+        if len(server.paths) > 1:
+            yield http(JOB)
+        else:
+            yield f"HTTP/1.1 200 OK\r\n{headers}".encode()
+            raise ConnectionAbortedError  # closes the connection
+
+    with RogueServer(respond) as server:
+        assert JobClient(server.url, 4711, retry_for_s=5).get(0).jobid == 1
+        assert len(server.paths) == 2
