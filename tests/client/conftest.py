@@ -73,7 +73,7 @@ class Terminal:
     def __init__(self, url: str, jobix: int, folder: Path) -> None:
         self.environment = {**os.environ, "JOBSERVER_URL": url, "JOBSERVER_JOBIX": str(jobix)}
         self.environment |= {
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT),  # a planted fault adds a folder
             "PYTHONUNBUFFERED": "1",
             "XDG_CONFIG_HOME": str(folder / "config"),
         }

@@ -23,6 +23,26 @@ RESULT_MUTANTS = (
         by_checker(1, "was not kept", faults=("stop",), scenario="leases"),
     ),
     Mutant(
+        "one late result of each claim is kept",
+        (Edit(f"{QUERIES}.late_results", "_KEEP", {"WHERE job_id = :id) < 5": "WHERE claim = :claim) < 1"}),),
+        by_tests("tests/protocol/test_late_results.py", *SQLITE),
+    ),
+    Mutant(
+        "the worker drops a late result",
+        (Edit("client.worker.worker", "Worker._do_job", {' and not isinstance(ending, Done)': ""}),),
+        by_tests("tests/client/test_late_results.py"),
+    ),
+    Mutant(
+        "one worker that is lost three times holds a job",
+        (Edit(f"{QUERIES}.losses", "_last_of_each", {"last[loss.worker] = loss": "last[str(loss)] = loss"}),),
+        by_tests("tests/protocol/test_lost_workers.py", *SQLITE),
+    ),
+    Mutant(
+        "a cancel is aimed at a stage, not at a claim",
+        (Edit(f"{QUERIES}.operating", "by_place", {"claim in (None, claim_id(token))": "True"}),),
+        by_tests("tests/protocol/test_operator_verbs.py", "tests/pages/test_late_actions.py", *SQLITE),
+    ),
+    Mutant(
         "a result without a verdict passes the check",
         (Edit("jobserver.jobs.guarded", "judge", {"report.passed is not True": "report.passed is False"}),),
         by_checker(1, "without a passing check", faults=("kill",), scenario="checks"),
