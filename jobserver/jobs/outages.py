@@ -14,7 +14,7 @@ from jobserver.store.group_commit import CommitQueue
 from jobserver.store.queries import outages
 
 RECORD_EVERY_MS = 2 * MS_PER_S  # only while there are deadlines
-LEAST_OUTAGE_MS = 2 * RECORD_EVERY_MS  # more than between two records, so that a quick restart is no outage
+LEAST_OUTAGE_MS = 2 * RECORD_EVERY_MS  # more than between two records, so that another process can take over
 LONGEST_GRACE_MS = 60 * MS_PER_MINUTE  # unless the setting is longer
 TOGETHER = 500  # jobs in one transaction
 log = logging.getLogger("jobserver.outages")
