@@ -64,16 +64,21 @@ class JobClient(OperatorClient):
         try:
             response = self._transport.request("POST", path, headers={"claim": token}, params=params, wait_s=wait_s)
         except KeyboardInterrupt:
-            self.release(token, stage, working_stage)
+            self.release(token, stage, working_stage, lease_s=lease_s)
             raise
         return response.into(lambda value, now: codec.decode_jobs(value, working_stage, now))
 
-    def release(self, token: str, stage: int, working_stage: int | None = None) -> bool:
-        """Gives back the jobs that an abandoned `claim` may hold. False if the server cannot be reached within 1 s."""
+    def release(
+        self, token: str, stage: int, working_stage: int | None = None, *, lease_s: float | None = None
+    ) -> bool:
+        """Gives back the jobs that an abandoned `claim` may hold. False if the server cannot be reached within 1 s.
+
+        lease_s: of that claim. If it did not arrive, this request may claim a job, and then the connection may break.
+        """
         brief = self.with_options(timeout_s=RELEASE_FOR_S, retry_for_s=RELEASE_FOR_S)
         try:
             # With n=1 the response is a list, of all jobs that the token holds already.
-            jobs = brief.claim(token, stage, working_stage, n=1)
+            jobs = brief.claim(token, stage, working_stage, n=1, lease_s=lease_s)
             brief.update_many(Report(job.jobid, job.stage, job.claim) for job in jobs)
         except ClaimSpent:
             return True

@@ -148,7 +148,7 @@ class Worker:
         while not request.done():
             if self._stopping.soon and request.abandon():
                 # The server may be claiming jobs for us right now. The same token finds them, and claims no others.
-                if not self.client.release(token, self.stage, self.working_stage):
+                if not self.client.release(token, self.stage, self.working_stage, lease_s=self.lease_s):
                     log.warning("the server cannot be reached: a job may stay claimed until its lease ends")
                 return []
         return request.response()

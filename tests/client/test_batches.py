@@ -214,6 +214,14 @@ def test_a_worker_waits_for_a_server_that_stops_during_a_slow_job(server, nine_j
     assert Worker(nine_jobs, 0, work).run() == Tally(done=9)
 
 
+def test_a_job_that_only_the_release_of_a_claim_has_claimed_is_not_held_without_a_lease(client, proxy, jobix, until):
+    """The claim did not arrive before SIGTERM, and the worker is killed before it can give the job back."""
+    client.set({1: {}})
+    proxy.replace_response("/update_jobs", "503 Service Unavailable", times=50)
+    assert not JobClient(proxy.url, jobix).release(new_token(), 0, lease_s=1.5)
+    until(lambda: client.progress().available == 1)
+
+
 def test_jobs_whose_claims_are_lost_before_they_start_do_not_end_the_worker(client, url, jobix, monkeypatch, until):
     """A suspended machine, for example: its jobs are lost, and others do them."""
     monkeypatch.setattr("client.worker.renewal.FIRST_OF_BATCH_S", 0.05)

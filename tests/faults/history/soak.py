@@ -22,6 +22,8 @@ WITHOUT_REPEATS = (
     "stop",
     "disk",
     "commit",
+    "node",
+    "outage",
 )  # without repeated requests and moved clocks the checker can apply more rules
 
 
