@@ -11,7 +11,7 @@ import time
 
 from rich.console import Console
 
-from bench import claim_cost, commits, performance, request_rates, waiting
+from bench import claim_cost, commits, heartbeats, performance, request_rates, waiting
 from bench.drain import Drain
 from bench.rounds import Measure, Rounds
 from bench.system import load_systems
@@ -47,6 +47,7 @@ def main() -> int:
         **{rates.name: rates for rates in request_rates.RATES},
         "a million jobs": request_rates.many_jobs,
         "waiting": waiting.measured,
+        "heartbeats": heartbeats.measured,
         "commits": commits.measured,
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from bench import commits, job_manager, request_rates, waiting
+from bench import commits, heartbeats, job_manager, request_rates, waiting
 from bench.databases import versions
 from bench.rounds import Rounds
 from bench.servers import ROOT
@@ -93,7 +93,7 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
     heavy = minimum(rounds.ratio(job_manager.SQLITE, peer.name) for peer in peers if peer.name in TEN_TIMES)
     threads = rounds.ratio(job_manager.SQLITE, MORE_WORKERS)
     on_postgresql = rounds.ratio(job_manager.POSTGRESQL, "Procrastinate")
-    cpu = rounds.median(waiting.CPU)
+    cpu, heartbeat_cpu = rounds.median(waiting.CPU), rounds.median(heartbeats.CPU)
     rows = [
         (
             f"drain, {WORKERS} workers, SQLite",
@@ -138,6 +138,18 @@ def goals(rounds: Rounds, systems: Sequence[System], claims_us: dict[int, tuple[
             "… time from `/set` of one job until a worker has it",
             f"{number(rounds.median(waiting.WOKEN_MS))} ms",
             "less than 20",
+        ),
+        (
+            f"{waiting.WAITING} waiting heartbeats, CPU of the server",
+            UNKNOWN if heartbeat_cpu is None else f"{heartbeat_cpu:.1%} of a core",
+            "less than 2 %",
+        ),
+        ("… growth of the server's memory", f"{number(rounds.median(heartbeats.MEMORY_MB))} MB", ""),
+        ("… time from a cancel until its worker knows", f"{number(rounds.median(heartbeats.CANCELLED_MS))} ms", ""),
+        (
+            "… server's CPU for a job of other workers, relative to no heartbeats",
+            f"{times(rounds.median(heartbeats.COST))} ×",
+            "",
         ),
     ]
     sizes = list(claims_us)

@@ -39,6 +39,7 @@ MISSING_LIBRARY = (
 MISSING_SCHEMA_LIBRARY = (
     "the check of the stage has a JSON schema, and the library jsonschema is missing: "
     + shlex.join([sys.executable or "python3", "-m", "pip", "install", "jsonschema"])
+    + " (the extra `checks` of job_manager contains it)"
 )
 
 

@@ -11,15 +11,17 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ..api.types import Job
 from ..errors import BadTemplate
 from .supervision import MARKER, Supervision
+from .supervisor import end_processes
 from .template import Template, environment
 
 POLL_S = 0.1
+COMMAND_MARKER = "JM_COMMAND_ID"  # not the worker's: processes that earlier commands left running continue
 KILL_AFTER_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 TAIL_BYTES = 2000
 TAIL_LINES = 20
@@ -71,11 +73,12 @@ class Command:
     def run(self, job: Job, must_stop: Callable[[], bool], extra: Mapping[str, str] | None = None) -> None:
         """Runs the command for this job until it ends or `must_stop` returns True. extra: the values of other fields.
 
-        stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, the whole process group
-        gets SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
+        stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, all processes that it
+        started get SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
         """
         arguments = [word.fill(job, extra) for word in self._words]
         self._supervision.prepare()
+        own = uuid.uuid4().hex
         # Without the secret key: the output of a command may appear on the server's pages.
         inherited = {name: value for name, value in os.environ.items() if name != "JOBSERVER_JOBIX"}
         try:
@@ -83,7 +86,7 @@ class Command:
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=inherited | environment(job) | {MARKER: self._supervision.marker},
+                env=inherited | environment(job) | {MARKER: self._supervision.marker, COMMAND_MARKER: own},
                 start_new_session=True,  # Ctrl-C in the terminal reaches the worker alone; the running job may finish
             )
         except (OSError, ValueError) as problem:
@@ -96,7 +99,7 @@ class Command:
             while waiting.is_alive():
                 waiting.join(POLL_S)
                 if waiting.is_alive() and must_stop():
-                    _end_group(process.pid)
+                    end_processes(process.pid, f"{COMMAND_MARKER}={own}".encode(), KILL_AFTER_S)
                     raise CommandStopped(tail.text())
         finally:
             self._supervision.ended()
@@ -134,19 +137,6 @@ class _Tail:
         self._thread.join(timeout=1.0)
         lines = self._tail.decode(errors="replace").strip().splitlines()
         return "\n".join(lines[-TAIL_LINES:])
-
-
-def _end_group(group: int) -> None:
-    """SIGTERM to all processes of the group, SIGKILL to those left after 10 s."""
-    kill_at = time.monotonic() + KILL_AFTER_S
-    try:
-        os.killpg(group, signal.SIGTERM)
-        while time.monotonic() < kill_at:
-            time.sleep(POLL_S / 2)
-            os.killpg(group, 0)
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return  # all of them ended; macOS raises PermissionError for a group of zombies
 
 
 def _describe(returncode: int) -> str:

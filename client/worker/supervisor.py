@@ -18,7 +18,7 @@ import time
 END = b"end"
 SEARCH_S = 0.5  # a process that is just starting has not got its marker yet
 KILL_AFTER_S = 2.0
-GIVE_UP_AFTER_S = 5.0  # a process in uninterruptible sleep cannot be killed
+GIVE_UP_AFTER_S = 3.0  # after SIGKILL: a process in uninterruptible sleep cannot be killed
 POLL_S = 0.05
 
 
@@ -33,15 +33,15 @@ def main(marker: bytes) -> None:
     end_processes(group, marker)
 
 
-def end_processes(group: int, marker: bytes) -> None:
-    """SIGTERM to the group and to all marked processes, SIGKILL to those left after 2 s."""
+def end_processes(group: int, marker: bytes, kill_after_s: float = KILL_AFTER_S) -> None:
+    """SIGTERM to the group and to all marked processes, SIGKILL to those left after kill_after_s."""
     began = time.monotonic()
     _send(_find(group, marker), signal.SIGTERM)  # once: a process that was terminated may start others to clean up
-    while (elapsed_s := time.monotonic() - began) < GIVE_UP_AFTER_S:
+    while (elapsed_s := time.monotonic() - began) < kill_after_s + GIVE_UP_AFTER_S:
         members = _find(group, marker)
         if not members and elapsed_s > SEARCH_S:
             return
-        if elapsed_s > KILL_AFTER_S:
+        if elapsed_s > kill_after_s:
             _send(members, signal.SIGKILL)
         time.sleep(POLL_S)
 

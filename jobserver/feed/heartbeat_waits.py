@@ -14,7 +14,7 @@ from jobserver.feed.waiting_limit import WaitingLimit
 from jobserver.store.database import Database
 from jobserver.store.queries import claiming
 
-POLL_EVERY_S = 0.25  # for changes by other server processes
+POLL_EVERY_S = 0.5  # for changes by other server processes: a cancel arrives within a second
 TOGETHER = 500  # jobs in one query, so that the event loop is not blocked for long
 log = logging.getLogger("jobserver.heartbeat_waits")
 Held = Sequence[tuple[int, str]]  # jobid, token

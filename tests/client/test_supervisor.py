@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -137,3 +138,31 @@ def test_the_supervisor_of_the_zip_app_needs_no_file(client, terminal, until, tm
     until(lambda: len(pids()) == 3)
     process.kill()
     until(lambda: not any(map(is_running, pids())))
+
+
+@pytest.mark.parametrize("reason", ["cancel", "time limit"])
+def test_a_stopped_command_takes_its_processes_in_other_sessions_along(client, until, tmp_path, reason):
+    """A process that an earlier command left running continues."""
+    client.init([0, 0.02 if reason == "time limit" else 10])
+    client.lifetime(1, max_attempts=1)
+    client.set({1: {}, 2: {}})
+    pid_1, pid_2 = tmp_path / "1", tmp_path / "2"
+    script = f"setsid sleep 60 > /dev/null 2>&1 & echo $! > {tmp_path}/{{jobid}}; [ {{jobid}} = 1 ] || sleep 60"
+    tallies: list[Tally] = []
+    worker = Worker(client, 0, ["sh", "-c", script], wait_s=0)
+    thread = threading.Thread(target=lambda: tallies.append(worker.run()))
+    thread.start()
+    try:
+        until(lambda: pid_2.exists() and pid_2.read_text().strip())
+        left, stopped = int(pid_1.read_text()), int(pid_2.read_text())
+        assert is_running(stopped)
+        if reason == "cancel":
+            client.cancel([2])
+        thread.join(20)
+        assert tallies[0].done == 1  # at the time limit, the server or the worker is the first to notice
+        assert not is_running(stopped)
+        assert is_running(left)
+    finally:
+        for path in (pid_1, pid_2):
+            if path.exists() and is_running(int(path.read_text())):
+                os.kill(int(path.read_text()), signal.SIGKILL)

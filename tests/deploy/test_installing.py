@@ -22,7 +22,7 @@ from jobserver.pages.live_data import LIBRARIES
 from tests.conftest import ROOT
 
 SOURCES = ("client", "deploy", "job_manager_wire", "jobserver", "migrations", "static", "templates")
-FILES = ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "setup.py", "requirements.txt", "requirements-checks.txt", "README.md", "LICENSE")
 START_S = 30
 FIRST_TABLES = """
 from alembic import command
@@ -180,11 +180,14 @@ def test_requirements_txt_and_pyproject_toml_have_the_same_client_ranges(wheel: 
     server = set(re.findall(r'^Requires-Dist: ([^;\n]+); extra == "server"$', metadata, re.MULTILINE))
     assert client
     assert client < server
+    assert "jsonschema" not in " ".join(client | server)
+    assert re.findall(r'^Requires-Dist: (\w+).*; extra == "checks"$', metadata, re.MULTILINE) == ["jsonschema"]
 
 
 def test_the_lock_file_has_every_requirement() -> None:
     pins = re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
-    for file in ("requirements.txt", "tests/requirements.txt", "examples/demo/requirements.txt"):
+    folders = ("", "tests/", "examples/demo/")
+    for file in ("requirements-checks.txt", *(f"{folder}requirements.txt" for folder in folders)):
         for line in (ROOT / file).read_text().splitlines():
             if line and not line.startswith(("#", "-r")):
                 requirement = Requirement(line)
