@@ -139,6 +139,10 @@ class ClaimSpent(Conflict):
     """The token of a /get was used before, and holds no job any more: use a new one."""
 
 
+class ListDeleted(Refused):
+    """410: the list was deleted, and its jobix cannot be used again."""
+
+
 class TooLarge(Refused):
     """413: the body is larger than the server accepts."""
 
@@ -152,6 +156,7 @@ _BY_STATUS: dict[int, type[Refused]] = {
     403: WrongSecret,
     404: NoSuchJob,
     409: Conflict,
+    410: ListDeleted,
     413: TooLarge,
 }
 _BY_CODE: dict[str, type[Refused]] = {"wrong_stage": WrongStage, "claim_lost": ClaimLost, "claim_spent": ClaimSpent}

@@ -299,6 +299,15 @@ class _RequiredListProgress(TypedDict):
 
 
 class ListProgress(_RequiredListProgress, total=False):
-    """The response of /get to a program. page: the path of the list's web page; absent for an unknown list."""
+    """The response of /get to a program. page: the path of the list's web page; absent for an unknown list. archived:
+    present if the list is archived."""
 
     page: str
+    archived: Literal[True]
+
+
+class ListChange(TypedDict):
+    """The response of /archive_list, /restore_list and /delete_list. change: archived, restored or deleted."""
+
+    list: str
+    change: str

@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from jobserver.jobs.access import Keys
     from jobserver.jobs.claims import Claims
     from jobserver.jobs.expiry import Expiry, Retention
+    from jobserver.jobs.list_keeper import ListKeeper
     from jobserver.jobs.lists import Lists
     from jobserver.jobs.operator import Operator
     from jobserver.jobs.outages import Outages
@@ -92,9 +93,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         claims=Claims(commit_queue, settings.require_claim),
         lists=Lists(commit_queue, keys),
         expiry=expiry,
+        list_keeper=ListKeeper(commit_queue, database, keys),
         operator=Operator(commit_queue, database),
         host_care=HostCare(commit_queue, database),
-        sweeper=Sweeper(Leader(database), expiry, retention, settings.sweep_every_s),
+        sweeper=Sweeper(Leader(database), keys, expiry, retention, settings.sweep_every_s),
         live=Live(socketio, database),
     )
     errors.register(app)

@@ -217,6 +217,7 @@ def decode_progress(value: shapes.ListProgress) -> Progress:
         flagged=int(value["flagged"]),
         failed=int(value["failed"]),
         stages=stages,
+        archived=value.get("archived") is True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import Refused
 from . import codec
 from .list_client import ListClient
 from .responses import JobChanges
@@ -81,6 +82,27 @@ class OperatorClient(ListClient):
         also done and skipped jobs, to stage 0 or `to`. Without a selection: all expired, failed and cancelled jobs."""
         chosen = {"state": state, "stage": stage, "worker": worker, "text": text, "to": to, "done": done or None}
         return self._change("/retry_jobs", jobs, chosen, all, repeatable=not done)
+
+    def archive_list(self, *, force: bool = False) -> None:
+        """Makes the list read-only and hides it from the overview; no worker gets its jobs. force: also while workers
+        hold jobs, which may finish."""
+        self._change_list("/archive_list", {"force": force})
+
+    def restore_list(self) -> None:
+        """Restores an archived list."""
+        self._change_list("/restore_list", {})
+
+    def delete_list(self, name: str, *, force: bool = False) -> None:
+        """Deletes the list and its jobs; its secret key cannot be used again. name: the name of the list, as a
+        confirmation. force: also while workers hold jobs, which they lose."""
+        try:
+            self._change_list("/delete_list", {"name": name, "force": force})
+        except Refused as problem:
+            if problem.code != "list_deleted":  # otherwise an earlier try has deleted it
+                raise
+
+    def _change_list(self, path: str, body: dict[str, Any]) -> None:
+        self._transport.request("POST", path, body=as_json(body)).into(lambda value, _: value["change"])
 
     def _change(
         self, path: str, jobs: ChosenJobs | None, chosen: dict[str, Any], all: bool, repeatable: bool = True

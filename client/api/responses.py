@@ -146,3 +146,4 @@ class Progress:
     flagged: int
     failed: int
     stages: dict[int, StageCount]
+    archived: bool = False

@@ -14,6 +14,7 @@ from ..version import version
 from ..worker.waiting import LONGEST_WAIT_S
 from . import (
     job_commands,
+    list_actions,
     list_commands,
     operator_commands,
     outbox_commands,
@@ -41,6 +42,9 @@ ADDED_BY = (  # in the order of their first use, which is that of the help
     operator_commands.add_cancel,
     operator_commands.add_skip,
     operator_commands.add_delete,
+    list_actions.add_archive,
+    list_actions.add_restore,
+    list_actions.add_delete_list,
     job_commands.add_get,
     job_commands.add_update,
     outbox_commands.add_deliver,

@@ -12,7 +12,7 @@ from ..api.codec import decode_output
 from ..api.job_client import JobClient
 from ..api.responses import Outcome
 from ..api.types import Job, as_json
-from ..errors import BadRequest, TooLarge
+from ..errors import BadRequest, ListDeleted, TooLarge
 from .background_request import BackgroundRequest
 from .batch import MAX_SIZE
 from .outbox import LeftReports, has_result
@@ -93,6 +93,8 @@ def _send(client: JobClient, stopping: Stopping, entries: Sequence[shapes.Report
     except (TooLarge, BadRequest) as problem:
         if len(entries) == 1:
             return [Outcome(entries[0]["jobid"], problem.status, str(problem), error=problem.code)]
+    except ListDeleted as problem:
+        return [Outcome(entry["jobid"], problem.status, str(problem), error=problem.code) for entry in entries]
     half = len(entries) // 2
     return _send(client, stopping, entries[:half]) + _send(client, stopping, entries[half:])
 

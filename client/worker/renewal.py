@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..api.job_client import JobClient
 from ..api.responses import Renewed
 from ..api.types import Job
+from ..errors import ListDeleted
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ class Renewal:
         sent_at = time.monotonic()
         try:
             renewed = self._client.renew((hold.job for hold in ours), wait_s=wait_s)
+        except ListDeleted:
+            renewed = [Renewed(hold.job.jobid, "lost", None, None) for hold in ours]
         except Exception as problem:  # of any kind: without this thread the claims would be lost silently
             subject = f"job {ours[0].job.jobid}" if len(ours) == 1 else f"{len(ours)} jobs"
             log.warning("%s could not be renewed; the work continues: %s", subject, problem)

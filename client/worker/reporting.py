@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..api.job_client import JobClient
 from ..api.responses import Outcome
 from ..api.types import Done, Job, Report, as_json
-from ..errors import ClientError, TooLarge, Undelivered
+from ..errors import ClientError, ListDeleted, Refused, TooLarge, Undelivered
 from .attempt import Ending, Failed, Finished, bounded
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Endings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a copy of this folder alone must work
 
 log = logging.getLogger(__name__)
 
-OK, NO_SUCH_JOB, CONFLICT = 200, 404, 409
+OK, NO_SUCH_JOB, CONFLICT, LIST_DELETED = 200, 404, 409, 410
 LAST_REPORT_S = 2.0  # for a report that is being sent when a signal gives the running job back
 MAX_SHOWN = 20  # undelivered reports
 
@@ -72,7 +72,9 @@ class Delivery:
             return request.response()
         except TooLarge as problem:
             if len(entries) == 1:
-                return [Outcome(entries[0]["jobid"], problem.status, str(problem), error=problem.code)], []
+                return _all_refused(entries, problem), []
+        except ListDeleted as problem:
+            return _all_refused(entries, problem), []
         except ClientError as problem:
             raise self.undelivered(entries, problem) from problem
         half = len(entries) // 2
@@ -135,7 +137,7 @@ class Reporter:
                 if isinstance(ending, Finished) and outcome.jobstage == entry["jobstage"] and not outcome.replaced:
                     publish(ending.outputs)
                 self._count(job, ending, outcome)
-            elif outcome.status in (NO_SUCH_JOB, CONFLICT):
+            elif outcome.status in (NO_SUCH_JOB, CONFLICT, LIST_DELETED):
                 self._delivery.outbox.set_aside(entry, outcome.status, outcome.message)
                 self.lost(job, outcome.message, ending)
             elif isinstance(ending, Done):
@@ -186,3 +188,8 @@ class Reporter:
                 passed=ending.passed,
             )  # fmt: skip
         return Report(job.jobid, job.stage, job.claim, condition=ending.condition)
+
+
+def _all_refused(entries: Sequence[shapes.ReportEntry], problem: Refused) -> list[Outcome]:
+    """The outcomes of reports that the server refused together."""
+    return [Outcome(entry["jobid"], problem.status, str(problem), error=problem.code) for entry in entries]

@@ -101,6 +101,9 @@ class UntilDone:
                 self._stage, progress.last_stage,
             )  # fmt: skip
             return True
+        if progress.archived:
+            log.warning("the list is archived: no worker gets its jobs until `jm restore`")
+            return True
         if not progress.jobs:
             log.warning("the list has no jobs: add some, for example with `jm set`")
             return True

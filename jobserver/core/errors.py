@@ -19,7 +19,10 @@ JobServerError
 │   ├── ClaimLost           the claim is no longer held
 │   ├── ClaimSpent          a claim token that was used for an earlier claim
 │   ├── NameTaken
+│   ├── ListArchived        the list may not be changed
+│   ├── ListInUse           workers hold jobs of the list
 │   └── IdTaken             a submitted job has the id of a job with another name
+├── ListDeleted             the list of this key was deleted
 ├── Unavailable             try again after retry_after_s
 │   ├── DatabaseBusy
 │   ├── DatabaseLost        the database file was deleted or replaced
@@ -149,6 +152,24 @@ class IdTaken(Conflict):
     """A submitted job has the id of a job with another name."""
 
     code = "id_taken"
+
+
+class ListArchived(Conflict):
+    """The list is archived, so it may not be changed."""
+
+    code = "list_archived"
+
+
+class ListInUse(Conflict):
+    """Workers hold jobs of a list that is to be archived or deleted."""
+
+    code = "list_in_use"
+
+
+class ListDeleted(JobServerError):
+    """The list of this key was deleted."""
+
+    code = "list_deleted"
 
 
 class Unavailable(JobServerError):

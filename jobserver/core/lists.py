@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from job_manager_wire import shapes
 from jobserver.core import stages
+from jobserver.core.errors import ListArchived, ListDeleted
 
 STATES = ("available", "working", "done", "expired", "failed", "cancelled", "skipped")
 SORTS = ("job", "stage", "since", "attempt", "priority", "worker")
@@ -16,10 +17,24 @@ MANY_STAGES = 200
 
 
 class JobList(NamedTuple):
-    """A list: the id of its row and its public name."""
+    """A list: the id of its row and its public name. `archived` and `deleted`: 0 if it is not; they may have changed
+    since the row was read."""
 
     id: int
     name: str
+    archived: int = 0
+    deleted: int = 0
+
+    def require_active(self) -> None:
+        """Raises ListDeleted or ListArchived if the list may not be changed."""
+        self.require_not_deleted()
+        if self.archived:
+            raise ListArchived(f"The list {self.name} is archived: restore it first. Nothing was changed.")
+
+    def require_not_deleted(self) -> None:
+        """Raises ListDeleted if the list is deleted."""
+        if self.deleted:
+            raise ListDeleted("The list of this jobix was deleted. Choose a new jobix for a new list.")
 
 
 class Count(NamedTuple):
@@ -59,6 +74,7 @@ class Progress:
     name: str
     last_stage: int
     stages: dict[int, Count]
+    archived: bool = False
 
     def _jobs(self, parity: int, below: int) -> int:
         return sum(
@@ -135,7 +151,7 @@ class Progress:
 
     def as_response(self) -> shapes.ListProgress:
         """Returns the JSON for programs."""
-        return {
+        response: shapes.ListProgress = {
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
             "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,
             "failed": self.failed,
@@ -144,3 +160,6 @@ class Progress:
                 for stage, count in self.stages.items()
             },
         }  # fmt: skip
+        if self.archived:
+            response["archived"] = True
+        return response

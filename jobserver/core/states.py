@@ -81,6 +81,9 @@ class EventKind(str, Enum):
     READMITTED = "readmitted"  # a host that was set aside
     PAUSED = "paused"  # a list
     RESUMED = "resumed"
+    ARCHIVED = "archived"  # a list
+    RESTORED = "restored"
+    LIST_DELETED = "list_deleted"
 
 
 class Status(Enum):

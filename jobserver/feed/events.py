@@ -17,6 +17,7 @@ MAKES_AVAILABLE = {
     EventKind.PAUSE_ENDED,
 }
 ABOUT_A_HOST = {EventKind.SET_ASIDE, EventKind.NOT_SET_ASIDE, EventKind.READMITTED}
+CHANGES_ACCESS = (EventKind.RESTORED, EventKind.LIST_DELETED)
 log = logging.getLogger("jobserver")
 
 
@@ -41,7 +42,7 @@ class Publisher:
                     self._long_polls.wake(event.list_id, event.to_stage, event.jobs)
             elif event.kind is EventKind.CREATED:
                 self._long_polls.wake_for_new_list()
-            elif event.kind in (EventKind.RESUMED, EventKind.RULES, EventKind.READMITTED):
+            elif event.kind in (EventKind.RESUMED, EventKind.RULES, EventKind.READMITTED, *CHANGES_ACCESS):
                 self._long_polls.wake_list(event.list_id)
 
 

@@ -7,12 +7,13 @@ deleted, even if a browser keeps the cookie.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 
 from jobserver.core.lists import JobList
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import lists, page_sessions
+from jobserver.store.queries import deleting, lists, page_sessions
 from jobserver.store.transaction import Transaction
 
 SESSION_DAYS = 7
@@ -20,8 +21,8 @@ _MS_PER_DAY = 86_400_000
 
 
 class Keys:
-    """Finds lists by their secret keys. `known`: a cache of lists by key. Lists are never deleted, so a cached list is
-    valid, but its name may be an old one."""
+    """Finds lists by their secret keys. `known`: a cache of lists by key; a name in it may be old. A list that another
+    process has deleted stays in the cache until the next forget_deleted()."""
 
     def __init__(self, secret_key: str, database: Database) -> None:
         self._key = hashlib.sha256(b"jobix " + secret_key.encode()).digest()
@@ -33,15 +34,27 @@ class Keys:
         return hmac.digest(self._key, str(jobix).encode(), "sha256").hex()
 
     def find(self, jobix: int) -> JobList | None:
-        """Returns the list of this secret key; None if there is none."""
+        """Returns the list of this secret key; None if there is none. Raises ListDeleted."""
         return self.known.get(jobix) or self.look_up(jobix)
 
     def look_up(self, jobix: int) -> JobList | None:
-        """Returns the list of this secret key with its current name; None if there is none."""
+        """Returns the list of this secret key with its current name; None if there is none. Raises ListDeleted."""
         job_list = lists.by_hash(self._database.read, self.hash(jobix))
         if job_list is not None:
+            job_list.require_not_deleted()
             self.known[jobix] = job_list
         return job_list
+
+    def forget(self, list_ids: Collection[int]) -> None:
+        """Removes these lists from the cache."""
+        for jobix, job_list in list(self.known.items()):
+            if job_list.id in list_ids:
+                self.known.pop(jobix, None)
+
+    def forget_deleted(self) -> None:
+        """Removes the lists from the cache that any process has deleted."""
+        if self.known:
+            self.forget(deleting.deleted(self._database.read))
 
 
 def person(database: Database, session_id: str, job_list: JobList) -> str | None:

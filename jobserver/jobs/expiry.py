@@ -10,7 +10,7 @@ from jobserver.jobs.clock import now_ms
 from jobserver.jobs.outages import Outages
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import events, late_results, lists, losses, requeuing, statistics
+from jobserver.store.queries import deleting, events, late_results, lists, losses, requeuing, statistics
 from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
 from jobserver.store.transaction import SLOT_S, Transaction
 
@@ -41,7 +41,12 @@ class Expiry:
 
     def degrade(self, job_list: JobList, old: int, new: int) -> int:
         """Moves the flagged jobs of stage `old` to `new`, all of them or none; returns their number."""
-        return self._commit_queue.run(lambda tx: requeuing.degrade(tx, job_list.id, old, new, now_ms()), bulk=True)
+
+        def work(tx: Transaction) -> int:
+            lists.require_active(tx.all, job_list.id)
+            return requeuing.degrade(tx, job_list.id, old, new, now_ms())
+
+        return self._commit_queue.run(work, bulk=True)
 
     def flagged(self, job_list: JobList) -> int:
         """Returns the number of flagged jobs of a list."""
@@ -56,6 +61,15 @@ class Retention:
         self._database = database
         self._history_ms = round(history_days * 24 * MS_PER_HOUR)
         self._next = 0
+
+    def purge(self, steps: int = 20) -> int:
+        """Deletes rows of deleted lists in small steps, at most `steps`; returns the number of steps. It continues
+        where an earlier call, or an earlier server, stopped."""
+        done = 0
+        while done < steps and (list_id := deleting.next_to_purge(self._database.read)) is not None:
+            self._commit_queue.run(partial(deleting.purge, list_id=list_id, n=TOGETHER), bulk=True)
+            done += 1
+        return done
 
     def step(self, steps: int = 20) -> int:
         """Deletes and merges old rows in small steps, if a check is due; returns the number of rows."""

@@ -79,6 +79,7 @@ class Lists:
         """Sets the lifetime of a stage by a signed-in person; keeps its other settings."""
 
         def work(tx: Transaction) -> Lifetime:
+            lists.require_active(tx.all, job_list.id)
             lifetime = _set_lifetime(tx, job_list.id, stage, LifetimeChange(lifetime_ms))
             message = f"{minutes(lifetime_ms)} min"
             tx.record(Event(job_list.id, EventKind.LIFETIME, (), 0, stage, stage, None, actor, message), now_ms())
@@ -97,7 +98,9 @@ class Lists:
     def _get_or_create(self, tx: Transaction, jobix: int, name: str | None) -> JobList:
         hashed = self._keys.hash(jobix)
         job_list = lists.by_hash(tx.all, hashed)
-        if job_list is None:
+        if job_list is not None:
+            job_list.require_active()
+        else:
             job_list = lists.create(tx, hashed, name, now_ms())
             if job_list is None and (job_list := lists.by_hash(tx.all, hashed)) is not None:
                 return job_list  # created by another server process a moment ago

@@ -109,6 +109,7 @@ class Operator:
         """Fails a running job."""
 
         def work(tx: Transaction) -> None:
+            lists.require_active(tx.all, job_list.id)
             jobs = operating.by_place(tx, job_list.id, [target])
             if not operating.fail(tx, job_list.id, jobs, actor, now_ms()):
                 (refused,) = _refused(tx, job_list.id, [target], set(), 0, _not_failed)
@@ -118,14 +119,18 @@ class Operator:
 
     def set_priority(self, job_list: JobList, jobids: Sequence[int], priority: int, actor: str) -> int:
         """Sets the priority of jobs; returns the number of changed jobs."""
-        return self._commit_queue.run(
-            lambda tx: operating.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
-        )
+
+        def work(tx: Transaction) -> int:
+            lists.require_active(tx.all, job_list.id)
+            return operating.set_priority(tx, job_list.id, jobids, priority, actor, now_ms())
+
+        return self._commit_queue.run(work)
 
     def pause(self, job_list: JobList, paused: bool, actor: str) -> bool:
         """Pauses or resumes a list; returns whether that is a change."""
 
         def work(tx: Transaction) -> bool:
+            lists.require_active(tx.all, job_list.id)
             changed = lists.pause(tx, job_list.id, paused)
             if changed:
                 kind = EventKind.PAUSED if paused else EventKind.RESUMED
@@ -145,6 +150,7 @@ class Operator:
         while step := list(islice(remaining, TOGETHER)):
 
             def one(tx: Transaction, step: Sequence[Target] = step) -> Changes:
+                lists.require_active(tx.all, job_list.id)
                 return work(tx, step, lists.last_stage(tx.all, job_list.id))
 
             changes.add(self._commit_queue.run(one, bulk=True))

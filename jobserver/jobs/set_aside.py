@@ -30,7 +30,7 @@ from jobserver.core.states import Condition, Event, EventKind, Move
 from jobserver.jobs.clock import now_ms
 from jobserver.store.database import Database
 from jobserver.store.group_commit import CommitQueue
-from jobserver.store.queries import host_records, replicas
+from jobserver.store.queries import host_records, lists, replicas
 from jobserver.store.transaction import Transaction
 
 
@@ -189,6 +189,7 @@ class HostCare:
         """Gives jobs to a host again that is set aside; returns whether that is a change. `actor`: the person."""
 
         def work(tx: Transaction) -> bool:
+            lists.require_active(tx.all, job_list.id)
             record = host_records.locked_health(tx, job_list.id, stage, host)
             if record.set_aside is None:
                 return False

@@ -43,7 +43,7 @@ def act(verb: str) -> Response | str:
     if not wants_html():
         return jsonify({"message": message})
     flash(message)
-    return redirect(back, 303)
+    return redirect(url_for("pages.progress_page") if verb == "delete-list" else back, 303)
 
 
 def _confirm_page(job_list: JobList, verb: str, back: str) -> str:
@@ -129,6 +129,21 @@ def _resume(job_list: JobList, by: str) -> str:
     return "Resumed. Workers get jobs again."
 
 
+def _archive(job_list: JobList, by: str) -> str:
+    services().list_keeper.archive(job_list, False, by)
+    return "Archived."
+
+
+def _restore(job_list: JobList, by: str) -> str:
+    services().list_keeper.restore(job_list, by)
+    return "Restored. Workers get jobs again."
+
+
+def _delete_list(job_list: JobList, by: str) -> str:
+    services().list_keeper.delete(job_list, False, by)
+    return f"The list {job_list.name} was deleted."
+
+
 def _readmit(job_list: JobList, by: str) -> str:
     stage, host = stages.require_stage(parsing.stage(request.form.get("stage", ""))), request.form.get("host", "")
     if not services().host_care.readmit(job_list, stage, host, by):
@@ -147,6 +162,9 @@ VERBS: dict[str, Callable[[JobList, str], str]] = {
     "pause": _pause,
     "resume": _resume,
     "readmit": _readmit,
+    "archive": _archive,
+    "restore": _restore,
+    "delete-list": _delete_list,
 }
 LABELS = {  # of the confirmation buttons
     "retry": "Retry",
@@ -155,6 +173,8 @@ LABELS = {  # of the confirmation buttons
     "delete": "Delete jobs",
     "fail": "Fail job",
     "pause": "Pause list",
+    "archive": "Archive list",
+    "delete-list": "Delete list",
 }
 
 

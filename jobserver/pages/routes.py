@@ -140,10 +140,12 @@ def _page_or_lists(page: Callable[[JobList], Response]) -> AnyResponse:
         return page(view.job_list())
     database, endpoint = services().database, request.endpoint or "pages.progress_page"
     known = lists.all_lists(database.read)
-    if len(known) == 1:
+    if len(known) == 1 and not known[0].archived:
         return redirect(url_for(endpoint, list=known[0].name))
-    progress = [statistics.progress(database, job_list) for job_list in known]
-    return _no_store(render_template("lists.html", lists=progress, here=endpoint))
+    archived = request.args.get("archived") == "1"
+    shown = [statistics.progress(database, job_list) for job_list in known if bool(job_list.archived) == archived]
+    others = len(known) - len(shown)
+    return _no_store(render_template("lists.html", lists=shown, archived=archived, others=others, here=endpoint))
 
 
 def _progress_json(call: Call) -> shapes.ListProgress:

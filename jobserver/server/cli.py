@@ -156,6 +156,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     for command in (backup, restore):
         command.add_argument("file", metavar="FILE", help="the backup")
     lists = commands.add_parser("lists", help="show every list and its progress")
+    lists.add_argument("--archived", action="store_true", help="also archived lists")
     status = commands.add_parser("status", help="show the stages of one list, and its flagged jobs")
     status.add_argument("list", metavar="LIST", help="the list's public name")
     sweep = commands.add_parser(

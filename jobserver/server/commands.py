@@ -109,11 +109,13 @@ def _check(options: argparse.Namespace, services: Services) -> int:
 
 def _lists(options: argparse.Namespace, services: Services) -> int:
     all_progress = [
-        statistics.progress(services.database, job_list) for job_list in lists.all_lists(services.database.read)
+        statistics.progress(services.database, job_list)
+        for job_list in lists.all_lists(services.database.read)
+        if options.archived or not job_list.archived
     ]
     rows = [
         [
-            progress.name,
+            f"{progress.name} (archived)" if progress.archived else progress.name,
             f"{progress.percent:g} %",
             progress.jobs,
             progress.available,

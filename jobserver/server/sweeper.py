@@ -7,6 +7,7 @@ import threading
 
 from jobserver.core.concurrency import spawn
 from jobserver.core.errors import DatabaseBusy, DatabaseLost, log_fault
+from jobserver.jobs.access import Keys
 from jobserver.jobs.expiry import Expiry, Retention
 from jobserver.store.database import Leader
 
@@ -16,8 +17,9 @@ log = logging.getLogger("jobserver.sweeper")
 class Sweeper:
     """A background thread that sweeps until it is stopped, while this process is the leader."""
 
-    def __init__(self, leader: Leader, expiry: Expiry, retention: Retention, every_s: float) -> None:
+    def __init__(self, leader: Leader, keys: Keys, expiry: Expiry, retention: Retention, every_s: float) -> None:
         self._leader = leader
+        self._keys = keys
         self._expiry = expiry
         self._retention = retention
         self._every_s = every_s
@@ -44,8 +46,10 @@ class Sweeper:
         # random: several servers on a database should not sweep at the same moment
         while not self._stopped.wait(self._every_s * random.uniform(0.8, 1.2)):
             try:
+                self._keys.forget_deleted()
                 if self._leader.is_leader():
                     self._expiry.sweep()
+                    self._retention.purge()
                     self._retention.step()
             except DatabaseLost:
                 continue  # the check has logged it

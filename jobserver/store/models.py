@@ -45,7 +45,7 @@ class Metadata(Model):
 
 class JobList(Model):
     """A job list. Only a keyed hash of its jobix is stored. `archived`: 1 if it is read-only and hidden. `deleted`: 1
-    if its jobs are being deleted; the row remains, without its name and hash, because ids are never used again."""
+    while its rows are being deleted, then 2; this row remains, without the name, so that its key is not used again."""
 
     __tablename__ = "job_list"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -16,6 +16,7 @@ STATUS: dict[type[JobServerError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.ListDeleted: 410,
     errors.TooLarge: 413,
     errors.TooManyWrongSecrets: 429,
     errors.Unavailable: 503,

@@ -12,6 +12,7 @@ from jobserver.feed.long_poll import LongPolls
 from jobserver.jobs.access import Keys
 from jobserver.jobs.claims import Claims
 from jobserver.jobs.expiry import Expiry
+from jobserver.jobs.list_keeper import ListKeeper
 from jobserver.jobs.lists import Lists
 from jobserver.jobs.operator import Operator
 from jobserver.jobs.set_aside import HostCare
@@ -44,6 +45,7 @@ class Services:
     claims: Claims
     lists: Lists
     expiry: Expiry
+    list_keeper: ListKeeper
     operator: Operator
     host_care: HostCare
     sweeper: Background

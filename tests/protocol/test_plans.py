@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobserver.core.claims import ClaimRequest, Completion, Report
-from jobserver.core.lists import Filter
+from jobserver.core.lists import Filter, JobList
 from jobserver.core.operations import UNCLAIMED, Target, claim_id
 from jobserver.core.rules import Replication, Rules
 from jobserver.core.settings import Settings
@@ -118,7 +118,7 @@ def verbs(n: int) -> dict[str, Verb]:
         assert len(listing.flagged(tx.all, LIST, 50)) == 20
         assert len(listing.at_work(tx.all, LIST, 50)) == 50
         assert listing.detail(tx.all, LIST, ended, 200).history
-        assert lists.by_hash(tx.all, "first") == lists.by_name(tx.all, "first") == (LIST, "first")
+        assert lists.by_hash(tx.all, "first") == lists.by_name(tx.all, "first") == JobList(LIST, "first")
         assert len(lists.counts(tx.all, LIST)) == 4
         assert len(lists.lifetimes(tx.all, LIST)) == 5
         assert len(statistics.workers(tx.all, LIST, 50)) == 50

@@ -44,7 +44,7 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
     for rule, endpoint, methods in routes(tmp_path):
         route_text = "/init/<m0>/<m1>/…" if rule == "/init/<path:values>" else rule
         places = {"docs/protocol.md": PROTOCOL, "README.md": README}
-        if endpoint.startswith("operating."):
+        if endpoint.startswith(("operating.", "list_actions.")):
             places = {"docs/protocol.md": PROTOCOL}
         elif not endpoint.startswith("worker.") and rule not in ("/", "/get", "/lifetime"):
             places = {"docs/pages.md": PAGES}

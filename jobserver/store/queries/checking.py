@@ -39,10 +39,12 @@ _CONTRADICTIONS = {
     "skipped jobs in an odd stage": "SELECT COUNT(*) FROM job WHERE condition = 'skipped' AND jobstage % 2 = 1",
     "skipped jobs that can be claimed": "SELECT COUNT(*) FROM job WHERE condition = 'skipped' AND hold = 'none'",
 }
-_RECOUNT = """SELECT list_id, jobstage, COUNT(*),
+# While a deleted list is purged, its counters remain.
+_KEPT = "list_id NOT IN (SELECT id FROM job_list WHERE deleted > 0)"
+_RECOUNT = f"""SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
-    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job GROUP BY list_id, jobstage"""
-_ALL_COUNTS = "SELECT list_id, stage, jobs, flagged, failed FROM stage_count"
+    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job WHERE {_KEPT} GROUP BY list_id, jobstage"""
+_ALL_COUNTS = f"SELECT list_id, stage, jobs, flagged, failed FROM stage_count WHERE {_KEPT}"
 INDEXES = {
     "job_available", "job_claimed", "job_named", "job_replicating",
     "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",

@@ -12,7 +12,7 @@ from jobserver.store.transaction import NeedsAlone, Transaction, array
 # The list if jobs may be claimed from it: a subquery that is evaluated once, so that no job is read otherwise. Jobs of
 # the last stage are done, not available, if the last stage with a lifetime is even. `also`: another reason to claim
 # nothing; it is part of the same scan, because a second subquery would cost every claim almost a microsecond.
-_OPEN = """SELECT id FROM job_list WHERE id = :list AND paused = 0 AND NOT EXISTS (
+_OPEN = """SELECT id FROM job_list WHERE id = :list AND paused + archived + deleted = 0 AND NOT EXISTS (
     SELECT 1 FROM lifetime last WHERE last.list_id = :list AND ((last.stage % 2 = 0 AND last.stage <= :stage
     AND NOT EXISTS (SELECT 1 FROM lifetime more WHERE more.list_id = :list AND more.stage > last.stage)){also}))"""
 _OPEN_LIST = _OPEN.format(also="")

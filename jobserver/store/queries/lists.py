@@ -18,11 +18,13 @@ class Rows(Protocol):
         """Returns the rows."""
 
 
-_BY_HASH = "SELECT id, name FROM job_list WHERE jobix_hash = :hash"
-_BY_NAME = "SELECT id, name FROM job_list WHERE name = :name"
-_ALL = "SELECT id, name FROM job_list ORDER BY id"
-_CREATE = """INSERT INTO job_list (name, jobix_hash, created) VALUES (:name, :hash, :now)
-    ON CONFLICT DO NOTHING RETURNING id, name"""
+_COLUMNS = "id, name, archived, deleted"
+_BY_HASH = f"SELECT {_COLUMNS} FROM job_list WHERE jobix_hash = :hash"
+_BY_NAME = f"SELECT {_COLUMNS} FROM job_list WHERE name = :name"
+_BY_ID = f"SELECT {_COLUMNS} FROM job_list WHERE id = :list"
+_ALL = f"SELECT {_COLUMNS} FROM job_list WHERE deleted = 0 ORDER BY id"
+_CREATE = f"""INSERT INTO job_list (name, jobix_hash, created) VALUES (:name, :hash, :now)
+    ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
 _RENAME = "UPDATE job_list SET name = :name WHERE id = :list AND NOT EXISTS (SELECT 1 FROM job_list WHERE name = :name)"
 _PAUSED = "SELECT paused FROM job_list WHERE id = :list"
 _PAUSE = "UPDATE job_list SET paused = :paused WHERE id = :list AND paused <> :paused"
@@ -44,7 +46,7 @@ _NEW_DEADLINES = f"""UPDATE job SET lifetime_end = CASE WHEN lease_ms IS NOT NUL
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none' AND hold <> 'delayed'"""
 _COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
-    WHERE jobs > 0 AND stage % 2 = 0 AND paused = 0 AND EXISTS (SELECT 1 FROM job
+    WHERE jobs > 0 AND stage % 2 = 0 AND paused + archived + deleted = 0 AND EXISTS (SELECT 1 FROM job
         WHERE job.list_id = stage_count.list_id AND jobstage = stage AND jobstage % 2 = 0 AND hold = 'none')"""
 _STOCK_OF_LIST = f"{_STOCK} AND list_id = :list"
 _REPLICATING = "SELECT DISTINCT jobstage FROM job WHERE list_id = :list AND hold = 'replication'"
@@ -60,8 +62,18 @@ def by_name(rows: Rows, name: str) -> JobList | None:
     return _first(rows(_BY_NAME, name=name))
 
 
+def by_id(rows: Rows, list_id: int) -> JobList:
+    """Returns the current row of a list."""
+    return JobList(*rows(_BY_ID, list=list_id)[0])
+
+
+def require_active(rows: Rows, list_id: int) -> None:
+    """Raises ListArchived or ListDeleted unless the list may be changed."""
+    by_id(rows, list_id).require_active()
+
+
 def all_lists(rows: Rows) -> list[JobList]:
-    """Returns every list, oldest first."""
+    """Returns every list that is not deleted, oldest first."""
     return [JobList(*row) for row in rows(_ALL)]
 
 

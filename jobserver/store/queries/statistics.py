@@ -136,7 +136,8 @@ def forget_workers(tx: Transaction, before: int, n: int) -> int:
 
 def _progress(connection: Connection, job_list: JobList) -> Progress:
     counts, lifetimes = lists.counts(connection.all, job_list.id), lists.lifetimes(connection.all, job_list.id)
-    return Progress(job_list.name, stages.last_stage(list(lifetimes), list(counts)), counts)
+    last_stage = stages.last_stage(list(lifetimes), list(counts))
+    return Progress(job_list.name, last_stage, counts, bool(job_list.archived))
 
 
 def _overview(connection: Connection, job_list: JobList, now: int) -> Overview:
