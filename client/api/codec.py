@@ -29,7 +29,7 @@ from .responses import (
 from .types import Job, Output, Requeue
 
 if TYPE_CHECKING:  # a copy of this folder alone must work
-    from job_manager_wire import shapes
+    from job_manager_wire import list_shapes, shapes
 
 NO_JOB: Final = "nada"
 STATES = ("held", "lost", "cancel")
@@ -163,12 +163,12 @@ def decode_set(value: shapes.SetResponse) -> SetResponse:
     return SetResponse(int(value["new"]), int(value["known"]), int(value.get("different", 0)), tuple(names))
 
 
-def decode_check(value: shapes.CheckStagesResponse) -> CheckResponse:
+def decode_check(value: list_shapes.CheckStagesResponse) -> CheckResponse:
     """The response of `/check_stages`."""
     return CheckResponse(bool(value["ok"]), int(value["flagged"]), int(value["degraded"]))
 
 
-def decode_changes(value: shapes.JobChanges) -> JobChanges:
+def decode_changes(value: list_shapes.JobChanges) -> JobChanges:
     """The response of an operator's action."""
     refused = [
         Refusal(int(entry["jobid"]), int(entry["status"]), printable(str(entry["message"])))
@@ -182,7 +182,7 @@ def decode_lifetimes(value: dict[str, float]) -> dict[int, float]:
     return {int(stage): _finite(minutes) for stage, minutes in value.items()}
 
 
-def decode_lifetime(value: shapes.StageLifetime) -> Lifetime:
+def decode_lifetime(value: list_shapes.StageLifetime) -> Lifetime:
     """The response of `/lifetime/<stage>`."""
     requeue = value["requeue"]
     return Lifetime(
@@ -200,7 +200,7 @@ def decode_rules(value: shapes.StageRules) -> Rules:
     return Rules(int(value["stage"]), value["check"], value["replication"], bool(value["set_aside"]))
 
 
-def decode_progress(value: shapes.ListProgress) -> Progress:
+def decode_progress(value: list_shapes.ListProgress) -> Progress:
     """The response of `/get` to a program."""
     stages = {
         int(stage): StageCount(int(count["jobs"]), int(count["flagged"]), int(count["failed"]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes
 from jobserver.core.errors import BadRequest
 from jobserver.core.stages import require_lower
 
@@ -44,9 +44,9 @@ class Lifetime:
     backoff_ms: int = 0
     retry_for_ms: int = 0
 
-    def as_response(self) -> shapes.StageLifetime:
+    def as_response(self) -> list_shapes.StageLifetime:
         """Returns the response of `/lifetime/<stage>`; the settings of retries only if they are set."""
-        response: shapes.StageLifetime = {
+        response: list_shapes.StageLifetime = {
             "stage": self.stage,
             "minutes": minutes(self.lifetime_ms),
             "requeue": self.requeue,

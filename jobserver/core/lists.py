@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes
 from jobserver.core import stages
 from jobserver.core.errors import ListArchived, ListDeleted
 
@@ -149,9 +149,9 @@ class Progress:
                 left[stage] = jobs
         return left
 
-    def as_response(self) -> shapes.ListProgress:
+    def as_response(self) -> list_shapes.ListProgress:
         """Returns the JSON for programs."""
-        response: shapes.ListProgress = {
+        response: list_shapes.ListProgress = {
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
             "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,
             "failed": self.failed,

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes
 from jobserver.core import lifetimes
 from jobserver.core.errors import NoSuchJob
 from jobserver.core.lifetimes import Lifetime
@@ -148,7 +148,7 @@ def _page_or_lists(page: Callable[[JobList], Response]) -> AnyResponse:
     return _no_store(render_template("lists.html", lists=shown, archived=archived, others=others, here=endpoint))
 
 
-def _progress_json(call: Call) -> shapes.ListProgress:
+def _progress_json(call: Call) -> list_shapes.ListProgress:
     """Returns the progress of a list for programs: `/get` without a stage."""
     job_list = call.services.keys.look_up(jobix_of(call))
     if job_list is None:
@@ -157,7 +157,7 @@ def _progress_json(call: Call) -> shapes.ListProgress:
     return {**statistics.progress(call.services.database, job_list).as_response(), "page": page}
 
 
-def _lifetimes_json(call: Call) -> dict[str, shapes.StageLifetime]:
+def _lifetimes_json(call: Call) -> dict[str, list_shapes.StageLifetime]:
     """Returns the lifetimes of a list for programs: `/lifetime` without a stage."""
     job_list = job_list_of(call, jobix_of(call))
     stored = lists.lifetimes(call.services.database.read, job_list.id) if job_list else {}

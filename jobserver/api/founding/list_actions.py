@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response, request
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes
 from jobserver.api.founding import messages
 from jobserver.api.founding.operating import UNKNOWN_ACTOR
 from jobserver.api.founding.reports import parsed_body
@@ -82,5 +82,5 @@ def _actor(call: Call) -> str:
 
 
 def _rendered(job_list: JobList, change: str) -> Response:
-    response: shapes.ListChange = {"list": job_list.name, "change": change}
+    response: list_shapes.ListChange = {"list": job_list.name, "change": change}
     return json_response(response)

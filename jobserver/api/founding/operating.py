@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response, request
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes
 from jobserver.api.founding import messages
 from jobserver.api.founding.reports import Id, parsed_body
 from jobserver.core.bounds import MAX_ENTRIES, MAX_HEARTBEAT_BYTES
@@ -144,8 +144,8 @@ def _clean(text: str | None) -> str | None:
     return text
 
 
-def _rendered(changes: Changes) -> shapes.JobChanges:
-    refused: list[shapes.RefusedChange] = [
+def _rendered(changes: Changes) -> list_shapes.JobChanges:
+    refused: list[list_shapes.RefusedChange] = [
         {"jobid": jobid, "status": status(error), "error": error.code, "message": str(error)}
         for jobid, error in changes.refused
     ]

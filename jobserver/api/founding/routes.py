@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from job_manager_wire import shapes
+from job_manager_wire import list_shapes, shapes
 from jobserver.api.founding import messages, reports, stage_rules
 from jobserver.api.founding.submission import Submission, response
 from jobserver.core import lifetimes, stages
@@ -212,7 +212,7 @@ def _renew(call: Call, job_list: JobList | None, held: list[tuple[int, str]], wa
 
 
 @_by_flask("/check_stages", "/check_stages/<old>/<new>")
-def check_stages(call: Call, old: str | None = None, new: str | None = None) -> shapes.CheckStagesResponse:
+def check_stages(call: Call, old: str | None = None, new: str | None = None) -> list_shapes.CheckStagesResponse:
     """Sweeps overdue jobs, and requeues the flagged jobs of a stage."""
     number = jobix_of(call)
     way = None if old is None or new is None else (parsing.stage(old), parsing.stage(new))
@@ -226,7 +226,7 @@ def check_stages(call: Call, old: str | None = None, new: str | None = None) -> 
 
 
 @_by_flask("/lifetime/<stage>")
-def lifetime(call: Call, stage: str) -> shapes.StageLifetime:
+def lifetime(call: Call, stage: str) -> list_shapes.StageLifetime:
     """Returns the lifetime of a stage."""
     number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     job_list = job_list_of(call, number)
@@ -235,7 +235,7 @@ def lifetime(call: Call, stage: str) -> shapes.StageLifetime:
 
 
 @_by_flask("/lifetime/<stage>/<value>")
-def set_lifetime(call: Call, stage: str, value: str) -> shapes.StageLifetime:
+def set_lifetime(call: Call, stage: str, value: str) -> list_shapes.StageLifetime:
     """Sets the lifetime of a stage."""
     number, stage_number = jobix_of(call), stages.require_stage(parsing.stage(stage))
     change = messages.lifetime_change(call, stage_number, value)
