@@ -1,79 +1,16 @@
 """The result of a lost claim: accepted while nobody has claimed its job again, otherwise kept beside for comparison."""
 
 import json
-import re
-from typing import NamedTuple
 
 import pytest
 
-from tests.support.expire import expire
+from tests.support.late_site import Site
 from tests.support.server import ApiClient
-from tests.support.snapshot import jobs, opened
+from tests.support.snapshot import opened
 from tests.support.until import until
 
 OUTPUT = {"path": "/data/1.npy", "bytes": 3, "sha256": "a" * 64, "staged": None}
 OTHER_OUTPUT = {**OUTPUT, "sha256": "b" * 64}
-_LATE = """SELECT job.jobid, late.stage, late.worker, late.filename, late.outputs, late.result
-    FROM late_result late JOIN job ON job.id = job_id JOIN job_list ON job_list.id = list_id
-    WHERE job_list.name = ? ORDER BY late.id"""
-
-
-class Late(NamedTuple):
-    """A late result in the database."""
-
-    jobid: int
-    stage: int
-    worker: str | None
-    filename: str | None
-    outputs: str | None
-    result: str | None
-
-
-class Site:
-    """A list with one job on the shared server."""
-
-    def __init__(self, api, shared):
-        self.api = api
-        self.server = shared
-        api("/init/0/60/0/60")
-        api("/lifetime/1/60?max_attempts=3")
-        api("/set", {"1": {}})
-        self.name = api("/get").json()["list"]
-
-    def take(self, stage=0, worker="ann:1", **headers):
-        """Claims a job, with a lease."""
-        job = self.api(f"/get/{stage}?lease_s=60", worker=worker, **headers).json()
-        assert job != "nada"
-        return job
-
-    def lose(self, *jobids):
-        """Ends the lease of these jobs, of job 1 without ids."""
-        expire(self.server, self.api, *(jobids or (1,)))
-        self.api("/check_stages")
-
-    def report(self, job, target=2, jobid=1, **body):
-        """The response to a report."""
-        return self.api(f"/update_job/{jobid}/{target}", body or None, claim=job["claim"])
-
-    def heartbeat(self, job):
-        """The state of a claim on job 1, without its deadline."""
-        state = self.api("/heartbeat", [{"jobid": 1, "claim": job["claim"]}]).json()["jobs"][0]
-        del state["deadline"]
-        return state
-
-    def job(self, jobid=1):
-        """The row of a job."""
-        return jobs(self.server, self.name)[jobid]
-
-    def kept(self):
-        """The late results that were kept."""
-        with opened(self.server) as database:
-            return [Late(*row) for row in database.rows(_LATE, self.name)]
-
-    def page(self):
-        """The text of the job's page."""
-        html = self.api(f"/job/1?list={self.name}", accept="text/html").text
-        return " ".join(re.sub(r"<[^>]*>", "", html).split())
 
 
 @pytest.fixture
@@ -249,6 +186,7 @@ def test_a_wrong_token_is_refused_and_keeps_nothing(site, lost):
 def test_a_claim_that_its_worker_ended_is_not_a_lost_one(site):
     job = site.take()
     assert site.report(job, 0, error="lost").status_code == 200
+    assert site.heartbeat(job) == {"jobid": 1, "state": "lost"}
     assert site.report(job, result=1).status_code == 409
     assert (site.job()["jobstage"], site.kept()) == (0, [])
 
@@ -330,12 +268,6 @@ def test_a_heartbeat_says_whether_a_late_result_would_be_accepted(site):
     assert site.heartbeat(second) == {"jobid": 1, "state": "lost", "unclaimed": True}
     assert site.report(second, result=1).status_code == 200
     assert site.heartbeat(second) == {"jobid": 1, "state": "lost"}
-
-
-def test_a_heartbeat_of_a_job_that_its_worker_returned_is_only_lost(site):
-    job = site.take()
-    assert site.report(job, 0, error="lost").status_code == 200
-    assert site.heartbeat(job) == {"jobid": 1, "state": "lost"}
 
 
 def test_a_deleted_job_takes_its_late_results_along(site, lost):
