@@ -93,7 +93,7 @@ def decode_job(item: shapes.ClaimedJob, working_stage: int | None, now: datetime
         deadline=deadline,
         lifetime_s=_seconds_left(deadline, now),
         name=item.get("name"),
-        outputs=tuple(map(decode_output, item.get("outputs") or ())),
+        outputs=tuple(map(decode_output, item["outputs"])) if item.get("outputs") else (),
         time_limit=time_limit,
         time_limit_s=_seconds_left(time_limit, now),
         check=item.get("check"),

@@ -174,12 +174,12 @@ class Attempt:
         try:
             returned = self._call_interruptible(job)
         except Exception as problem:
-            if self._function_limit.end():
+            if time.monotonic() >= limit_at:
                 raise _LimitReached(_describe(problem)) from problem
             raise
         finally:
-            is_late = self._function_limit.end()
-        if is_late:
+            self._function_limit.end()
+        if time.monotonic() >= limit_at:
             raise _LimitReached
         return returned
 

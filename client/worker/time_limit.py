@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import NamedTuple
 
 from ..api.types import Job
 
@@ -23,32 +24,38 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
+class _Running(NamedTuple):
+    """A job whose function runs, and the end of its time limit, as of time.monotonic()."""
+
+    job: Job
+    limit_at: float
+
+
 class FunctionLimit:
-    """A thread that sets `job.stopped` at the time limit of the running job."""
+    """A thread that sets `job.stopped` at the time limit of the running job.
+
+    A job of milliseconds takes no lock: it only sets an attribute, and the thread wakes in time for it anyway.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._job: Job | None = None
-        self._at = NEVER  # of time.monotonic()
+        self._running: _Running | None = None
         self._wakes_at = NEVER
-        self._reached = False
         self._thread: threading.Thread | None = None
 
-    def start(self, job: Job, at: float) -> None:
+    def start(self, job: Job, limit_at: float) -> None:
         """The job starts, and is stopped at that time of time.monotonic()."""
-        with self._changed:
-            self._job, self._at, self._reached = job, at, False
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="time limit", daemon=True)
-                self._thread.start()
-            elif at < self._wakes_at:  # with jobs of milliseconds the thread is not woken: it wakes in time for these
+        self._running = _Running(job, limit_at)  # before the comparison: the thread sets the time, then looks for a job
+        if self._thread is None or limit_at < self._wakes_at:
+            with self._changed:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="time limit", daemon=True)
+                    self._thread.start()
                 self._changed.notify()
 
-    def end(self) -> bool:
-        """The job has ended. True if the limit was reached before."""
-        with self._changed:
-            self._job, self._at = None, NEVER
-            return self._reached
+    def end(self) -> None:
+        """The job has ended."""
+        self._running = None
 
     def close(self) -> None:
         """Ends the thread."""
@@ -59,10 +66,10 @@ class FunctionLimit:
     def _run(self) -> None:
         with self._changed:
             while self._thread is threading.current_thread():
-                if self._job is not None and self._at <= time.monotonic():
-                    self._reached = True
-                    self._job.stopped.set()
-                    self._job, self._at = None, NEVER
-                self._wakes_at = self._at
-                left_s = self._at - time.monotonic()
-                self._changed.wait(None if self._at == NEVER else max(0.0, left_s))
+                self._wakes_at = NEVER
+                running, now = self._running, time.monotonic()
+                if running is not None and running.limit_at <= now:
+                    running.job.stopped.set()
+                elif running is not None:
+                    self._wakes_at = running.limit_at
+                self._changed.wait(None if self._wakes_at == NEVER else self._wakes_at - now)
