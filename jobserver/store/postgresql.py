@@ -126,7 +126,9 @@ class Postgresql(Dialect):
     def missing_indexes(self, connection: Connection, wanted: set[str]) -> list[str]:
         """Returns the wanted indexes that are not valid, including the unique constraints, which are indexes
         here."""
-        return sorted((wanted | {"job_known", "late_result_of_claim", "replica_of_host"}) - self.index_names(connection))
+        return sorted(
+            (wanted | {"job_known", "late_result_of_claim", "replica_of_host"}) - self.index_names(connection)
+        )
 
     def file_problems(self, connection: Connection) -> list[str]:
         """Returns no problems: PostgreSQL checks its own files."""
