@@ -46,12 +46,16 @@ class StageLifetime(_RequiredStageLifetime, total=False):
     retry_for_s: float
 
 
-class StageCounts(TypedDict):
-    """The jobs of one stage. flagged includes failed jobs."""
-
+class _RequiredStageCounts(TypedDict):
     jobs: int
     flagged: int
     failed: int
+
+
+class StageCounts(_RequiredStageCounts, total=False):
+    """The jobs of one stage. flagged includes failed and cancelled jobs. cancelled: absent if there are none."""
+
+    cancelled: int
 
 
 class _RequiredListProgress(TypedDict):
@@ -69,9 +73,10 @@ class _RequiredListProgress(TypedDict):
 
 class ListProgress(_RequiredListProgress, total=False):
     """The response of /get to a program. page: the path of the list's web page; absent for an unknown list. archived:
-    present if the list is archived."""
+    present if the list is archived. cancelled: absent if no job was cancelled."""
 
     page: str
+    cancelled: int
     archived: Literal[True]
 
 

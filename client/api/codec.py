@@ -203,7 +203,9 @@ def decode_rules(value: shapes.StageRules) -> Rules:
 def decode_progress(value: list_shapes.ListProgress) -> Progress:
     """The response of `/get` to a program."""
     stages = {
-        int(stage): StageCount(int(count["jobs"]), int(count["flagged"]), int(count["failed"]))
+        int(stage): StageCount(
+            int(count["jobs"]), int(count["flagged"]), int(count["failed"]), int(count.get("cancelled", 0))
+        )
         for stage, count in value["stages"].items()
     }
     return Progress(
@@ -218,6 +220,7 @@ def decode_progress(value: list_shapes.ListProgress) -> Progress:
         failed=int(value["failed"]),
         stages=stages,
         archived=value.get("archived") is True,
+        cancelled=int(value.get("cancelled", 0)),
     )
 
 

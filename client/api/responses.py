@@ -125,16 +125,23 @@ class JobChanges:
 
 @dataclass(frozen=True)
 class StageCount:
-    """The jobs of one stage; flagged includes failed."""
+    """The jobs of one stage; flagged includes failed and cancelled ones."""
 
     jobs: int
     flagged: int
     failed: int
+    cancelled: int = 0
+
+    @property
+    def expired(self) -> int:
+        """Jobs whose lifetime is over."""
+        return self.flagged - self.failed - self.cancelled
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The counts of a whole list. name: its public name; done: jobs in the last stage; flagged includes failed."""
+    """The counts of a whole list. name: its public name; done: jobs in the last stage; flagged includes failed and
+    cancelled ones."""
 
     name: str
     last_stage: int
@@ -147,3 +154,4 @@ class Progress:
     failed: int
     stages: dict[int, StageCount]
     archived: bool = False
+    cancelled: int = 0

@@ -99,7 +99,7 @@ class Hints:
         """A line for each stage in which jobs have expired or failed permanently: how to retry them."""
         lines = []
         for stage, count in sorted(progress.stages.items()):
-            counts = {"expired": count.flagged - count.failed, "failed or cancelled": count.failed}
+            counts = {"expired": count.expired, "failed": count.failed, "cancelled": count.cancelled}
             jobs = ", ".join(f"{number} {what}" for what, number in counts.items() if number > 0)
             if stage % 2 and jobs:
                 lines.append(f"{jobs}: `{self.command('check', stage, stage - 1)}` retries them")

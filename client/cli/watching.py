@@ -124,7 +124,7 @@ class _JsonLines(_Lines):
 def watch(
     client: JobClient, progress: Progress, hints: Callable[[Progress], list[str]], *, as_json: bool = False
 ) -> int:
-    """Shows the progress until all jobs are done (0), or until all others have failed permanently (1).
+    """Shows the progress until all jobs are done (0), or until all others have failed or were cancelled (1).
 
     progress: the current one. hints: lines about what a person has to do.
     """
@@ -133,10 +133,10 @@ def watch(
     display: Display = _JsonLines() if as_json else Bar(progress.name) if sys.stdout.isatty() else _Lines()
     with display:
         while True:
-            finished = progress.jobs > 0 and progress.done + progress.failed >= progress.jobs
+            finished = progress.jobs > 0 and progress.done + progress.failed + progress.cancelled >= progress.jobs
             display.show(progress, summarize(progress, rate), _below(progress, hints), finished)
             if finished:
-                return 1 if progress.failed else 0
+                return 1 if progress.failed or progress.cancelled else 0
             time.sleep(POLL_S)
             progress = client.progress()
             rate.sample(time.monotonic(), progress.done)
@@ -150,11 +150,16 @@ def summarize(progress: Progress, rate: Rate) -> str:
     """`12/40 done, 4 working, 3 jobs/s, 0:00:08 left`."""
     if not progress.jobs:
         return "no jobs yet: `jm set` adds them"
-    counts = {"working": progress.working, "expired": progress.flagged - progress.failed, "failed": progress.failed}
+    counts = {
+        "working": progress.working,
+        "expired": progress.flagged - progress.failed - progress.cancelled,
+        "failed": progress.failed,
+        "cancelled": progress.cancelled,
+    }
     words = [f"{progress.done}/{progress.jobs} done"]
     words += [f"{count} {name}" for name, count in counts.items() if count > 0]
     if rate.per_second:
-        left_s = (progress.jobs - progress.done - progress.failed) / rate.per_second
+        left_s = (progress.jobs - progress.done - progress.failed - progress.cancelled) / rate.per_second
         words += [f"{rate.per_second:.3g} jobs/s", f"{timedelta(seconds=round(left_s))} left"]
     return ", ".join(words)
 

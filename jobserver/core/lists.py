@@ -38,11 +38,29 @@ class JobList(NamedTuple):
 
 
 class Count(NamedTuple):
-    """The counters of one stage. `flagged` includes failed jobs."""
+    """The counters of one stage. `flagged`: overdue or ended jobs; `ended`: failed or cancelled ones."""
 
     jobs: int
     flagged: int
-    failed: int
+    ended: int
+    cancelled: int
+
+    @property
+    def failed(self) -> int:
+        """Jobs that have failed."""
+        return self.ended - self.cancelled
+
+    @property
+    def expired(self) -> int:
+        """Overdue jobs."""
+        return self.flagged - self.ended
+
+    def as_response(self) -> list_shapes.StageCounts:
+        """Returns the JSON for programs."""
+        response: list_shapes.StageCounts = {"jobs": self.jobs, "flagged": self.flagged, "failed": self.failed}
+        if self.cancelled:
+            response["cancelled"] = self.cancelled
+        return response
 
 
 @dataclass(frozen=True)
@@ -68,8 +86,8 @@ class Sort(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a list. `flagged` counts failed jobs too. Each job is available, working (odd stage), done (last
-    stage or above) or failed."""
+    """The progress of a list. `flagged` counts failed and cancelled jobs too. Each job is available, working (odd
+    stage), done (last stage or above), failed or cancelled."""
 
     name: str
     last_stage: int
@@ -78,7 +96,7 @@ class Progress:
 
     def _jobs(self, parity: int, below: int) -> int:
         return sum(
-            count.jobs - count.failed for stage, count in self.stages.items() if stage % 2 == parity and stage < below
+            count.jobs - count.ended for stage, count in self.stages.items() if stage % 2 == parity and stage < below
         )
 
     @cached_property
@@ -88,7 +106,7 @@ class Progress:
 
     @cached_property
     def working(self) -> int:
-        """Jobs in odd stages that have not failed."""
+        """Jobs in odd stages that have neither failed nor been cancelled."""
         return self._jobs(1, stages.MAX_STAGE + 1)
 
     @cached_property
@@ -107,8 +125,9 @@ class Progress:
 
     @cached_property
     def expired(self) -> int:
-        """Overdue jobs below the last stage. Waiting, in time, expired, failed and done add up to all jobs."""
-        return self.jobs - self.waiting - self.in_time - self.failed - self.done
+        """Overdue jobs below the last stage. Waiting, in time, expired, failed, cancelled and done add up to all
+        jobs."""
+        return self.jobs - self.waiting - self.in_time - self.ended - self.done
 
     @cached_property
     def in_time(self) -> int:
@@ -118,17 +137,27 @@ class Progress:
     @cached_property
     def done(self) -> int:
         """Jobs in the last stage or above it."""
-        return self.jobs - self.working - self.available - self.failed
+        return self.jobs - self.working - self.available - self.ended
 
     @cached_property
     def flagged(self) -> int:
-        """Jobs that are overdue or failed."""
+        """Jobs that are overdue, failed or cancelled."""
         return sum(count.flagged for count in self.stages.values())
 
     @cached_property
     def failed(self) -> int:
-        """Jobs that have failed or were cancelled."""
+        """Jobs that have failed."""
         return sum(count.failed for count in self.stages.values())
+
+    @cached_property
+    def cancelled(self) -> int:
+        """Jobs that were cancelled."""
+        return sum(count.cancelled for count in self.stages.values())
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have failed or were cancelled: only a person can make them available again."""
+        return self.failed + self.cancelled
 
     @property
     def percent(self) -> float:
@@ -136,7 +165,7 @@ class Progress:
         return self.done * 1000 // self.jobs / 10 if self.jobs else 0.0
 
     def left(self) -> dict[int, int]:
-        """Returns the number of jobs that still need each working stage, without failed jobs."""
+        """Returns the number of jobs that still need each working stage, without failed and cancelled jobs."""
         is_sparse = self.last_stage > MANY_STAGES  # a list may have stage numbers in the thousands
         odd = {stage for stage in self.stages if stage % 2} if is_sparse else set(range(1, self.last_stage, 2))
         left: dict[int, int] = {}
@@ -144,7 +173,7 @@ class Progress:
         for stage in sorted(odd):
             while below and below[-1][0] <= stage:
                 count = below.pop()[1]
-                jobs += count.jobs - count.failed
+                jobs += count.jobs - count.ended
             if stage < self.last_stage:
                 left[stage] = jobs
         return left
@@ -155,11 +184,10 @@ class Progress:
             "list": self.name, "last_stage": self.last_stage, "jobs": self.jobs, "done": self.done,
             "percent": self.percent, "available": self.available, "working": self.working, "flagged": self.flagged,
             "failed": self.failed,
-            "stages": {
-                str(stage): {"jobs": count.jobs, "flagged": count.flagged, "failed": count.failed}
-                for stage, count in self.stages.items()
-            },
+            "stages": {str(stage): count.as_response() for stage, count in self.stages.items()},
         }  # fmt: skip
+        if self.cancelled:
+            response["cancelled"] = self.cancelled
         if self.archived:
             response["archived"] = True
         return response

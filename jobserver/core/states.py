@@ -169,8 +169,8 @@ class Move(NamedTuple):
     from_stage: int
     to_stage: int
     was_flagged: int  # 0 or 1: overdue, failed or cancelled
-    was_ended: int  # 0 or 1: failed or cancelled
-    is_ended: int
+    previous_outcome: str  # a value of Outcome
+    outcome: str
     claim: str | None
     claimed_at: int | None  # ms
     worker: str | None

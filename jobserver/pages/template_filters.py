@@ -27,29 +27,37 @@ KINDS = {"wait": "waiting", "work": "working", "done": "done"}
 
 @dataclass(frozen=True)
 class Segment:
-    """One stage in the bar. `kind`: wait, work or done. `x`, `width` and `late` (expired or failed) are in percent."""
+    """One stage in the bar. `kind`: wait, work or done. `x`, `width` and `late` (expired, failed or cancelled) are in
+    percent."""
 
     name: str
     kind: str
     jobs: int
     flagged: int
-    failed: int
+    ended: int
+    cancelled: int
     x: float = 0.0
     width: float = 0.0
 
     @property
     def late(self) -> float:
-        """The width of the part that is expired or failed."""
+        """The width of the part that is expired, failed or cancelled."""
         return self.width * self.flagged / self.jobs
 
     @property
     def expired(self) -> int:
-        """The number of jobs that are expired but not failed."""
-        return self.flagged - self.failed
+        """The number of jobs that are expired."""
+        return self.flagged - self.ended
+
+    @property
+    def failed(self) -> int:
+        """The number of jobs that have failed."""
+        return self.ended - self.cancelled
 
     @property
     def regular(self) -> int:
-        """The number of jobs that are neither expired nor failed; all in a stage of done jobs, where none can be."""
+        """The number of jobs that are not expired, failed or cancelled; all in a stage of done jobs, where none can
+        be."""
         return self.jobs if self.kind == "done" else self.jobs - self.flagged
 
     @property
@@ -115,7 +123,8 @@ def time_left(overview: Overview) -> str:
     if progress.done == progress.jobs:
         return "all done"
     if progress.available + progress.working == 0:
-        return f"{number(progress.failed)} failed: retry them"
+        counts = {"failed": progress.failed, "cancelled": progress.cancelled}
+        return ", ".join(f"{number(jobs)} {what}" for what, jobs in counts.items() if jobs) + ": retry them"
     if left.stalled:
         return "stalled"
     if left.least_ms is None or left.most_ms is None:
@@ -171,8 +180,8 @@ def key(progress: Progress) -> list[Segment]:
     segments = [Segment(str(stage), _kind(progress, stage), *count) for stage, count in stages[:MOST_STAGES]]
     rest = [count for _, count in stages[MOST_STAGES:]]
     if rest:
-        jobs, flagged, failed = (sum(numbers) for numbers in zip(*rest, strict=True))
-        segments.append(Segment(f"{len(rest):,} more stages", "wait", jobs, flagged, failed))
+        jobs, flagged, ended, cancelled = (sum(numbers) for numbers in zip(*rest, strict=True))
+        segments.append(Segment(f"{len(rest):,} more stages", "wait", jobs, flagged, ended, cancelled))
     return segments
 
 

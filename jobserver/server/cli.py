@@ -162,7 +162,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     sweep = commands.add_parser(
         "sweep", help="flag, fail or requeue overdue jobs now (a running server does this itself)"
     )
-    cancel = commands.add_parser("cancel", help="request that the worker of a job stops; the job then counts as failed")
+    cancel = commands.add_parser("cancel", help="request that the worker of a job stops; the job is then cancelled")
     cancel.add_argument("list", metavar="LIST", help="the list's public name")
     cancel.add_argument("jobid", metavar="JOBID", type=_whole_number, help="the job's id")
     completion = commands.add_parser(

@@ -113,6 +113,7 @@ def _lists(options: argparse.Namespace, services: Services) -> int:
         for job_list in lists.all_lists(services.database.read)
         if options.archived or not job_list.archived
     ]
+    cancelled = ["cancelled"] if any(progress.cancelled for progress in all_progress) else []
     rows = [
         [
             f"{progress.name} (archived)" if progress.archived else progress.name,
@@ -121,12 +122,13 @@ def _lists(options: argparse.Namespace, services: Services) -> int:
             progress.available,
             progress.working,
             progress.done,
-            progress.flagged - progress.failed,
+            progress.flagged - progress.ended,
             progress.failed,
+            *([progress.cancelled] if cancelled else []),
         ]
         for progress in all_progress
     ]
-    columns = ["list", "progress", "jobs", "available", "working", "done", "expired", "failed"]
+    columns = ["list", "progress", "jobs", "available", "working", "done", "expired", "failed", *cancelled]
     _print(
         options,
         [progress.as_response() for progress in all_progress],
@@ -146,18 +148,20 @@ def _status(options: argparse.Namespace, services: Services) -> int:
         _print(options, progress.as_response() | {"lifetimes": lifetimes, "expired_jobs": late}, "")
         return 0
     _print(options, None, f"{progress.name}: {progress.percent:g} % done, {progress.done:,} of {progress.jobs:,} jobs")
+    cancelled = ["cancelled"] if progress.cancelled else []
     rows = []
     for stage, count in progress.stages.items():
         meaning = "working" if stage % 2 else "done" if stage >= progress.last_stage else "waiting"
         lifetime = minutes(stored.get(stage, Lifetime(stage)).lifetime_ms) or "no limit"
-        rows.append([stage, meaning, count.jobs, count.flagged - count.failed, count.failed, lifetime])
-    _print(options, None, _table(["stage", "", "jobs", "expired", "failed", "lifetime (min)"], rows))
+        of_stage = [count.cancelled] if cancelled else []
+        rows.append([stage, meaning, count.jobs, count.expired, count.failed, *of_stage, lifetime])
+    _print(options, None, _table(["stage", "", "jobs", "expired", "failed", *cancelled, "lifetime (min)"], rows))
     if flagged:
         late_rows = [
             [
                 job.jobid,
                 job.stage,
-                "failed" if job.failed else "expired",
+                job.outcome if job.failed else "expired",
                 _age(now - job.since),
                 job.worker,
                 job.error,

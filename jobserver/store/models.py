@@ -80,7 +80,8 @@ class StageCount(Model):
     stage: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     jobs: Mapped[int] = mapped_column(BigInteger, default=0)
     flagged: Mapped[int] = mapped_column(BigInteger, default=0)
-    failed: Mapped[int] = mapped_column(BigInteger, default=0)
+    failed: Mapped[int] = mapped_column(BigInteger, default=0)  # or cancelled
+    cancelled: Mapped[int] = mapped_column(BigInteger, server_default="0")
     expired: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 

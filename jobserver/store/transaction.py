@@ -8,16 +8,17 @@ import msgspec
 
 from jobserver.core import lifetimes
 from jobserver.core.claims import ClaimedJob
-from jobserver.core.states import Event, EventKind, Move
+from jobserver.core.states import Event, EventKind, Move, Outcome
 from jobserver.store.connection import Connection, Row
 
 SLOT_S = 10  # the finest slot of throughput
+NOT_ENDED = Outcome.NONE.value
 
-ADD_COUNTS = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, expired)
-    VALUES (:list, :stage, :jobs, :flagged, :failed, :expired)
+ADD_COUNTS = """INSERT INTO stage_count (list_id, stage, jobs, flagged, failed, cancelled, expired)
+    VALUES (:list, :stage, :jobs, :flagged, :ended, :cancelled, :expired)
     ON CONFLICT (list_id, stage) DO UPDATE SET jobs = stage_count.jobs + excluded.jobs,
     flagged = stage_count.flagged + excluded.flagged, failed = stage_count.failed + excluded.failed,
-    expired = stage_count.expired + excluded.expired"""
+    cancelled = stage_count.cancelled + excluded.cancelled, expired = stage_count.expired + excluded.expired"""
 ADD_THROUGHPUT = """INSERT INTO throughput (list_id, stage, span_s, start, jobs, busy_ms)
     VALUES (:list, :stage, :span, :start, :jobs, :busy) ON CONFLICT (list_id, stage, span_s, start)
     DO UPDATE SET jobs = throughput.jobs + excluded.jobs, busy_ms = throughput.busy_ms + excluded.busy_ms"""
@@ -75,7 +76,7 @@ class Transaction:
         self._connection = connection
         self._driver = connection.driver
         self._statements = connection.dialect.statements
-        self._counts: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        self._counts: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
         self._slots: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
         self._buckets: dict[tuple[int, int, int], int] = defaultdict(int)
         self._workers: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -106,14 +107,16 @@ class Transaction:
         self.changes += self._connection.many(sql, list(rows))
 
     def count(
-        self, list_id: int, stage: int, jobs: int = 0, flagged: int = 0, failed: int = 0, expired: int = 0
+        self, list_id: int, stage: int, jobs: int = 0, *, flagged: int = 0, outcome: str = NOT_ENDED, expired: int = 0
     ) -> None:
-        """Adds to the counters of a stage. flush() writes them."""
+        """Adds to the counters of a stage. `outcome`: of these jobs. flush() writes them."""
         counts = self._counts[list_id, stage]
         counts[0] += jobs
         counts[1] += flagged
-        counts[2] += failed
-        counts[3] += expired
+        if outcome != NOT_ENDED:
+            counts[2] += jobs
+            counts[3] += jobs if outcome == Outcome.CANCELLED.value else 0
+        counts[4] += expired
 
     def jobs_in(self, list_id: int, stage: int) -> int:
         """Returns the counter of jobs in a stage, including the changes of this transaction."""
@@ -199,12 +202,12 @@ class Transaction:
         jobids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for move in moves:
             key = (
-                move.list_id, move.from_stage, move.to_stage, move.was_flagged, move.was_ended, move.is_ended,
+                move.list_id, move.from_stage, move.to_stage, move.was_flagged, move.previous_outcome, move.outcome,
                 move.claim is not None, move.claimed_at, move.worker,
             )  # fmt: skip
             jobids[key].append(move.jobid)
         for key, same in jobids.items():
-            list_id, old, new, was_flagged, was_ended, is_ended, had_claim, claimed_at, worker = key
+            list_id, old, new, was_flagged, previous_outcome, outcome, had_claim, claimed_at, worker = key
             n = len(same)
             if had_claim:
                 no_failure = kind is EventKind.CANCELLED or interrupted or values["message"] is None
@@ -213,8 +216,8 @@ class Transaction:
                 self.heard(list_id, worker, now, done=n if completed else 0, failures=failures)
                 if completed:
                     self.finished(list_id, old, max(0, now - (claimed_at or now)), now, n)
-            self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, failed=-n * was_ended)
-            self.count(list_id, new, jobs=n, flagged=n * is_ended, failed=n * is_ended)
+            self.count(list_id, old, jobs=-n, flagged=-n * was_flagged, outcome=previous_outcome)
+            self.count(list_id, new, jobs=n, flagged=n * (outcome != NOT_ENDED), outcome=outcome)
             by = worker if had_claim else None
             self.events.append(Event(list_id, kind, tuple(same), n, old, new, by, actor, message))
 
@@ -227,9 +230,10 @@ class Transaction:
             self.run(_ADD_DURATION, list=list_id, stage=stage, bucket=bucket, jobs=jobs)
         for (list_id, name), (now, done, failures) in sorted(self._workers.items()):
             self.run(_ADD_WORKER, list=list_id, name=name, now=now, done=done, failures=failures)
-        for (list_id, stage), (jobs, flagged, failed, expired) in sorted(self._counts.items()):
-            if jobs or flagged or failed or expired:
+        for (list_id, stage), (jobs, flagged, ended, cancelled, expired) in sorted(self._counts.items()):
+            if jobs or flagged or ended or cancelled or expired:
                 self.run(
-                    ADD_COUNTS, list=list_id, stage=stage, jobs=jobs, flagged=flagged, failed=failed, expired=expired
-                )
+                    ADD_COUNTS, list=list_id, stage=stage, jobs=jobs, flagged=flagged, ended=ended,
+                    cancelled=cancelled, expired=expired,
+                )  # fmt: skip
         self._counts.clear()

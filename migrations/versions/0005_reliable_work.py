@@ -19,6 +19,9 @@ def upgrade() -> None:
     for name in ("backoff_ms", "retry_for_ms"):
         op.add_column("lifetime", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("lifetime", sa.Column("rules", sa.Text()))
+    op.add_column("stage_count", sa.Column("cancelled", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("""UPDATE stage_count SET cancelled = (SELECT COUNT(*) FROM job WHERE job.list_id = stage_count.list_id
+        AND jobstage = stage AND outcome = 'cancelled')""")
     for name in ("archived", "deleted"):
         op.add_column("job_list", sa.Column(name, sa.SmallInteger(), nullable=False, server_default="0"))
     _partial("job_named", ["list_id", "name"], "name IS NOT NULL", unique=True)

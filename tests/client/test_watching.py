@@ -39,7 +39,7 @@ def test_watch_exits_with_1_if_the_remaining_jobs_failed(run, client):
     client.update(client.get(0), 2)
     code, out, _ = run("watch")
     assert code == 1
-    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed or cancelled: " in out
+    assert "1/2 done, 1 failed\n    1: 1  2: 1\n    1 failed: " in out
 
 
 def test_watch_draws_a_bar_in_a_terminal_and_set_a_count(terminal, client, tmp_path):

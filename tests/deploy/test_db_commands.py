@@ -14,13 +14,13 @@ NO_PROBLEMS = "No problems: counters, orphans, indexes.\n"
 # damage to the database, and the message about it
 BROKEN = [
     ("UPDATE stage_count SET jobs = jobs + 1 WHERE stage = 0",
-     "counter of list 1, stage 0: 2 jobs, 0 flagged, 0 failed; counted: 1, 0, 0"),
+     "counter of list 1, stage 0: 2 jobs, 0 flagged, 0 failed, 0 cancelled; counted: 1, 0, 0, 0"),
     ("UPDATE stage_count SET flagged = flagged - 1, failed = failed - 1 WHERE stage = 1",
-     "counter of list 1, stage 1: 2 jobs, 0 flagged, 0 failed; counted: 2, 1, 1"),
+     "counter of list 1, stage 1: 2 jobs, 0 flagged, 0 failed, 0 cancelled; counted: 2, 1, 1, 0"),
     ("DELETE FROM stage_count WHERE stage = 2",
-     "counter of list 1, stage 2: 0 jobs, 0 flagged, 0 failed; counted: 1, 0, 0"),
+     "counter of list 1, stage 2: 0 jobs, 0 flagged, 0 failed, 0 cancelled; counted: 1, 0, 0, 0"),
     ("INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (1, 8, 1, 0, 0)",
-     "counter of list 1, stage 8: 1 jobs, 0 flagged, 0 failed; counted: 0, 0, 0"),
+     "counter of list 1, stage 8: 1 jobs, 0 flagged, 0 failed, 0 cancelled; counted: 0, 0, 0, 0"),
     ("INSERT INTO job (list_id, jobid, jobstage, datecommitted, renewed) VALUES (77, 1, 0, 0, 0)", "1 jobs of no list"),
     ("INSERT INTO stage_count (list_id, stage, jobs, flagged, failed) VALUES (77, 0, 1, 0, 0)",
      "1 counters of no list"),

@@ -31,7 +31,7 @@ def consistent(shared, name):
 
 
 def progress(api):
-    """Jobs done, percent, and failed or cancelled."""
+    """Jobs done, percent, and failed."""
     current = api("/get").json()
     return current["done"], current["percent"], current["failed"]
 
@@ -51,6 +51,25 @@ def test_waiting_jobs_are_cancelled_at_once_and_no_worker_gets_them(api, rows):
     assert changed(api("/cancel_jobs", {"jobs": [1]})) == (0, 0, {1: 409})
     assert changed(api("/retry_jobs", {})) == (2, 0, {})
     assert {job["jobid"] for job in api("/get/0?n=100").json()} == {1, 2}
+
+
+def test_cancelled_jobs_are_counted_apart_from_failed_ones(api, shared, name):
+    api("/lifetime/1/60?max_attempts=1")
+    before = api("/get").json()
+    job = api("/get/0").json()
+    api(f"/update_job/{job['jobid']}/0", {"error": "no disk"}, claim=job["claim"])
+    api("/cancel_jobs", {"jobs": [2, 3]})
+    counts = api("/get").json()
+    assert (counts["failed"], counts["cancelled"], counts["flagged"]) == (1, 2, 3)
+    assert counts["stages"]["1"] == {"jobs": 3, "flagged": 3, "failed": 1, "cancelled": 2}
+    parts = ("available", "working", "done", "failed", "cancelled")
+    assert sum(counts[part] for part in parts) == counts["jobs"]
+    with opened(shared) as database:
+        assert database.counters(name) == database.recount(name)
+    api("/retry_jobs", {"state": "cancelled"})
+    assert "cancelled" not in api("/get").json()
+    assert changed(api("/retry_jobs", {})) == (1, 0, {})
+    assert {**api("/get").json(), "stages": {}} == {**before, "stages": {}}
 
 
 def test_a_running_job_is_cancelled_by_its_worker_and_is_no_failure(api, rows, shared, name):
@@ -138,7 +157,8 @@ def test_a_failed_and_a_cancelled_job_can_be_skipped(api):
     job = api("/get/0").json()
     assert api("/update_job/1/0", {"error": "no disk"}, claim=job["claim"]).json()["failed"]
     api("/cancel_jobs", {"jobs": [2]})
-    assert progress(api) == (0, 0.0, 2)
+    assert progress(api) == (0, 0.0, 1)
+    assert api("/get").json()["cancelled"] == 1
     assert changed(api("/skip_jobs", {"jobs": [1, 2]})) == (2, 0, {})
     assert progress(api) == (2, 20.0, 0)
 

@@ -148,11 +148,8 @@ def test_the_deletion_continues_after_a_kill_and_does_not_block_other_lists(new_
     assert other("/get").json()["jobs"] == 200
 
 
-def test_another_server_process_refuses_the_key_within_a_sweep(
-    new_server: Callable[..., Server], jobix: int, kind: str, database_uri: str
-) -> None:
-    if kind == "sqlite":
-        pytest.skip("several processes need PostgreSQL")
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True, scope="session")  # several processes need it
+def test_another_server_process_refuses_the_key_within_a_sweep(new_server: Callable[..., Server], jobix: int) -> None:
     first = new_server(secret_key="one").start()
     second = new_server(database_uri=database_uri_of(first), secret_key="one").start()
     api, there = ApiClient(first.url, jobix), ApiClient(second.url, jobix)

@@ -43,8 +43,9 @@ _CONTRADICTIONS = {
 _KEPT = "list_id NOT IN (SELECT id FROM job_list WHERE deleted > 0)"
 _RECOUNT = f"""SELECT list_id, jobstage, COUNT(*),
     SUM(CASE WHEN overdue = 1 OR outcome <> 'none' THEN 1 ELSE 0 END),
-    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END) FROM job WHERE {_KEPT} GROUP BY list_id, jobstage"""
-_ALL_COUNTS = f"SELECT list_id, stage, jobs, flagged, failed FROM stage_count WHERE {_KEPT}"
+    SUM(CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END), SUM(CASE WHEN outcome = 'cancelled' THEN 1 ELSE 0 END)
+    FROM job WHERE {_KEPT} GROUP BY list_id, jobstage"""
+_ALL_COUNTS = f"SELECT list_id, stage, jobs, flagged, failed, cancelled FROM stage_count WHERE {_KEPT}"
 INDEXES = {
     "job_available", "job_claimed", "job_named", "job_replicating",
     "job_deadline", "job_flagged", "job_working", "event_claim", "event_job",
@@ -66,8 +67,8 @@ def problems(connection: Connection) -> list[str]:
     """Returns the inconsistencies, one line each. Reads every job."""
     lines = [
         f"counter of list {wrong.list_id}, stage {wrong.stage}: {wrong.stored.jobs} jobs,"
-        f" {wrong.stored.flagged} flagged, {wrong.stored.failed} failed; counted: {wrong.counted.jobs},"
-        f" {wrong.counted.flagged}, {wrong.counted.failed}"
+        f" {wrong.stored.flagged} flagged, {wrong.stored.failed} failed, {wrong.stored.cancelled} cancelled;"
+        f" counted: {wrong.counted.jobs}, {wrong.counted.flagged}, {wrong.counted.failed}, {wrong.counted.cancelled}"
         for wrong in _wrong_counts(connection.all)
     ]
     for description, sql in _CONTRADICTIONS.items():
@@ -83,6 +84,6 @@ def _wrong_counts(rows: Rows) -> list[WrongCount]:
     """Returns the counters that differ from a recount of the jobs."""
     counted = {(row[0], row[1]): Count(*row[2:]) for row in rows(_RECOUNT)}
     stored = {(row[0], row[1]): Count(*row[2:]) for row in rows(_ALL_COUNTS)}
-    nothing = Count(0, 0, 0)
+    nothing = Count(0, 0, 0, 0)
     pairs = ((key, stored.get(key, nothing), counted.get(key, nothing)) for key in sorted(counted | stored))
     return [WrongCount(*key, counter, recount) for key, counter, recount in pairs if counter != recount]

@@ -22,8 +22,7 @@ PREVIOUS = """previous_stage = jobstage, previous_claim = claim, previous_overdu
 _NO_CLAIM = "claim = NULL, client_token = 0, cancel = 0, phase = 'none', lease_ms = NULL, lifetime_end = NULL"
 RETURNING = """RETURNING id, list_id, jobid, previous_stage, jobstage,
     CASE WHEN previous_overdue = 1 OR previous_outcome <> 'none' THEN 1 ELSE 0 END,
-    CASE WHEN previous_outcome <> 'none' THEN 1 ELSE 0 END, CASE WHEN outcome <> 'none' THEN 1 ELSE 0 END,
-    previous_claim, claimed, worker"""
+    previous_outcome, outcome, previous_claim, claimed, worker"""
 
 
 def moving(to: str, failures: str, error: str, hold: str = "'none'") -> str:

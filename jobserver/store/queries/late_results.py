@@ -63,7 +63,7 @@ def restore_claim(tx: Transaction, job_row: int, work: int, stage: int, token: s
     rows = tx.all(_RESTORE, id=job_row, work=work, stage=stage, claim=token)
     for row in rows:
         move = Move(*row)
-        tx.count(move.list_id, move.from_stage, jobs=-1, flagged=-move.was_flagged, failed=-move.was_ended)
+        tx.count(move.list_id, move.from_stage, jobs=-1, flagged=-move.was_flagged, outcome=move.previous_outcome)
         tx.count(move.list_id, work, jobs=1)
         event = Event(move.list_id, EventKind.RENEWED, (move.jobid,), 1, move.from_stage, work, move.worker)
         tx.record(event._replace(message="late result"), now, [move.row_id])

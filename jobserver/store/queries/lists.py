@@ -44,7 +44,7 @@ _END = f"CASE WHEN CAST(:ms AS BIGINT) > 0 THEN {_BEGIN} + CAST(:ms AS BIGINT) E
 _NEW_DEADLINES = f"""UPDATE job SET lifetime_end = CASE WHEN lease_ms IS NOT NULL THEN {_END} END,
     deadline = CASE WHEN {_END} IS NULL OR renewed + lease_ms < {_END} THEN renewed + lease_ms ELSE {_END} END
     WHERE list_id = :list AND jobstage = :stage AND outcome = 'none' AND hold <> 'delayed'"""
-_COUNTS = "SELECT stage, jobs, flagged, failed FROM stage_count WHERE list_id = :list ORDER BY stage"
+_COUNTS = "SELECT stage, jobs, flagged, failed, cancelled FROM stage_count WHERE list_id = :list ORDER BY stage"
 _STOCK = """SELECT list_id, stage, jobs FROM stage_count JOIN job_list ON job_list.id = list_id
     WHERE jobs > 0 AND stage % 2 = 0 AND paused + archived + deleted = 0 AND EXISTS (SELECT 1 FROM job
         WHERE job.list_id = stage_count.list_id AND jobstage = stage AND jobstage % 2 = 0 AND hold = 'none')"""

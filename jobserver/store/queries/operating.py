@@ -148,8 +148,8 @@ def delete(tx: Transaction, list_id: int, jobids: Sequence[int], actor: str, now
     for statement in _DELETE:
         tx.run(statement, ids=ids)
     for _row_id, _jobid, stage, overdue, outcome in rows:
-        ended = outcome != Outcome.NONE.value
-        tx.count(list_id, stage, jobs=-1, flagged=-int(bool(overdue) or ended), failed=-int(ended))
+        flagged = bool(overdue) or outcome != Outcome.NONE.value
+        tx.count(list_id, stage, jobs=-1, flagged=-int(flagged), outcome=outcome)
     deleted = tuple(row[1] for row in rows)
     tx.record(Event(list_id, EventKind.DELETED, deleted, len(deleted), actor=actor), now)
     return set(deleted)
