@@ -217,3 +217,12 @@ def test_names_are_shown_and_found(server: Server, jobix: int) -> None:
     page = get_page(server.url + "/job/1?list=named")
     assert page.all("h1")[0].text.startswith("Job 1 a<b>&.fits ")
     assert page.all("title")[0].text.startswith("Job 1 a<b>&.fits · named")
+
+
+def test_the_pages_show_the_lifetime_of_a_job_not_the_lease_of_its_claim(server: Server, jobix: int) -> None:
+    api = ApiClient(server.url, jobix)
+    api("/init/0/90/0?name=leased")
+    api("/set", {"1": {}})
+    api("/get/0?lease_s=120")
+    assert "1 h 29 min left" in get_page(server.url + "/job/1?list=leased").text
+    assert "1 h 29 min left" in section(get_page(server.url + "/get?list=leased"), "working").text

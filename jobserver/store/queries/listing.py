@@ -30,9 +30,9 @@ class JobRow(NamedTuple):
     attempt: int
     worker: str | None
     since: int
-    deadline: int | None
+    deadline: int | None  # the end of its lifetime, ms
     priority: int
-    renewed: int
+    renewed: int  # the start of this lifetime, ms
     filename: str | None
     error: str | None
     jobcmd: str
@@ -61,7 +61,10 @@ class Page(NamedTuple):
 
 
 # Cut texts to the size that a page shows: some have megabytes.
-_COLUMNS = """jobid, jobstage, overdue, outcome, condition, attempt, worker, datecommitted, deadline, priority, renewed,
+# A lease is not shown: its worker renews it all the time. Its time limit begins with the claim.
+_COLUMNS = """jobid, jobstage, overdue, outcome, condition, attempt, worker, datecommitted,
+    CASE WHEN lease_ms IS NULL THEN deadline ELSE lifetime_end END, priority,
+    CASE WHEN lease_ms IS NULL THEN renewed ELSE claimed END,
     SUBSTR(filename, 1, 500), SUBSTR(error, 1, 500), SUBSTR(jobcmd, 1, 200), name, claim"""
 _PARTS = {
     "stage": "jobstage = :stage",
