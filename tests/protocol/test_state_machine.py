@@ -124,7 +124,7 @@ class Machine(RuleBasedStateMachine):
     def expire(self, jobid):
         if self.database.run(EXPIRE, jobid, self.name).rowcount:
             self.model.expire(jobid)
-        flagged = sum(flagged for _jobs, flagged, _failed in self.model.counters().values())
+        flagged = sum(flagged for _jobs, flagged, _failed, _cancelled in self.model.counters().values())
         assert self.api("/check_stages").json() == {"ok": flagged == 0, "flagged": flagged, "degraded": 0}
 
     @rule(route=st.sampled_from([(1, 0), (3, 2), (3, 0)]))

@@ -125,12 +125,12 @@ class Model:
             job.end(new, "taken back", failures=job.failures)
         return len(flagged)
 
-    def counters(self) -> dict[int, tuple[int, int, int]]:
-        """Jobs, flagged and failed by stage."""
+    def counters(self) -> dict[int, tuple[int, int, int, int]]:
+        """Jobs, flagged, failed and cancelled by stage."""
         stages = {job.stage for job in self.jobs.values()}
         inside = {stage: [job for job in self.jobs.values() if job.stage == stage] for stage in stages}
         return {
-            stage: (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs))
+            stage: (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs), 0)
             for stage, jobs in inside.items()
         }
 

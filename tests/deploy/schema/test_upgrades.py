@@ -76,6 +76,20 @@ def test_an_earlier_database_is_refused_and_keeps_its_lists_on_upgrade(
     assert "'released'" in event
 
 
+def test_cancelled_jobs_are_counted_apart_after_an_upgrade(settings: Settings, new_server: Servers) -> None:
+    made_by("0004", settings)
+    engine = create_engine(database_uri(settings))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE job SET jobstage = 1, outcome = 'cancelled', condition = 'cancelled_by_user'"))
+        connection.execute(text("UPDATE stage_count SET stage = 1, flagged = 1, failed = 1"))
+    engine.dispose()
+    server = new_server(instance=settings.instance, secret_key=KEY)
+    assert run_here(server, "db", "upgrade").returncode == 0
+    assert run_here(server, "db", "check").returncode == 0
+    (progress,) = json.loads(run_here(server, "lists", "--json").stdout)
+    assert (progress["flagged"], progress["failed"], progress["cancelled"]) == (1, 0, 1)
+
+
 def test_an_older_database_needs_an_upgrade_and_a_newer_one_is_refused(new_server: Servers, tmp_path: Path) -> None:
     server, newer_version = new_server(secret_key=KEY), NewerVersion(tmp_path / "tomorrow", HEAD)
     assert run_here(server, "db", "create").returncode == 0

@@ -8,14 +8,17 @@ from tests.faults.history.request_log import RequestLog
 
 
 def counters_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
-    """For each stage: all jobs, flagged jobs, failed jobs, and expired claims."""
+    """For each stage: all jobs, flagged jobs, failed jobs, expired claims, and cancelled jobs."""
     expired = Counter(end.stage for end in final.claim_ends if end.by_sweep)
     for stage in sorted(final.counters.keys() | {job.stage for job in final.jobs.values()}):
         jobs = [job for job in final.jobs.values() if job.stage == stage]
-        recount = (len(jobs), sum(job.flagged for job in jobs), sum(job.failed for job in jobs), expired[stage])
-        counted = final.counters.get(stage, (0, 0, 0, 0))
+        outcomes = Counter(job.outcome for job in jobs)
+        flagged = sum(job.flagged for job in jobs)
+        recount = (len(jobs), flagged, outcomes["failed"], expired[stage], outcomes["cancelled"])
+        counted = final.counters.get(stage, (0, 0, 0, 0, 0))
         if counted != recount:
-            yield f"stage {stage}: jobs, flagged, failed, expired are counted as {counted}; the recount is {recount}"
+            names = "jobs, flagged, failed, expired, cancelled"
+            yield f"stage {stage}: {names} are counted as {counted}; the recount is {recount}"
 
 
 def statistics_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
@@ -34,12 +37,18 @@ def statistics_equal_a_recount(_log: RequestLog, final: Final) -> Iterator[str]:
 
 def pages_equal_the_database(_log: RequestLog, final: Final) -> Iterator[str]:
     """The last numbers that each page received equal the counters."""
-    expected = {stage: (jobs, flagged, failed) for stage, (jobs, flagged, failed, _expired) in final.counters.items()}
+    expected = {
+        stage: (jobs, flagged, failed, cancelled)
+        for stage, (jobs, flagged, failed, _expired, cancelled) in final.counters.items()
+    }
     for page, numbers in final.pages:
         counts = numbers.get("stages", {}).items()
-        numbers_on_page = {int(stage): (count["jobs"], count["flagged"], count["failed"]) for stage, count in counts}
+        numbers_on_page = {
+            int(stage): (count["jobs"], count["flagged"], count["failed"], count.get("cancelled", 0))
+            for stage, count in counts
+        }
         if numbers_on_page != expected:
-            yield f"{page} shows, by stage, jobs, flagged and failed: {numbers_on_page}; the database: {expected}"
+            yield f"{page} shows jobs, flagged, failed, cancelled by stage: {numbers_on_page}; the database: {expected}"
 
 
 def database_check_finds_nothing(_log: RequestLog, final: Final) -> Iterator[str]:

@@ -10,7 +10,7 @@ _ENDS = """SELECT jobid, event.claim, from_stage, to_stage, kind, at, event.work
     FROM event JOIN job ON job.id = event.job_id WHERE event.claim IS NOT NULL ORDER BY event.id"""
 _STEPS = """SELECT jobid, kind, from_stage, to_stage, event.claim, message, event.worker
     FROM event JOIN job ON job.id = event.job_id ORDER BY event.id"""
-_COUNTERS = "SELECT stage, jobs, flagged, failed, expired FROM stage_count"
+_COUNTERS = "SELECT stage, jobs, flagged, failed - cancelled, expired, cancelled FROM stage_count"
 _FINISHED = "SELECT stage, SUM(jobs) FROM throughput GROUP BY stage"
 _MEASURED = "SELECT stage, SUM(jobs) FROM duration GROUP BY stage"
 _WORKERS = "SELECT name, done, failures FROM worker"
@@ -128,7 +128,7 @@ class Final:
 
     jobs: dict[int, Job]
     claim_ends: list[ClaimEnd]
-    counters: dict[int, tuple[int, int, int, int]]
+    counters: dict[int, tuple[int, int, int, int, int]]
     finished: dict[int, int] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
     workers: dict[str, tuple[int, int]] = field(default_factory=dict)

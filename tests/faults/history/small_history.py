@@ -31,7 +31,13 @@ class SmallHistory:
         ]
         self.finished = {1: 1, 3: 1}
         self.workers = {"ann": (1, 0), "bob": (1, 0)}
-        self.counters = {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (0, 0, 0, 0), 4: (1, 0, 0, 0)}
+        self.counters = {
+            0: (0, 0, 0, 0, 0),
+            1: (0, 0, 0, 0, 0),
+            2: (0, 0, 0, 0, 0),
+            3: (0, 0, 0, 0, 0),
+            4: (1, 0, 0, 0, 0),
+        }
         self.pages = [("a page", {"stages": {str(s): {"jobs": s // 4, "flagged": 0, "failed": 0} for s in range(5)}})]
         self.problems: list[str] = []
         self.late_results: list[LateResult] = []
@@ -64,7 +70,7 @@ class SmallHistory:
         self.grant_b = replace(self.grant_b, jobcmd=result_c)
         self.job = replace(self.job, jobcmd=result_c)
         self.workers = {"ann": (0, 1), "bob": (1, 0), "cat": (1, 0)}
-        self.counters |= {1: (0, 0, 0, 1)}
+        self.counters |= {1: (0, 0, 0, 1, 0)}
 
     def by_a_client(self) -> None:
         """Makes a worker with our own client do the first stage; it declares an output."""

@@ -45,7 +45,7 @@ def test_a_late_result_wins_if_nobody_claimed_the_job(history: SmallHistory) -> 
     history.claim_ends.insert(0, ClaimEnd(7, "a", 1, 0, "requeued", 5450, "ann", LOST))
     history.steps[1:1] = [Step("requeued", 1, 0, "a", LOST), Step("claimed", 0, 1)]
     history.grant_a = replace(history.grant_a, lease_ms=400)
-    history.counters |= {1: (0, 0, 0, 1)}
+    history.counters |= {1: (0, 0, 0, 1, 0)}
     history.workers |= {"ann": (1, 1)}
     assert found_violations(history) == []
 
@@ -252,10 +252,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a corrupted result": (job(result=RESULT_A), "its result {'claim': 'a', 'stage': 1} is not that of"),
     "a corrupted jobcmd": (job(jobcmd=RESULT_B), "its jobcmd {'claim': 'b', 'stage': 3} is not that of"),
     "a corrupted jobcmd in a response": (part("grant_b", jobcmd=None), "at 7.000 s bob received the jobcmd None"),
-    "a wrong counter": (lambda history: history.counters.update({4: (2, 0, 0, 0)}), "stage 4: jobs, flagged, failed"),
+    "a wrong counter": (lambda history: history.counters.update({4: (2, 0, 0, 0, 0)}), "stage 4: jobs, flagged,"),
     "a wrong throughput": (lambda history: history.finished.update({1: 2}), "throughput by stage"),
     "a wrong count of a worker": (lambda history: history.workers.update(bob=(2, 0)), "worker bob: done and failures"),
-    "a wrong page": (lambda history: history.counters.update({2: (1, 0, 0, 0)}), "a page shows"),
+    "a wrong page": (lambda history: history.counters.update({2: (1, 0, 0, 0, 0)}), "a page shows"),
     "a broken database": (lambda history: history.problems.append("index missing"), "db check: index missing"),
 }  # fmt: skip
 
