@@ -17,7 +17,7 @@ def test_a_typo_in_a_command_does_not_fail_the_whole_list(terminal, client):
     assert "job 0 failed (attempt 1), will be retried: exit code 2: mistyped\n" in err
     assert "job 0 failed permanently: exit code 2: mistyped\n" in err
     hint, error = err.splitlines()[-2:]
-    assert hint.startswith("1 failed or cancelled: `")
+    assert hint.startswith("1 failed: `")
     assert hint.endswith(" check 1 0` retries them")
     assert error.startswith(
         "error: stopped after 6 failures without a job done. The last, of job 1: exit code 2: mistyped. Fix"

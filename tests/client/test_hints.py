@@ -81,7 +81,7 @@ def test_watch_prints_that_command_in_a_terminal_too(terminal, client):
     client.update(client.get(0), 0, error="broken")
     code, output = terminal.run_in_a_pty("watch")
     assert code == 1
-    assert "1 failed or cancelled: `" in output
+    assert "1 failed: `" in output
 
 
 def test_init_names_existing_lifetimes_and_how_to_change_them(bare_terminal):
