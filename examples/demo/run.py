@@ -130,7 +130,7 @@ def _watch(server: Server, client: JobClient, team: Team, display: Display, jobs
             server.require_running()
             counts = client.progress()
             display.update(counts, team.members, team.kill)
-            if counts.done + counts.failed >= jobs or not team.alive:
+            if counts.done + counts.failed + counts.cancelled >= jobs or not team.alive:
                 return
             if counts != before:
                 moved_s, before = now_s, counts
