@@ -188,9 +188,7 @@ def test_work_prints_failures_to_stderr_and_exits_with_0(terminal, client):
     client.set({1: {}})
     code, out, err = terminal.run("work", "0", "--", "sh", "-c", "echo broken >&2; exit 3")
     assert (code, out) == (0, "")
-    assert err.startswith(
-        "broken\njob 1 failed permanently: exit code 3: broken\n0 done, 1 failed\n1 failed: `"
-    )
+    assert err.startswith("broken\njob 1 failed permanently: exit code 3: broken\n0 done, 1 failed\n1 failed: `")
 
 
 def test_the_secret_is_not_in_the_arguments_of_a_worker_with_a_jobix_file(terminal, client, jobix, tmp_path, until):
