@@ -48,9 +48,10 @@ class Team:
         self.members: list[Member] = []
         for number in range(1, WORKERS + 1):
             name = f"worker {number}"
-            process = children.start(
-                name, ["-m", "examples.demo.worker", name, str(input_folder), str(run_folder)], server.environment()
-            )
+            # Each worker has an outbox of its own, so that no other one delivers a result of the killed worker.
+            environment = {**server.environment(), "JM_OUTBOX": str(run_folder / f"{name}.outbox")}
+            words = ["-m", "examples.demo.worker", name, str(input_folder), str(run_folder)]
+            process = children.start(name, words, environment)
             self.members.append(Member(name, process, History(name, run_folder / f"{name}.jsonl", LIFETIME_S)))
 
     def wait_until_ready(self) -> None:

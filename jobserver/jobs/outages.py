@@ -54,7 +54,8 @@ class Outages:
         last_sweep = max(self._last_sweep, outages.last_sweep(self._database.read))
         if now - last_sweep <= self._least_outage_ms:
             return
-        outage_ms = now - last_sweep if last_sweep else 0  # 0: unknown, because no sweep was recorded
+        # Without a recorded sweep the length is unknown: at most the time since the first claim that is overdue.
+        outage_ms = now - (last_sweep or outages.first_overdue(self._database.read, now))
         until = now + max(self._least_grace_ms, min(outage_ms, LONGEST_GRACE_MS))
         # Later than the lease of a dead worker: its job is lost and returns, and is not flagged for its lifetime.
         lifetime_until = until + self._least_outage_ms
@@ -64,6 +65,6 @@ class Outages:
         while self._database.read(outages.ANY_EARLIER, until=until, began=began):
             total += self._commit_queue.run(extend)
         if total:
-            length = f"of {outage_ms / MS_PER_S:.0f} s" if outage_ms else "of unknown length"
+            length = f"of {outage_ms / MS_PER_S:.0f} s" if last_sweep else "of unknown length"
             jobs_text = "1 job does" if total == 1 else f"{total} jobs do"
             log.warning("after an outage %s: %s not expire before %s", length, jobs_text, timestamp(until))

@@ -9,7 +9,7 @@ import pytest
 from tests.support.full_disk import full_disk
 from tests.support.outage import age, age_jobs
 from tests.support.server import ApiClient, Server
-from tests.support.snapshot import jobs, rows
+from tests.support.snapshot import jobs, opened, rows
 from tests.support.until import until
 
 LIFETIME_S = 3.6
@@ -118,6 +118,24 @@ def test_the_time_is_the_setting_or_the_length_of_the_outage_up_to_an_hour(serve
         assert 0 <= row(server, api, jobid)["deadline"] - started_ms - 1000 * grace_s < 10_000
     assert row(server, api, 1)["lifetime_end"] is None
     assert row(server, api, 2)["lifetime_end"] > row(server, api, 2)["deadline"]
+
+
+def test_the_length_of_an_outage_without_a_recorded_sweep_is_the_time_of_the_first_overdue_job(new_server, jobix):
+    """The server was killed within seconds after the first claim."""
+    server = new_server(grace_minutes="0").start()
+    api = ApiClient(server.url, jobix)
+    api("/init/0/0")
+    api("/set", {"1": {}})
+    api("/get/0?lease_s=2")
+    until_recorded(server)
+    server.kill()
+    age(server, 30)
+    with opened(server) as database:
+        database.run("DELETE FROM metadata WHERE name = 'last_sweep'")
+    server.start()
+    started_ms = time.time() * 1000
+    until(lambda: "after an outage of unknown length: 1 job does" in server.log.read_text())
+    assert 25_000 < row(server, api)["deadline"] - started_ms < 60_000
 
 
 def test_longer_deadlines_do_not_change(server, api):

@@ -7,6 +7,7 @@ from jobserver.store.transaction import Transaction
 
 ANY_DEADLINE = f"SELECT 1 FROM job WHERE deadline IS NOT NULL AND {CAN_EXPIRE} ORDER BY deadline LIMIT 1"
 _LAST_SWEEP = "SELECT value FROM metadata WHERE name = 'last_sweep'"
+_FIRST_OVERDUE = f"SELECT MIN(renewed) FROM job WHERE deadline < :now AND {CAN_EXPIRE}"
 _RECORD_SWEEP = """INSERT INTO metadata (name, value) VALUES ('last_sweep', :now)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 # The deadline of a delayed job is the end of its pause. :began: later claims have lost no time.
@@ -21,6 +22,11 @@ def last_sweep(rows: Rows) -> int:
     """Returns the recorded time of the last sweep in ms; 0 if there is none."""
     stored = rows(_LAST_SWEEP)
     return int(stored[0][0]) if stored else 0
+
+
+def first_overdue(rows: Rows, now: int) -> int:
+    """Returns the earliest time, in ms, at which an overdue job was claimed or renewed; `now` if none is overdue."""
+    return int(rows(_FIRST_OVERDUE, now=now)[0][0] or now)
 
 
 def record_sweep(tx: Transaction, now: int) -> None:
