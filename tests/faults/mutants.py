@@ -148,6 +148,7 @@ MUTANTS = (
         (
             Edit(_CLAIMING, "_CLAIM", {" cancel = 0,": ""}),
             Edit(_CLAIMING, "_CLAIM_ONE_EACH", {" cancel = 0,": ""}),
+            Edit(_REQUEUING, "_FAIL_OVERDUE", {", cancel = 0": ""}),
             Edit(_REQUEUING, "_DEGRADE_ALL", {", cancel = 0": ""}),
         ),
         by_tests("tests/protocol/test_taken_back.py", *SQLITE),

@@ -15,7 +15,9 @@ RESULT_MUTANTS = (
                  "jobstage = :stage": "jobstage IN (:stage, :work)"},
             ),
         ),
-        by_checker(1, "though another worker had claimed it", "overlap", faults=("stop",), scenario="leases"),
+        by_checker(
+            1, "though another worker had claimed it", "and then renewed", faults=("stop",), scenario="leases"
+        ),
     ),
     Mutant(
         "late results are dropped",

@@ -62,9 +62,9 @@ def test_a_cancel_does_not_reach_the_next_claim(api, shared):
     api("/init/0/600")
     api("/set", {"1": {}})
     api("/get/0")
+    assert shared.run("cancel", api("/get").json()["list"], "1").returncode == 0
     expire(shared, api, 1)
     assert api("/check_stages").json()["flagged"] == 1
-    assert shared.run("cancel", api("/get").json()["list"], "1").returncode == 0
     assert api("/check_stages/1/0").json()["degraded"] == 1
     claim = api("/get/0").json()["claim"]
     assert api("/heartbeat", [{"jobid": 1, "claim": claim}]).json()["jobs"][0]["state"] == "held"
