@@ -11,7 +11,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults.history.journal import Journal
@@ -75,12 +75,18 @@ class Disturbances:
         """Sends a request on a new connection. Returns the response; empty if there is none."""
         with self._lock:
             port = self._rng.choice(self._ports)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), LONG_S) as server:
+            server.sendall(request)
+            return message(server)
+        return b""
+
+    @contextlib.contextmanager
+    def in_progress(self) -> Iterator[None]:
+        """Counts a request, also while it is delayed."""
+        with self._lock:
             self._in_progress += 1
         try:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), LONG_S) as server:
-                server.sendall(request)
-                return message(server)
-            return b""
+            yield
         finally:
             with self._lock:
                 self._in_progress -= 1
@@ -103,7 +109,7 @@ class Disturbances:
         return thread
 
     def wait_until_idle(self) -> None:
-        """Returns when no delayed work is left."""
+        """Returns when no request is left."""
         while self._in_progress:
             time.sleep(0.005)
 
@@ -118,7 +124,8 @@ class ForwardingHandler(socketserver.BaseRequestHandler):
         self.request.settimeout(LONG_S)
         with contextlib.suppress(OSError):
             while request := message(self.request):
-                response = self._forward(request, self.disturbances.choose(request))
+                with self.disturbances.in_progress():
+                    response = self._forward(request, self.disturbances.choose(request))
                 self.request.sendall(response)
                 if not response or self._broken:
                     return
