@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from tests.faults.history.client_styles import CLIENT_STYLES
 from tests.faults.history.styles import (
@@ -51,11 +53,16 @@ class Scenario:
             yield f"/lifetime/{stage}/{minutes}?{requeue}max_attempts={MAX_ATTEMPTS}"
 
 
+RETRY = Retry(5, status_forcelist=[503], allowed_methods=None, backoff_factor=0.1)
+
+
 def call(url: str, jobix: int, path: str, body: Any = None) -> None:
-    """Sends a request that must succeed."""
+    """Sends a request that must succeed, if need be after some retries: a server that recovers may respond with 503."""
     data = None if body is None else json.dumps(body)
     method = "GET" if body is None else "POST"
-    requests.request(method, url + path, data=data, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=RETRY))
+        session.request(method, url + path, data=data, headers={"jobix": str(jobix)}, timeout=20).raise_for_status()
 
 
 SCENARIOS = {
