@@ -48,7 +48,7 @@ class Team:
         self.members: list[Member] = []
         for number in range(1, WORKERS + 1):
             name = f"worker {number}"
-            # Each worker has an outbox of its own, so that no other one delivers a result of the killed worker.
+            # A separate outbox for each worker: no other worker delivers a result of the killed worker.
             environment = {**server.environment(), "JM_OUTBOX": str(run_folder / f"{name}.outbox")}
             words = ["-m", "examples.demo.worker", name, str(input_folder), str(run_folder)]
             process = children.start(name, words, environment)

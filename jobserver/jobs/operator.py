@@ -77,14 +77,19 @@ class Operator:
 
     def matching(self, job_list: JobList, job_filter: Filter, flagged: bool = False) -> Iterator[list[Target]]:
         """Yields the jobs that match the filter, up to TOGETHER at a time. `flagged`: only flagged jobs."""
-        last_stage, after = lists.last_stage(self._database.read, job_list.id), -1
-        while True:
-            page = self._database.look(
-                lambda connection, after=after: listing.matching(  # type: ignore[misc]
+        last_stage = lists.last_stage(self._database.read, job_list.id)
+
+        def page_after(after: int) -> listing.Matching:
+            return self._database.look(
+                lambda connection: listing.matching(
                     connection.all, job_list.id, job_filter, last_stage, after, TOGETHER, flagged
                 ),
                 long=True,
             )
+
+        after = -1
+        while True:
+            page = page_after(after)
             if page.jobs:
                 yield page.jobs
             if page.after is None:

@@ -99,7 +99,7 @@ def desk(tmp_path: Path, new_server: Callable[..., Server]) -> Iterator[Desk]:
 
 
 def real_files(folder: Path) -> list[Path]:
-    """Copies modules of installed packages into the folder, in two batches, each under a name of its own."""
+    """Copies modules of installed packages into the folder, in two batches, each file under a different name."""
     sources = sorted(path for path in Path(sysconfig.get_path("purelib")).rglob("*.py") if path.stat().st_size > 100)
     copies = []
     for number, source in enumerate(sources[: FIRST + SECOND]):

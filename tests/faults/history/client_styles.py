@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 CLIENT = "client"  # how their names begin
-DELIVERING = "client delivering"  # delivers what is left in the outbox, and ends
+DELIVERING = "client delivering"  # delivers the remaining reports of the outbox, and ends
 DRAINING_CLIENT = "client draining"
 OUTPUTS, OUTBOX = "outputs", "outbox"  # their folders beside the journal
 

@@ -147,7 +147,7 @@ class Parts:
         self._team.finish()
         self._network.wait_until_idle()
         start_s, servers = time.monotonic(), self._system.servers
-        if self._scenario.runs_clients:  # one address: each has an outbox of its own
+        if self._scenario.runs_clients:  # one address: the client has an outbox for each address
             self._team.start([DRAINING_CLIENT] * 4, lambda _place: self._network.url)
         else:
             drainers = [f"draining in {self._options.scenario}"] * self._scenario.drainers
