@@ -36,9 +36,9 @@ class OperatorClient(ListClient):
         If the response is lost, the request is repeated only if each job names its claim: otherwise it could cancel a
         later claim. Raises ResponseLost.
         """
-        entries = None if jobs is None else [_entry(job) for job in jobs]
-        chosen = {"state": state, "stage": stage, "worker": worker, "text": text, "jobs": entries}
-        return self._change("/cancel_jobs", None, chosen, all, repeatable=_name_claims(entries))
+        jobs = None if jobs is None else list(jobs)
+        chosen = {"state": state, "stage": stage, "worker": worker, "text": text}
+        return self._change("/cancel_jobs", jobs, chosen, all, repeatable=_name_claims(jobs))
 
     def skip(
         self,
@@ -63,8 +63,13 @@ class OperatorClient(ListClient):
         text: str | None = None,
         all: bool = False,
     ) -> JobChanges:
-        """Deletes jobs that are not running, and their history."""
-        return self._change("/delete_jobs", jobs, {"state": state, "stage": stage, "worker": worker, "text": text}, all)
+        """Deletes jobs that are not running, and their history.
+
+        If the response is lost, the request is not repeated: it could delete new jobs with these ids. Raises
+        ResponseLost.
+        """
+        chosen = {"state": state, "stage": stage, "worker": worker, "text": text}
+        return self._change("/delete_jobs", jobs, chosen, all, repeatable=False)
 
     def retry(
         self,
@@ -116,8 +121,10 @@ class OperatorClient(ListClient):
         return response.into(lambda value, _: codec.decode_changes(value))
 
 
-def _name_claims(entries: list[int | dict[str, int | str]] | None) -> bool:
-    return entries is not None and all(isinstance(entry, dict) and "claim" in entry for entry in entries)
+def _name_claims(jobs: ChosenJobs | None) -> bool:
+    if jobs is None:
+        return False
+    return all(isinstance(job, Job) or (isinstance(job, Mapping) and "claim" in job) for job in jobs)
 
 
 def _entry(job: int | Job | Mapping[str, int | str]) -> int | dict[str, int | str]:

@@ -22,7 +22,9 @@ MAX_SHOWN = 20  # refused jobs
 
 def add_cancel(add: Add) -> None:
     """Adds `cancel`."""
-    command = _add(add, "cancel", "cancel jobs; the worker of a running job stops it within seconds", cancel)
+    command = _add(
+        add, "cancel", "cancel jobs; running jobs are stopped by their workers at the next heartbeat", cancel
+    )
     command.add_argument(
         "--claim", metavar="TOKEN", help="only if this claim, which `jm get` printed, still holds the named jobs"
     )
@@ -55,9 +57,6 @@ def _add(add: Add, name: str, summary: str, run: Callable[[argparse.Namespace], 
     command = add(name, summary, run, json=JSON)
     command.add_argument("jobids", metavar="ID", type=whole, nargs="*", help="the id of a job")
     command.add_argument("--state", choices=STATES, help="all jobs in this state")
-    command.add_argument(
-        "--failed", dest="state", action="store_const", const="failed", help="the same as --state failed"
-    )
     command.add_argument("--stage", type=whole, metavar="N", help="all jobs in this stage")
     command.add_argument("--worker", metavar="NAME", help="all jobs of this worker")
     command.add_argument("--text", metavar="TEXT", help="all jobs with this text in jobcmd or path")
@@ -139,7 +138,7 @@ def _confirmed(arguments: argparse.Namespace, name: str) -> bool:
 
 def _say(changes: JobChanges, done: str) -> None:
     jobs = "1 job" if changes.jobs == 1 else f"{changes.jobs} jobs"
-    running = f", {changes.requested} running: the worker stops within seconds" if changes.requested else ""
+    running = f", {changes.requested} running: stopped by the worker at the next heartbeat" if changes.requested else ""
     say(f"{jobs} {done}{running}")
     for refusal in changes.refused[:MAX_SHOWN]:
         warn(refusal.message.rstrip("."))

@@ -30,7 +30,7 @@ def add_set(add: Add) -> None:
     command.add_argument(
         "--skip-known",
         action="store_true",
-        help="accept that inputs are skipped whose id or name belongs to a job with a different content",
+        help="exit with 0 if inputs are not added because their id or name belongs to a job with different content",
     )
 
 
@@ -71,4 +71,4 @@ def _different(total: SetResponse) -> str:
     examples = ", ".join(map(str, total.different_jobs)) + (
         ", …" if total.different > len(total.different_jobs) else ""
     )
-    return f"{inputs} {were} not added: the ids or names belong to jobs with a different content ({examples})."
+    return f"{inputs} {were} not added: the ids or names belong to jobs with different content ({examples})."

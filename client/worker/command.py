@@ -16,12 +16,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ..api.types import Job
 from ..errors import BadTemplate
-from .supervision import MARKER, Supervision
+from .supervision import COMMAND_MARKER, MARKER, Supervision
 from .supervisor import end_processes
 from .template import Template, environment
 
 POLL_S = 0.1
-COMMAND_MARKER = "JM_COMMAND_ID"  # not the worker's: processes that earlier commands left running continue
 KILL_AFTER_S = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 TAIL_BYTES = 2000
 TAIL_LINES = 20
@@ -73,8 +72,9 @@ class Command:
     def run(self, job: Job, must_stop: Callable[[], bool], extra: Mapping[str, str] | None = None) -> None:
         """Runs the command for this job until it ends or `must_stop` returns True. extra: the values of other fields.
 
-        stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, all processes that it
-        started get SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed, CommandStopped.
+        stdout and stderr are passed on to ours, and the end of stderr is kept. To stop it, its process group and, on
+        Linux, all processes with its marker get SIGTERM, and SIGKILL after 10 s. Raises BadTemplate, CommandFailed,
+        CommandStopped.
         """
         arguments = [word.fill(job, extra) for word in self._words]
         self._supervision.prepare()

@@ -153,7 +153,7 @@ class Reporter:
         """Counts a job whose claim was lost, which is no failure of this worker, and keeps its output files."""
         with self._lock:
             self._tally.lost += 1
-        log.warning("job %d: the claim was lost: %s", job.jobid, reason)
+        log.warning("job %d: the claim was lost: %s", job.jobid, self._delivery.without_secret(reason))
         self._set_aside(job, ending)
 
     def _set_aside(self, job: Job, ending: Ending) -> None:

@@ -15,6 +15,9 @@ from .supervisor import END
 log = logging.getLogger(__name__)
 
 MARKER = "JM_WORKER_ID"
+COMMAND_MARKER = "JM_COMMAND_ID"  # of one command: processes that earlier commands left running continue
+# If this worker is itself a command, the end of that command does not end the supervisor.
+_NOT_INHERITED = (MARKER, COMMAND_MARKER, "JOBSERVER_JOBIX")
 EXIT_TIMEOUT_S = 2.0
 # The supervisor gets its source through stdin. It then starts in 10 ms and with little memory: importing this package
 # would also import its libraries. A zip app (jm.pyz) has no file to run.
@@ -64,7 +67,7 @@ class Supervision:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env={name: value for name, value in os.environ.items() if name not in (MARKER, "JOBSERVER_JOBIX")},
+                env={name: value for name, value in os.environ.items() if name not in _NOT_INHERITED},
                 start_new_session=True,
                 bufsize=0,
             )

@@ -12,11 +12,11 @@ from ..api.types import Done, Job
 from ..errors import ClaimSpent
 from ..http.retries import new_token
 from . import batch_system
-from .attempt import INTERRUPTED, Attempt, Ending, Work
+from .attempt import INTERRUPTED, Attempt, Ending, Failed, Work
 from .background_request import BackgroundRequest
 from .batch import NOT_STARTED, Batch, BatchSize, SlowBatch
 from .command import DATA_ERROR
-from .failure_guard import CANCELLED, FailureGuard, Tally
+from .failure_guard import CANCELLED, FailureGuard, Tally, first_line
 from .left_reports import deliver_left
 from .outputs import remove
 from .renewal import Hold, Renewal
@@ -198,6 +198,6 @@ class Worker:
             remove(job)
             batch.ended(job, CANCELLED)
         elif hold.state != "held" and not isinstance(ending, Done):
-            reporter.lost(job, "it has no result", ending)
+            reporter.lost(job, first_line(ending.error) if isinstance(ending, Failed) else "no result", ending)
         else:  # also a late result: the server accepts it, or keeps it for comparison
             batch.ended(job, ending)

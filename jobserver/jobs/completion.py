@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from jobserver.core.claims import Completion, Report
 from jobserver.core.errors import JobServerError
 from jobserver.core.stages import is_available
-from jobserver.core.states import EventKind, Move
+from jobserver.core.states import Move, Outcome
 from jobserver.jobs import guarded, set_aside
 from jobserver.jobs.clock import now_ms
 from jobserver.jobs.replay import replay_or_reject, restore_lost_claim
@@ -35,7 +35,7 @@ def complete(tx: Transaction, list_id: int, report: Report, require_claim: bool)
     stays = not is_available(move.to_stage)  # failed, or flagged
     if ended.is_failure and not stays:
         completing.delay(tx, move, random.random(), now)
-    cancelled = tx.events[-1].kind is EventKind.CANCELLED  # the event of this report
+    cancelled = move.outcome == Outcome.CANCELLED.value
     if report.is_failure or judged:
         set_aside.claim_ended(tx, list_id, report, move, now)
     return Completion(report.jobid, move.to_stage, stays, reason, replaced, cancelled)

@@ -3,6 +3,7 @@
 A master may also request that the flagged jobs of a stage are requeued.
 """
 
+import time
 from functools import partial
 
 from jobserver.core.lists import JobList
@@ -14,6 +15,7 @@ from jobserver.store.queries import deleting, events, late_results, lists, losse
 from jobserver.store.queries.statistics import HOUR_S, MINUTE_S
 from jobserver.store.transaction import SLOT_S, Transaction
 
+LONGEST_S = 0.3  # of the steps between two sweeps: a late sweep would be taken for the end of an outage
 TOGETHER = 500  # jobs or rows in one transaction; small, so that claims do not wait long
 CHECK_EVERY_MS = 10_000
 MS_PER_HOUR = 3_600_000
@@ -62,17 +64,21 @@ class Retention:
         self._history_ms = round(history_days * 24 * MS_PER_HOUR)
         self._next = 0
 
-    def purge(self, steps: int = 20) -> int:
-        """Deletes rows of deleted lists in small steps, at most `steps`; returns the number of steps. It continues
-        where an earlier call, or an earlier server, stopped."""
-        done = 0
-        while done < steps and (list_id := deleting.next_to_purge(self._database.read)) is not None:
-            self._commit_queue.run(partial(deleting.purge, list_id=list_id, n=TOGETHER), bulk=True)
-            done += 1
-        return done
+    def run(self) -> None:
+        """Deletes and merges rows in small steps, for about LONGEST_S. The next call, or the next server, continues."""
+        end_s = time.monotonic() + LONGEST_S
+        while (self.purge() or self.step()) and time.monotonic() < end_s:
+            pass
 
-    def step(self, steps: int = 20) -> int:
-        """Deletes and merges old rows in small steps, if a check is due; returns the number of rows."""
+    def purge(self) -> bool:
+        """Deletes some rows of a deleted list; returns whether there is one."""
+        list_id = deleting.next_to_purge(self._database.read)
+        if list_id is not None:
+            self._commit_queue.run(partial(deleting.purge, list_id=list_id, n=TOGETHER), bulk=True)
+        return list_id is not None
+
+    def step(self) -> int:
+        """Deletes and merges some old rows, if a check is due; returns the number of rows."""
         now = now_ms()
         if now < self._next:
             return 0
@@ -90,7 +96,7 @@ class Retention:
         for span_s, into_s, after_ms in ((SLOT_S, MINUTE_S, MINUTES_AFTER_MS), (MINUTE_S, HOUR_S, HOURS_AFTER_MS)):
             done += self._fold(span_s, into_s, now - after_ms)
         self._next = 0 if done else now + CHECK_EVERY_MS
-        return done + (self.step(steps - 1) if done and steps > 1 else 0)
+        return done
 
     def _fold(self, span_s: int, into_s: int, before: int) -> int:
         before -= before % (into_s * 1000)  # whole slots only
@@ -111,4 +117,4 @@ def _expire(tx: Transaction, now: int) -> int:
     failed = requeuing.fail_overdue(tx, now, TOGETHER)
     lost = requeuing.requeue_lost(tx, now, TOGETHER)
     requeued = requeuing.requeue_overdue(tx, now, TOGETHER)
-    return available + held + failed + len(lost) + requeued + requeuing.mark_overdue(tx, now, TOGETHER)
+    return available + held + failed + lost + requeued + requeuing.mark_overdue(tx, now, TOGETHER)

@@ -45,7 +45,8 @@ class Operator:
         """Gives up on jobs that are neither held nor done: they count as done, and no worker gets them."""
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            skipped = operating.skip(tx, job_list.id, _unchanged(tx, job_list, step), last, actor, now_ms())
+            jobs = operating.by_place(tx, job_list.id, step)
+            skipped = operating.skip(tx, job_list.id, jobs, last, actor, now_ms())
             return Changes(len(skipped), 0, _refused(tx, job_list.id, step, skipped, last, _not_skipped))
 
         return self._in_steps(job_list, targets, work)
@@ -54,7 +55,7 @@ class Operator:
         """Deletes jobs that no worker holds, and their history."""
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            deleted = operating.delete(tx, job_list.id, _unchanged(tx, job_list, step), actor, now_ms())
+            deleted = operating.delete(tx, job_list.id, operating.by_place(tx, job_list.id, step), actor, now_ms())
             return Changes(len(deleted), 0, _refused(tx, job_list.id, step, deleted, last, _not_deleted))
 
         return self._in_steps(job_list, targets, work)
@@ -69,8 +70,8 @@ class Operator:
             return _not_retried(place, last, to)
 
         def work(tx: Transaction, step: Sequence[Target], last: int) -> Changes:
-            jobids = _unchanged(tx, job_list, step)
-            moved = operating.retry(tx, job_list.id, jobids, to, done, last, actor, now_ms())
+            jobs = operating.by_place(tx, job_list.id, step)
+            moved = operating.retry(tx, job_list.id, jobs, to, done, last, actor, now_ms())
             return Changes(len(moved), 0, _refused(tx, job_list.id, step, moved, last, reason))
 
         return self._in_steps(job_list, targets, work)
@@ -171,11 +172,6 @@ def require_jobids(jobids: Sequence[int]) -> Sequence[int]:
 
 def _jobids(targets: Sequence[Target]) -> list[int]:
     return [target.jobid for target in targets]
-
-
-def _unchanged(tx: Transaction, job_list: JobList, targets: Sequence[Target]) -> list[int]:
-    """Returns the ids of the jobs that are where the operator saw them."""
-    return [jobid for jobids in operating.by_place(tx, job_list.id, targets).values() for jobid in jobids]
 
 
 def _refused(

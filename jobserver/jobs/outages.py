@@ -15,6 +15,7 @@ from jobserver.store.queries import outages
 
 RECORD_EVERY_MS = 2 * MS_PER_S  # only while there are deadlines
 LEAST_OUTAGE_MS = 2 * RECORD_EVERY_MS  # more than between two records, so that another process can take over
+LONGEST_INTERVAL = 1.5  # between two sweeps, as a multiple of sweep_every_s; it is random, up to 1.2
 LONGEST_GRACE_MS = 60 * MS_PER_MINUTE  # unless the setting is longer
 TOGETHER = 500  # jobs in one transaction
 log = logging.getLogger("jobserver.outages")
@@ -29,7 +30,7 @@ class Outages:
     ) -> None:
         self._commit_queue = commit_queue
         self._database = database
-        self._least_outage_ms = LEAST_OUTAGE_MS + round(sweep_every_s * MS_PER_S)
+        self._least_outage_ms = LEAST_OUTAGE_MS + round(LONGEST_INTERVAL * sweep_every_s * MS_PER_S)
         self._least_grace_ms = round(grace_minutes * MS_PER_MINUTE)
         self._last_sweep = 0  # of this process
         self._recorded = 0

@@ -18,8 +18,10 @@ def restore_lost_claim(tx: Transaction, list_id: int, report: Report, now: int) 
     if report.token is None or report.cause is not None:
         return False
     place = completing.where_is(tx, list_id, report.jobid)
-    end = None if place is None else events.claim_end(tx, place.row_id, report.token)
-    if place is None or end is None or not end.was_lost or report.target != end.work + 1:
+    if place is None or place.claim is not None:
+        return False
+    end = events.claim_end(tx, place.row_id, report.token)
+    if end is None or not end.was_lost or report.target != end.work + 1:
         return False
     guarded.require_key(tx, list_id, report, place.row_id, end.worker)
     return late_results.restore_claim(tx, place.row_id, end.work, end.stage, report.token, now)
@@ -28,8 +30,10 @@ def restore_lost_claim(tx: Transaction, list_id: int, report: Report, now: int) 
 def is_unclaimed(tx: Transaction, list_id: int, jobid: int, token: str) -> bool:
     """Returns whether a claim was lost whose job nobody has claimed or moved since."""
     place = completing.where_is(tx, list_id, jobid)
-    end = None if place is None else events.claim_end(tx, place.row_id, token)
-    if place is None or end is None or not end.was_lost:
+    if place is None or place.claim is not None:
+        return False
+    end = events.claim_end(tx, place.row_id, token)
+    if end is None or not end.was_lost:
         return False
     return late_results.is_unclaimed(tx, place.row_id, end.stage, token)
 
@@ -46,10 +50,13 @@ def replay_or_reject(tx: Transaction, list_id: int, report: Report, now: int) ->
         end = events.claim_end(tx, place.row_id, report.token)
         if end is not None:
             if end.by_deadline and report.cause is None and report.target == end.work + 1:
-                late_results.keep(tx, place.row_id, report, end, now)
+                kept = late_results.keep(tx, place.row_id, report, end, now)
+                comparison = (
+                    "is kept with the job for comparison" if kept else "is not kept: the job has enough of them"
+                )
                 return ClaimLost(
-                    f"This claim was lost, and job {job} was claimed again or moved since. The result is kept with the"
-                    " job for comparison. Claim a new job."
+                    f"This claim was lost, and job {job} was claimed again or moved since. The late result"
+                    f" {comparison}. Claim a new job."
                 )
             return guarded.replay(report, end) or _same(report, end)
         if place.claim != report.token:

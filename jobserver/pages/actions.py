@@ -66,7 +66,9 @@ def _retry(job_list: JobList, by: str) -> str:
 
 def _cancel(job_list: JobList, by: str) -> str:
     changes = _apply(job_list, lambda job_list, jobs: services().operator.cancel(job_list, jobs, by))
-    requested = f"{changes.requested:,} running: the workers will stop within seconds." if changes.requested else ""
+    requested = (
+        f"Running: {changes.requested:,}. Their workers stop them at the next heartbeat." if changes.requested else ""
+    )
     if requested and not changes.jobs and not changes.refused:
         return f"Cancel requested. {requested}"
     return " ".join(filter(None, (_message("cancelled", changes), requested)))

@@ -181,7 +181,7 @@ def _sweep(options: argparse.Namespace, services: Services) -> int:
 def _cancel(options: argparse.Namespace, services: Services) -> int:
     job_list, jobid = _named(options.list, services), options.jobid
     changes = services.operator.cancel(job_list, [Target(min(max(jobid, -1), HIGHEST_NUMBER))], "operator")
-    message = "The job was cancelled." if changes.jobs else "Its worker will stop it within seconds."
+    message = "The job was cancelled." if changes.jobs else "Its worker stops it at the next heartbeat."
     if changes.refused:
         message = f"{changes.refused[0].error} Nothing was changed."
     _print(options, {"cancelled": not changes.refused}, message)

@@ -49,8 +49,7 @@ class Sweeper:
                 self._keys.forget_deleted()
                 if self._leader.is_leader():
                     self._expiry.sweep()
-                    self._retention.purge()
-                    self._retention.step()
+                    self._retention.run()
             except DatabaseLost:
                 continue  # the check has logged it
             except DatabaseBusy as error:

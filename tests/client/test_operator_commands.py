@@ -18,7 +18,8 @@ def ten(client):
 def test_cancel_names_the_refused_jobs_and_exits_with_one(run, ten):
     assert run("cancel", "1", "2", "--yes") == (0, "2 jobs cancelled\n", "")
     job = ten.get(0)
-    assert run("cancel", str(job.jobid), "--yes")[1] == "0 jobs cancelled, 1 running: the worker stops within seconds\n"
+    out = run("cancel", str(job.jobid), "--yes")[1]
+    assert out == "0 jobs cancelled, 1 running: stopped by the worker at the next heartbeat\n"
     code, out, err = run("cancel", "1", "99", "--yes")
     assert (code, out) == (1, "0 jobs cancelled\n")
     assert err == "warning: Job 1 was cancelled already\nwarning: This list has no job 99\n"
@@ -85,7 +86,8 @@ def test_a_terminal_asks_first(terminal, ten):
 
 
 @pytest.mark.parametrize(
-    "words", [["cancel"], ["skip", "1", "--all"], ["delete", "--failed", "--all"], ["retry", "1", "--stage", "0"]]
+    "words",
+    [["cancel"], ["skip", "1", "--all"], ["delete", "--state", "failed", "--all"], ["retry", "1", "--stage", "0"]],
 )
 def test_a_selection_is_required_and_unambiguous(run, ten, words):
     code, out, err = run(*words, "--yes")

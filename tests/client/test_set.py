@@ -71,7 +71,7 @@ def test_known_jobs_with_another_content_are_an_error(run, tmp_path):
     code, out, err = run("set", "jobs.csv")
     assert (code, out) == (1, "1 new, 8 known\n")
     assert err == (
-        "error: 8 inputs were not added: the ids or names belong to jobs with a different content (ngc0, ngc1, ngc2, "
+        "error: 8 inputs were not added: the ids or names belong to jobs with different content (ngc0, ngc1, ngc2, "
         "ngc3, ngc4, …). Give them other ids or names, or use --skip-known to keep the jobs of the list\n"
     )
     code, out, err = run("set", "jobs.csv", "--skip-known")
@@ -88,7 +88,7 @@ def test_an_id_with_another_content_is_an_error(run, tmp_path):
     (tmp_path / "jobs.json").write_text('{"7": {"jobcmd": 2}}')
     code, out, err = run("set", "jobs.json")
     assert (code, out) == (1, "0 new, 1 known\n")
-    assert err.startswith("error: 1 input was not added: the ids or names belong to jobs with a different content (7).")
+    assert err.startswith("error: 1 input was not added: the ids or names belong to jobs with different content (7).")
 
 
 def test_an_id_of_a_job_with_another_name_is_refused(run, tmp_path):

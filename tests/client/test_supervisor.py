@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,18 @@ def test_one_supervisor_serves_all_commands_of_a_worker_and_ends_with_it(client,
     seen = {line.split()[1] for line in (tmp_path / "seen").read_text().splitlines()}
     assert len(seen) == 1
     assert supervisors() <= before
+
+
+def test_the_supervisor_has_no_marker_of_the_command_that_started_its_worker(client, terminal, until):
+    """Otherwise the end of that command would end the supervisor before the commands of this worker."""
+    client.set({1: {}})
+    before = supervisors()
+    process = terminal.start("work", "0", "--", "sleep", "60", JM_WORKER_ID="outer", JM_COMMAND_ID="outer")
+    until(lambda: len(supervisors() - before) == 1)
+    (supervisor,) = supervisors() - before
+    assert b"outer" not in Path(f"/proc/{supervisor}/environ").read_bytes()
+    process.terminate()
+    process.wait(20)
 
 
 def test_a_process_in_the_background_continues_when_its_worker_ends_in_order(client, terminal, tmp_path):

@@ -100,3 +100,18 @@ def test_a_wrong_claim_is_refused(api: ApiClient, browser: Browser) -> None:
     for jobs in ("1:1:" + "0" * 20, "1:1:", f"1:1:{claim}", "1:1:2"):
         assert browser.post("/act/cancel", name_of(api), jobs=jobs).status_code == 409
     assert state(api, claim) == "held"
+
+
+@pytest.mark.parametrize("verb", ["retry", "skip", "delete"])
+def test_a_late_action_on_a_failed_job_changes_nothing_after_its_success(
+    api: ApiClient, browser: Browser, verb: str
+) -> None:
+    second = claim_again(api, api("/get/0").json()["claim"])
+    api("/update_job/1/0", {"error": "it broke"}, claim=second)
+    late = field(browser, api, "/job/1", verb)
+    api("/retry_jobs", {"jobs": [1]})
+    api("/update_job/1/2", {"result": 1}, claim=api("/get/0").json()["claim"])
+    before = api("/get").json()
+    response = browser.post(f"/act/{verb}", name_of(api), jobs=late)
+    assert (response.status_code, api("/get").json()) == (409, before)
+    assert "Job 1 has changed" in response.json()["message"]

@@ -207,7 +207,10 @@ def test_at_most_five_late_results_of_a_job_are_kept(site):
         site.lose()
     held = site.take(worker="bob:1")
     for number, job in enumerate(claims):
-        assert site.report(job, result=number).status_code == 409
+        refused = site.report(job, result=number)
+        assert refused.status_code == 409
+        is_kept = "is kept with the job" in refused.json()["message"]
+        assert is_kept == (number < 5)
     assert [late.result for late in site.kept()] == ["0", "1", "2", "3", "4"]
     assert site.report(held, result=9).status_code == 200
 

@@ -43,6 +43,15 @@ def test_a_known_name_is_a_known_job_whatever_its_id(api):
     assert len(jobs_in(api)) == 2
 
 
+def test_the_id_of_a_job_without_a_name_refuses_a_name(api):
+    """Otherwise the name would be lost, and a later set with the name alone would add the job again."""
+    api("/set", {"5": {}})
+    refused = api("/set", [{"jobid": 5, "name": "a"}])
+    assert (refused.status_code, refused.json()["error"]) == (409, "id_taken")
+    assert "has no name" in refused.json()["message"]
+    assert len(jobs_in(api)) == 1
+
+
 def test_an_id_of_another_name_refuses_the_whole_set(api):
     api("/set", {"5": {"name": "a"}})
     for body in ({"4": {}, "5": {"name": "b"}}, [{"name": "new"}, {"jobid": 5, "name": "b"}]):

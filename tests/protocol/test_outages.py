@@ -138,6 +138,21 @@ def test_the_length_of_an_outage_without_a_recorded_sweep_is_the_time_of_the_fir
     assert 25_000 < row(server, api)["deadline"] - started_ms < 60_000
 
 
+def test_a_long_interval_between_two_sweeps_is_no_outage(new_server, jobix):
+    """The sweeper waits up to 1.2 times its interval."""
+    server = new_server(sweep_every_s="30").start()
+    api = ApiClient(server.url, jobix)
+    api("/init/0/0")
+    api("/set", {"1": {}})
+    api("/get/0?lease_s=2")
+    server.kill()
+    age_jobs(server, 60)
+    with opened(server) as database:
+        last_sweep = round(time.time() * 1000) - 35_000
+        database.run("INSERT INTO metadata (name, value) VALUES ('last_sweep', ?)", str(last_sweep))
+    assert server.run("sweep").stdout.startswith("1 overdue jobs")
+
+
 def test_longer_deadlines_do_not_change(server, api):
     api("/init/0/600")
     api("/set", {"1": {}})

@@ -102,7 +102,7 @@ def verbs(n: int) -> dict[str, Verb]:
     def lose(tx: Transaction) -> object:
         tx.run(_LEASE_ENDED, list=LIST, jobid=jobid)
         assert losses.hold_lost(tx, NOW, 500) == 0
-        assert [lost.move.jobid for lost in requeuing.requeue_lost(tx, NOW, 500)] == [jobid]
+        assert requeuing.requeue_lost(tx, NOW, 500) == 1
         place = completing.where_is(tx, LIST, jobid)
         assert place is not None
         end = events.claim_end(tx, place.row_id, claim)
@@ -130,13 +130,15 @@ def verbs(n: int) -> dict[str, Verb]:
         assert len(listing.matching(tx.all, LIST, Filter(), 4, -1, 50).jobs) == 50
         waiting = operating.by_place(tx, LIST, [Target(n - 2, 0, UNCLAIMED)])
         assert operating.cancel(tx, LIST, waiting, 4, "ada", NOW) == {n - 2}
-        assert operating.skip(tx, LIST, [n - 2, n - 3], 4, "ada", NOW) == {n - 2, n - 3}
-        assert operating.delete(tx, LIST, [n - 2, n - 3], "ada", NOW) == {n - 2, n - 3}
+        two = operating.by_place(tx, LIST, [Target(n - 2), Target(n - 3)])
+        assert operating.skip(tx, LIST, two, 4, "ada", NOW) == {n - 2, n - 3}
+        assert operating.delete(tx, LIST, two, "ada", NOW) == {n - 2, n - 3}
         assert len(operating.places(tx, LIST, [jobid, n - 1])) == 2
         assert claiming.held_tokens(tx.all, LIST, [jobid]) == {jobid: claim}
         assert operating.fail(tx, LIST, operating.by_place(tx, LIST, [held]), "ada", NOW)
         assert operating.set_priority(tx, LIST, [ended, n - 1], 9, "ada", NOW)
-        return operating.retry(tx, LIST, [n // 4 + 20, n // 4 + 21], None, False, 4, "ada", NOW)
+        flagged = operating.by_place(tx, LIST, [Target(n // 4 + 20), Target(n // 4 + 21)])
+        return operating.retry(tx, LIST, flagged, None, False, 4, "ada", NOW)
 
     def retain(tx: Transaction) -> object:
         first = events.oldest_outside(tx.all, OLD, 2 * NOW)

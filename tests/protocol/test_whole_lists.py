@@ -115,6 +115,7 @@ def test_a_deletion_needs_the_name_and_the_key_is_then_refused(server, jobix):
     ):  # fmt: skip
         assert error(api(path, body)) == (410, "list_deleted"), path
     assert "list 1: list deleted (named gone), by ada" in server.log.read_text()
+    assert api(f"/get?list=%09deleted%20{row_id}", accept="text/html", jobix=None).status_code == 404
     wait_until_purged(server, row_id)
     create(ApiClient(server.url, jobix + 1), "gone")  # the name is free
     checked = server.run("db", "check")

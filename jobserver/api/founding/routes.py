@@ -36,7 +36,7 @@ from jobserver.web.services import NAME, Services, services
 blueprint = Blueprint("worker", __name__)
 BOTH = ["GET", "POST"]
 SMALL = 64 * 1024
-MANY = 500  # jobs of one /set: they take long
+MANY = 500  # a /set with more jobs takes long
 HEADERS = (
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),

@@ -25,7 +25,7 @@ _ADD = _insert("COALESCE({int0}, :first + {int6})")
 _DIFFERENT = """SELECT known.jobid, known.name, {text4} FROM {json_rows} CROSS JOIN job AS known
     WHERE known.id = COALESCE((SELECT id FROM job WHERE list_id = :list AND name = {text4}),
         (SELECT id FROM job WHERE list_id = :list AND jobid = {int0}))
-    AND (known.content <> {int5} OR known.name <> {text4})"""
+    AND (known.content <> {int5} OR COALESCE(known.name, '') <> COALESCE({text4}, known.name, ''))"""
 
 
 class Added(NamedTuple):
@@ -55,10 +55,11 @@ def add_jobs(tx: Transaction, list_id: int, chunk: Chunk, now: int, first: int |
     different: list[int | str] = []
     if len(added) < chunk.jobs:
         for jobid, known_name, name in tx.all(_DIFFERENT, list=list_id, rows=chunk.rows):
-            if None not in (known_name, name) and known_name != name:
+            if name is not None and known_name != name:
+                known = "has no name" if known_name is None else f"is named {known_name!r}"
                 raise IdTaken(
-                    f"Job {jobid} of this list is named {known_name!r}, so {name!r} needs another jobid. Without a"
-                    " jobid, in a list of jobs, the server chooses one."
+                    f"Job {jobid} of this list {known}, so {name!r} needs another jobid. Without a jobid, in a list of"
+                    " jobs, the server chooses one."
                 )
             different.append(jobid if known_name is None else known_name)
     return Added(new, different)

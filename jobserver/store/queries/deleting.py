@@ -1,5 +1,6 @@
 """Queries that archive, restore and delete lists. The rows of a deleted list are deleted in small steps."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobserver.core.states import EventKind
@@ -71,12 +72,18 @@ def next_to_purge(rows: Rows) -> int | None:
     return found[0][0] if found else None
 
 
+def delete_jobs(tx: Transaction, row_ids: Sequence[int]) -> None:
+    """Deletes jobs with everything that belongs to them."""
+    ids = array(row_ids)
+    for statement in _DELETE_JOBS:
+        tx.run(statement, ids=ids)
+
+
 def purge(tx: Transaction, list_id: int, n: int) -> None:
     """Deletes up to n jobs of a deleted list with everything that belongs to them, or else up to n other rows."""
     ids = [row_id for (row_id,) in tx.all(_JOBS, list=list_id, n=n)]
     if ids:
-        for statement in _DELETE_JOBS:
-            tx.run(statement, ids=array(ids))
+        delete_jobs(tx, ids)
         return
     for statement in (_EVENTS, *_DELETE_OF_LIST):
         if tx.run(statement, list=list_id, n=n):

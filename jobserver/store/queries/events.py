@@ -19,7 +19,7 @@ _LATEST = "SELECT COALESCE(MAX(id), 0) FROM event"
 # The oldest rows have the lowest ids: no index on the time is needed.
 _OLDEST = "SELECT id FROM event WHERE id = (SELECT MIN(id) FROM event) AND (at < :before OR at > :after)"
 _FORGET = "DELETE FROM event WHERE id >= :first AND id < CAST(:first AS BIGINT) + :n AND (at < :before OR at > :after)"
-# Other kinds of events have messages of workers, which may be the same words.
+# The message of a FAILED event may also be the words of a worker: restore_claim() checks the condition of the job.
 _BY_SERVER = (EventKind.REQUEUED, EventKind.FAILED, EventKind.CANCELLED)
 
 

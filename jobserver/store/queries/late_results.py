@@ -23,6 +23,7 @@ _KEEP = f"""INSERT INTO late_result (job_id, claim, stage, worker, at, filename,
     SELECT CAST(:id AS BIGINT), CAST(:claim AS TEXT), CAST(:stage AS INTEGER), CAST(:worker AS TEXT),
     CAST(:now AS BIGINT), CAST(:filename AS TEXT), CAST(:outputs AS TEXT), CAST(:result AS TEXT)
     WHERE (SELECT COUNT(*) FROM late_result WHERE job_id = :id) < {MAX_KEPT} ON CONFLICT (job_id, claim) DO NOTHING"""
+_IS_KEPT = "SELECT 1 FROM late_result WHERE job_id = :id AND claim = :claim"
 _OF_JOB = f"""SELECT late.worker, late.at, late.filename, late.result, late.outputs, late.stage,
     job.result, job.outputs, job.jobstage, CASE WHEN job.condition = '{Condition.SKIPPED.value}' THEN 1 ELSE 0 END
     FROM late_result late JOIN job ON job.id = late.job_id WHERE list_id = :list AND jobid = :jobid ORDER BY late.id"""
@@ -70,12 +71,13 @@ def restore_claim(tx: Transaction, job_row: int, work: int, stage: int, token: s
     return bool(rows)
 
 
-def keep(tx: Transaction, job_row: int, report: Report, end: ClaimEnd, now: int) -> None:
-    """Keeps the result of a lost claim, at most MAX_KEPT for a job."""
+def keep(tx: Transaction, job_row: int, report: Report, end: ClaimEnd, now: int) -> bool:
+    """Keeps the result of a lost claim, at most MAX_KEPT for a job; returns whether it is kept now."""
     tx.run(
         _KEEP, id=job_row, claim=report.token, stage=end.work, worker=end.worker, now=now, filename=report.filename,
         outputs=report.outputs, result=report.result,
     )  # fmt: skip
+    return bool(tx.all(_IS_KEPT, id=job_row, claim=report.token))
 
 
 def of_job(rows: Rows, list_id: int, jobid: int) -> list[LateResult]:

@@ -20,7 +20,7 @@ class Rows(Protocol):
 
 _COLUMNS = "id, name, archived, deleted"
 _BY_HASH = f"SELECT {_COLUMNS} FROM job_list WHERE jobix_hash = :hash"
-_BY_NAME = f"SELECT {_COLUMNS} FROM job_list WHERE name = :name"
+_BY_NAME = f"SELECT {_COLUMNS} FROM job_list WHERE name = :name AND deleted = 0"
 _BY_ID = f"SELECT {_COLUMNS} FROM job_list WHERE id = :list"
 _ALL = f"SELECT {_COLUMNS} FROM job_list WHERE deleted = 0 ORDER BY id"
 _CREATE = f"""INSERT INTO job_list (name, jobix_hash, created) VALUES (:name, :hash, :now)

@@ -5,11 +5,13 @@ The events name the actor. A job is not held if no worker has a claim on it, or 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobserver.core.operations import Target, claim_id
 from jobserver.core.states import Condition, Event, EventKind, Hold, Move, Outcome
+from jobserver.store.connection import Row
 from jobserver.store.queries.completing import PREVIOUS, RETURNING, failing, moving
+from jobserver.store.queries.deleting import delete_jobs
 from jobserver.store.queries.requeuing import FLAGGED, RETRY_FAILURES
 from jobserver.store.transaction import Transaction, array
 
@@ -31,17 +33,13 @@ _CANCEL = f"""{
 _SKIP = f"""UPDATE job SET {PREVIOUS}, jobstage = :last, claim = NULL, client_token = 0, cancel = 0, phase = 'none',
     lease_ms = NULL, lifetime_end = NULL, deadline = NULL, hold = '{Hold.DISABLED.value}', overdue = 0,
     outcome = 'none', condition = '{Condition.SKIPPED.value}', attempt = 0, failures = 0, failing_since = NULL,
-    datecommitted = :now, renewed = :now WHERE {_CHOSEN} AND NOT ({_HELD}) AND {_NOT_DONE} {RETURNING}"""
+    datecommitted = :now, renewed = :now WHERE {_SEEN} AND NOT ({_HELD}) AND {_NOT_DONE} {RETURNING}"""
 _TO = f"COALESCE(CAST(:to AS INTEGER), CASE WHEN {FLAGGED} THEN jobstage - 2 + jobstage % 2 ELSE 0 END)"
 _RETRY = f"""{moving(to=_TO, failures=RETRY_FAILURES, error="error")}
-    WHERE {_CHOSEN} AND ({FLAGGED} OR (:done = 1 AND NOT {_NOT_DONE})) AND jobstage > COALESCE(CAST(:to AS INTEGER), 0)
+    WHERE {_SEEN} AND ({FLAGGED} OR (:done = 1 AND NOT {_NOT_DONE})) AND jobstage > COALESCE(CAST(:to AS INTEGER), 0)
     {RETURNING}"""
-_DELETABLE = f"""SELECT id, jobid, jobstage, overdue, outcome FROM job WHERE {_CHOSEN} AND NOT ({_HELD})
+_DELETABLE = f"""SELECT id, jobid, jobstage, overdue, outcome FROM job WHERE {_SEEN} AND NOT ({_HELD})
     ORDER BY jobid{{wait_locked}}"""
-_DELETE = tuple(
-    f"DELETE FROM {table} WHERE {column} {{any_of}}{{json_ids}}{{end_any}}"
-    for table, column in (("event", "job_id"), ("late_result", "job_id"), ("replica", "job_id"), ("job", "id"))
-)
 _FAIL_RUNNING = f"""{
     failing(
         outcome=f"'{Outcome.FAILED.value}'",
@@ -95,12 +93,20 @@ def by_place(tx: Transaction, list_id: int, targets: Iterable[Target]) -> dict[S
     return jobs
 
 
+def _each(tx: Transaction, sql: str, list_id: int, jobs: Mapping[Seen, list[int]], **values: Any) -> list[Row]:
+    """Runs a statement for the jobs of each place; returns the rows. A job that has left its place is not changed."""
+    return [
+        row
+        for seen, jobids in jobs.items()
+        for row in tx.all(sql, list=list_id, ids=array(jobids), **seen._asdict(), **values)
+    ]
+
+
 def request_cancel(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], actor: str, now: int) -> set[int]:
     """Requests that the workers of these jobs stop; returns the jobs that a worker holds."""
     requested: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for seen, jobids in jobs.items():
-        for row_id, jobid, stage in tx.all(_REQUEST_CANCEL, list=list_id, ids=array(jobids), **seen._asdict()):
-            requested[stage].append((row_id, jobid))
+    for row_id, jobid, stage in _each(tx, _REQUEST_CANCEL, list_id, jobs):
+        requested[stage].append((row_id, jobid))
     for stage, held in sorted(requested.items()):
         ids = tuple(jobid for _row_id, jobid in held)
         event = Event(list_id, EventKind.CANCEL_REQUESTED, ids, len(held), stage, stage, actor=actor)
@@ -111,42 +117,36 @@ def request_cancel(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]]
 def cancel(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], last: int, actor: str, now: int) -> set[int]:
     """Cancels those of these jobs that are neither held nor done; returns them. A waiting job moves to the odd stage
     after its own. `last`: the last stage of the list."""
-    moves = [
-        Move(*row)
-        for seen, jobids in jobs.items()
-        for row in tx.all(_CANCEL, list=list_id, ids=array(jobids), last=last, now=now, **seen._asdict())
-    ]
+    moves = [Move(*row) for row in _each(tx, _CANCEL, list_id, jobs, last=last, now=now)]
     tx.record_moves(EventKind.CANCELLED, moves, now, actor)
     return {move.jobid for move in moves}
 
 
-def skip(tx: Transaction, list_id: int, jobids: Sequence[int], last: int, actor: str, now: int) -> set[int]:
+def skip(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], last: int, actor: str, now: int) -> set[int]:
     """Moves those of these jobs that are neither held nor done to the last stage; returns them. No worker can claim a
     skipped job, even if the list gets more stages."""
-    moves = [Move(*row) for row in tx.all(_SKIP, list=list_id, ids=array(jobids), last=last, now=now)]
+    moves = [Move(*row) for row in _each(tx, _SKIP, list_id, jobs, last=last, now=now)]
     tx.record_moves(EventKind.SKIPPED, moves, now, actor)
     return {move.jobid for move in moves}
 
 
 def retry(
-    tx: Transaction, list_id: int, jobids: Sequence[int], to: int | None, done: bool, last: int, actor: str, now: int
-) -> set[int]:
+    tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], to: int | None, done: bool, last: int, actor: str,
+    now: int,
+) -> set[int]:  # fmt: skip
     """Moves the flagged ones of these jobs to the lower even stage `to`; None: each to the stage before its own.
     `done`: also the done ones; None: to stage 0. Returns the moved jobs."""
-    rows = tx.all(_RETRY, list=list_id, ids=array(jobids), to=to, done=int(done), last=last, now=now)
-    moves = [Move(*row) for row in rows]
+    moves = [Move(*row) for row in _each(tx, _RETRY, list_id, jobs, to=to, done=int(done), last=last, now=now)]
     tx.record_moves(EventKind.REQUEUED, moves, now, actor)
     return {move.jobid for move in moves}
 
 
-def delete(tx: Transaction, list_id: int, jobids: Sequence[int], actor: str, now: int) -> set[int]:
+def delete(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], actor: str, now: int) -> set[int]:
     """Deletes those of these jobs that are not held, with everything that belongs to them; returns them."""
-    rows = tx.all(_DELETABLE, list=list_id, ids=array(jobids))
+    rows = _each(tx, _DELETABLE, list_id, jobs)
     if not rows:
         return set()
-    ids = array(row[0] for row in rows)
-    for statement in _DELETE:
-        tx.run(statement, ids=ids)
+    delete_jobs(tx, [row[0] for row in rows])
     for _row_id, _jobid, stage, overdue, outcome in rows:
         flagged = bool(overdue) or outcome != Outcome.NONE.value
         tx.count(list_id, stage, jobs=-1, flagged=-int(flagged), outcome=outcome)
@@ -158,11 +158,7 @@ def delete(tx: Transaction, list_id: int, jobids: Sequence[int], actor: str, now
 def fail(tx: Transaction, list_id: int, jobs: Mapping[Seen, list[int]], actor: str, now: int) -> bool:
     """Fails running jobs: their workers lose the claims, and no worker can claim the jobs until a retry."""
     error = f"failed by {actor}"
-    moves = [
-        Move(*row)
-        for seen, jobids in jobs.items()
-        for row in tx.all(_FAIL_RUNNING, list=list_id, ids=array(jobids), error=error, now=now, **seen._asdict())
-    ]
+    moves = [Move(*row) for row in _each(tx, _FAIL_RUNNING, list_id, jobs, error=error, now=now)]
     tx.record_moves(EventKind.FAILED, moves, now, actor)
     return bool(moves)
 

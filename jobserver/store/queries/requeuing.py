@@ -1,7 +1,6 @@
 """Queries that requeue or fail overdue jobs, without a report of their worker."""
 
 from collections import defaultdict
-from typing import NamedTuple
 
 from jobserver.core.states import Condition, Event, EventKind, Hold, Move, Outcome
 from jobserver.store.queries.completing import GIVES_UP, LIFETIME, RETURNING, failing, moving
@@ -27,7 +26,7 @@ _FAIL = failing(
 )
 _FAIL_OVERDUE = f"{_FAIL} WHERE {SOME_OVERDUE} AND {_LAST_TIME} {RETURNING}, outcome, condition"
 _REQUEUE_LOST = f"""{moving(to="previous_stage", failures="failures + 1", error=f"'{LOST_ERROR}'")}
-    WHERE {SOME_OVERDUE} AND NOT {_LAST_TIME} AND {LOST_CLAIM} {RETURNING}, failures"""
+    WHERE {SOME_OVERDUE} AND NOT {_LAST_TIME} AND {LOST_CLAIM} {RETURNING}"""
 _END_PAUSES = f"""UPDATE job SET hold = 'none', deadline = :now + {LIFETIME.format(to="jobstage")}
     WHERE id IN (SELECT id FROM job WHERE {_DUE} ORDER BY deadline LIMIT :n) AND {_DUE}
     AND hold = '{Hold.DELAYED.value}' RETURNING id, list_id, jobid, jobstage"""
@@ -51,13 +50,6 @@ LOST = Condition.LOST.value  # the message of the events of jobs whose lease end
 EXPIRED = "expired"  # the message of the events of jobs whose lifetime ended
 
 
-class LostJob(NamedTuple):
-    """A job whose lease ended. `failures`: the number of failed attempts, with this one."""
-
-    move: Move
-    failures: int
-
-
 def fail_overdue(tx: Transaction, now: int, n: int) -> int:
     """Fails up to n overdue jobs that have used the max_attempts of their stage; returns their number."""
     rows = tx.all(_FAIL_OVERDUE, now=now, n=n)
@@ -71,14 +63,12 @@ def fail_overdue(tx: Transaction, now: int, n: int) -> int:
     return len(rows)
 
 
-def requeue_lost(tx: Transaction, now: int, n: int) -> list[LostJob]:
-    """Moves up to n jobs whose lease has ended back to the stage that they were claimed from; returns them."""
-    rows = tx.all(_REQUEUE_LOST, now=now, n=n)
-    lost = [LostJob(Move(*row[:-1]), row[-1]) for row in rows]
-    moves = [job.move for job in lost]
+def requeue_lost(tx: Transaction, now: int, n: int) -> int:
+    """Moves up to n jobs whose lease has ended back to the stage that they were claimed from; returns their number."""
+    moves = [Move(*row) for row in tx.all(_REQUEUE_LOST, now=now, n=n)]
     count_expired(tx, moves)
     tx.record_moves(EventKind.REQUEUED, moves, now, message=LOST)
-    return lost
+    return len(moves)
 
 
 def end_pauses(tx: Transaction, now: int, n: int) -> int:
