@@ -103,7 +103,7 @@ class Terminal:
         out, err = process.communicate(timeout=30)
         return process.returncode, out, err
 
-    def run_in_a_pty(self, *arguments: str) -> tuple[int, str]:
+    def run_in_a_pty(self, *arguments: str, typed: str = "") -> tuple[int, str]:
         """Runs `python -m client ARGUMENTS` in a pseudo terminal. Returns the exit code and the output."""
         controller, terminal_end = pty.openpty()
         process = subprocess.Popen(
@@ -115,6 +115,7 @@ class Terminal:
             stderr=terminal_end,
         )
         os.close(terminal_end)
+        os.write(controller, typed.encode())
         output = b""
         with contextlib.suppress(OSError):  # Linux raises this when the other end is closed
             while chunk := os.read(controller, 65536):

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
-
 import pytest
 
 
@@ -45,10 +40,16 @@ def test_a_list_in_use_needs_force(run, client, name):
 
 
 def test_without_a_terminal_a_deletion_needs_the_name_and_yes(run, client, name):
-    for words in ([], [name], ["--yes"], ["other", "--yes"]):
+    needs = "needs LIST --yes"
+    for words, reason in (
+        ([], needs),
+        ([name], needs),
+        (["--yes"], "--yes needs the name of the list"),
+        (["other", "--yes"], name),
+    ):
         code, out, err = run("delete-list", *words)
         assert (code, out) == (2, ""), words
-        assert name in err or "needs LIST --yes" in err
+        assert reason in err
     assert client.progress().jobs == 2
     assert run("delete-list", name, "--yes") == (0, f"list {name} is deleted\n", "")
     code, _, err = run("watch")
@@ -58,15 +59,6 @@ def test_without_a_terminal_a_deletion_needs_the_name_and_yes(run, client, name)
 
 @pytest.mark.parametrize(("typed", "code"), [("yes", 1), ("", 1), (None, 0)])
 def test_a_terminal_asks_for_the_name(terminal, client, name, typed, code):
-    controller, other_end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "client", "delete-list"],
-        cwd=terminal.folder, env=terminal.environment, stdin=other_end, stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    os.write(controller, f"{name if typed is None else typed}\n".encode())
-    _, err = process.communicate(timeout=20)
-    os.close(controller)
-    os.close(other_end)
-    assert err.startswith(f"Delete list {name} with 2 jobs and their history? Type its name to confirm:")
-    assert process.returncode == code
+    ended_with, output = terminal.run_in_a_pty("delete-list", typed=f"{name if typed is None else typed}\n")
+    assert f"Delete list {name} with 2 jobs and their history? Type its name to confirm:" in output
+    assert ended_with == code

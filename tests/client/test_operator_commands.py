@@ -64,24 +64,10 @@ def test_a_destructive_command_without_a_terminal_needs_yes(run, ten):
 
 
 def test_a_terminal_asks_first(terminal, ten):
-    import os
-    import pty
-    import subprocess
-    import sys
-
-    for answer, available in ((b"n\n", 10), (b"y\n", 9)):
-        controller, other_end = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "client", "delete", "3"],
-            cwd=terminal.folder, env=terminal.environment, stdin=other_end, stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        os.write(controller, answer)
-        _, err = process.communicate(timeout=20)
-        os.close(controller)
-        os.close(other_end)
-        assert err.startswith(f"Delete job 3 of list {ten.progress().name}? [y/N]")
-        assert process.returncode == (0 if available == 9 else 1)
+    for answer, available in (("n", 10), ("y", 9)):
+        code, output = terminal.run_in_a_pty("delete", "3", typed=f"{answer}\n")
+        assert f"Delete job 3 of list {ten.progress().name}? [y/N]" in output
+        assert code == (0 if available == 9 else 1)
         assert ten.progress().available == available
 
 

@@ -1,36 +1,17 @@
 """A failed commit: no request that shared it is acknowledged, nothing is changed, and the server continues."""
 
 import sys
-from contextlib import contextmanager
 
-import psutil
 import pytest
 
 from tests.support.background_client import PROMPT_S, BackgroundClient
-from tests.support.full_disk import FULL_AT_COMMIT, NO_MORE
+from tests.support.full_disk import full_disk
 from tests.support.locks import locked
 from tests.support.server import ApiClient
 from tests.support.snapshot import opened
 
 # Before Python 3.11 a failed write is not distinguishable from a failed flush, whose outcome is unknown.
 EXPECTED_ERRORS = ("database_busy",) if sys.version_info >= (3, 11) else ("database_busy", "outcome_unknown")
-
-
-@contextmanager
-def full_disk(server):
-    """Statements succeed, and commits fail as on a full disk."""
-    with opened(server) as database:
-        if database.postgresql:
-            for statement in FULL_AT_COMMIT:
-                database.run(statement)
-            yield
-            database.run(NO_MORE)
-        else:
-            process = psutil.Process(server.process.pid)
-            log = server.folder / "instance" / "jobs.sqlite-wal"
-            process.rlimit(psutil.RLIMIT_FSIZE, (log.stat().st_size, psutil.RLIM_INFINITY))
-            yield
-            process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
 
 
 def content_of(server):

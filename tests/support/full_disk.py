@@ -24,10 +24,14 @@ def full_disk(server: Server) -> Iterator[None]:
         if database.postgresql:
             for statement in FULL_AT_COMMIT:
                 database.run(statement)
-            yield
-            database.run(NO_MORE)
+            try:
+                yield
+            finally:
+                database.run(NO_MORE)
         else:
             process = psutil.Process(server.process.pid)
             process.rlimit(psutil.RLIMIT_FSIZE, (4096, psutil.RLIM_INFINITY))
-            yield
-            process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+            try:
+                yield
+            finally:
+                process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
