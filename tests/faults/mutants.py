@@ -83,7 +83,7 @@ MUTANTS = (
     ),
     Mutant(
         "a lost lease only flags its job",
-        (Edit("jobserver.jobs.expiry", "_expire", {"requeuing.requeue_lost(tx, now, TOGETHER)": "[]"}),),
+        (Edit("jobserver.jobs.expiry", "_expire", {"requeuing.requeue_lost(tx, now, TOGETHER)": "0"}),),
         by_checker(1, "did not return by itself", faults=("kill",), scenario="leases"),
     ),
     Mutant(
